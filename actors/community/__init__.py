@@ -1,0 +1,1 @@
+"""Communities: peers' experience, remaining life, supplies that last."""

@@ -1,0 +1,1 @@
+"""What the kinds of actors tell each other."""

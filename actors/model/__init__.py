@@ -1,0 +1,1 @@
+"""The vocabulary: frozen values that every part of the hub speaks. No behaviour beyond arithmetic and checks."""

@@ -1,0 +1,39 @@
+"""Identifiers and how the ones with a meaning are derived."""
+
+import base64
+import hashlib
+from typing import NewType
+
+ThingId = NewType("ThingId", str)
+OwnerId = NewType("OwnerId", str)
+CommunityId = NewType("CommunityId", str)
+MandateId = NewType("MandateId", str)
+OfferId = NewType("OfferId", str)
+OrderKey = NewType("OrderKey", str)
+CorrelationId = NewType("CorrelationId", str)
+InstallationId = NewType("InstallationId", str)
+
+_FIELD_SEPARATOR = "\x1f"
+
+
+def order_key(
+    installation: InstallationId,
+    owner: OwnerId,
+    thing: ThingId,
+    subject: str,
+    episode: int,
+    revision: int,
+) -> OrderKey:
+    """Return the external key of the order for one need: 29 upper-case letters and digits.
+
+    The key names the need and never the attempt, so a repeated attempt finds the first one's record. It holds no dots
+    and no case-dependent characters: some CRMs match external ids without regard to case.
+    """
+    material = _FIELD_SEPARATOR.join(("v1", installation, owner, thing, subject, str(episode), str(revision)))
+    digest = hashlib.sha256(material.encode()).digest()
+    return OrderKey("I2C" + base64.b32encode(digest).decode()[:26])
+
+
+def fingerprint(*parts: str) -> str:
+    """Return 16 hex digits that identify the content of a need; they travel into the CRM record beside the key."""
+    return hashlib.sha256(_FIELD_SEPARATOR.join(parts).encode()).hexdigest()[:16]

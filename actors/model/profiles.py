@@ -1,0 +1,100 @@
+"""Thing profiles: what a kind of thing measures, holds, wears out and may need. Operators write them as TOML."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta
+
+from actors.model.base import Value
+
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+
+class PropertyKind(StrEnum):
+    """The type of a property's value."""
+
+    NUMBER = "number"
+    FLAG = "flag"
+    TEXT = "text"
+    NUMBERS = "numbers"
+
+
+class PropertySpec(Value, frozen=True, kw_only=True):
+    """One measured property. ``unit`` is the SenML symbol that readings are converted to."""
+
+    kind: PropertyKind = PropertyKind.NUMBER
+    unit: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    title: str = ""
+
+
+class SkuChoice(Value, frozen=True, kw_only=True):
+    """A product that fits a slot or component; ``fills`` is how much of the slot's unit one piece adds."""
+
+    sku: str
+    title: str = ""
+    fills: float | None = None
+
+
+class SlotSpec(Value, frozen=True, kw_only=True):
+    """A consumable: the property that tells its level, and when to reorder.
+
+    A need opens when the level falls to ``low_at`` (in the property's unit), or when the forecast run-out comes before
+    delivery time plus safety. It closes when the level has risen by ``refill_step`` or more.
+    """
+
+    level: str
+    capacity: Annotated[float, Meta(gt=0)]
+    low_at: Annotated[float, Meta(ge=0)]
+    refill_step: Annotated[float, Meta(gt=0)]
+    skus: Annotated[tuple[SkuChoice, ...], Meta(min_length=1)]
+    delivery_days: Annotated[float, Meta(ge=0)] = 5.0
+    safety_days: Annotated[float, Meta(ge=0)] = 2.0
+    quantity: Annotated[int, Meta(ge=1)] = 1
+    title: str = ""
+
+
+class HealthSpec(Value, frozen=True, kw_only=True):
+    """A component whose remaining life peers can judge.
+
+    One reading of ``snapshot`` is one cycle: an array of ``settings`` operating conditions followed by the sensors.
+    ``cycle`` is the running count of cycles since the component was new. A need opens when the remaining life that the
+    community answers is at or under ``act_below`` cycles.
+    """
+
+    snapshot: str
+    cycle: str
+    settings: Annotated[int, Meta(ge=0)] = 3
+    sensors: Annotated[int, Meta(ge=1)] = 21
+    act_below: Annotated[float, Meta(gt=0)] = 30.0
+    ask_every: Annotated[int, Meta(ge=1)] = 1
+    skus: Annotated[tuple[SkuChoice, ...], Meta(min_length=1)]
+    title: str = ""
+    sensor_names: tuple[str, ...] = ()
+
+
+class FaultSpec(Value, frozen=True, kw_only=True):
+    """A fault code of the property ``code`` that calls for service."""
+
+    code: str
+    equals: str
+    title: str
+    work: str
+    priority: Annotated[int, Meta(ge=1, le=3)] = 2
+    duration_minutes: Annotated[int, Meta(ge=15)] = 60
+
+
+class ThingProfile(Value, frozen=True, kw_only=True):
+    """A kind of thing. ``sources`` maps protocol name to {property: address there}."""
+
+    name: Name
+    title: str
+    model: str
+    family: str = ""
+    version: Annotated[int, Meta(ge=1)] = 1
+    properties: dict[str, PropertySpec]
+    slots: dict[str, SlotSpec] = {}
+    components: dict[str, HealthSpec] = {}
+    faults: dict[str, FaultSpec] = {}
+    sources: dict[str, dict[str, str]] = {}

@@ -1,0 +1,102 @@
+"""What things tell: readings, and the device message that carries them."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta
+
+from actors.model.base import Instant, Value
+from actors.model.ids import OwnerId, ThingId
+
+Scalar = bool | float | str
+Reported = Scalar | tuple[float, ...]
+"""What a property can hold: flag, number, text, or an array of numbers."""
+
+
+class Quality(StrEnum):
+    """How far a value can be trusted (the severities of an OPC UA StatusCode, Part 4 section 7.39)."""
+
+    GOOD = "good"
+    UNCERTAIN = "uncertain"
+    BAD = "bad"
+
+
+class Reading(Value, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One property's value at the source's time. ``unit`` is a SenML symbol, or None for text and flags."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    value: Reported
+    unit: str | None = None
+    observed_at: Instant | None = None
+    quality: Quality = Quality.GOOD
+    status: str | None = None
+    """The protocol's own word for the quality, such as an OPC UA status code."""
+
+
+class DeviceMessage(Value, frozen=True, kw_only=True, omit_defaults=True):
+    """All readings that one thing sent in one piece: the unit of acknowledgement and of deduplication.
+
+    ``message_id`` is unique for the thing for good: boot id and sequence number, an idempotency key, or the protocol's
+    own identity. A message that comes again under the same id is acknowledged and changes nothing.
+    """
+
+    thing_id: ThingId
+    message_id: Annotated[str, Meta(min_length=1, max_length=200)]
+    received_at: Instant
+    readings: tuple[Reading, ...]
+    protocol: str = ""
+
+
+class PrincipalKind(StrEnum):
+    """Who acts."""
+
+    THING = "thing"
+    OWNER = "owner"
+    OPERATOR = "operator"
+    LINK = "link"
+    """A connection the hub itself opened, such as an OPC UA session; it speaks for the things bound to it."""
+
+
+class Principal(Value, frozen=True, kw_only=True):
+    """Who sent something, taken from the credential and never from the payload."""
+
+    kind: PrincipalKind
+    name: str
+    thing_id: ThingId | None = None
+    owner_id: OwnerId | None = None
+
+
+class ReadingRefusal(StrEnum):
+    """Why a device message was not taken."""
+
+    UNKNOWN_THING = "unknown_thing"
+    FOREIGN_THING = "foreign_thing"
+    RETIRED_THING = "retired_thing"
+    UNKNOWN_PROPERTY = "unknown_property"
+    WRONG_UNIT = "wrong_unit"
+    WRONG_TYPE = "wrong_type"
+    OUT_OF_RANGE = "out_of_range"
+    EMPTY = "empty"
+    BUSY = "busy"
+    STORAGE_DOWN = "storage_down"
+    STOPPING = "stopping"
+
+
+RETRYABLE_REFUSALS = frozenset({ReadingRefusal.BUSY, ReadingRefusal.STORAGE_DOWN, ReadingRefusal.STOPPING})
+
+
+class Stored(Value, frozen=True, kw_only=True, tag=True):
+    """The message is on disk. ``duplicate`` says that it had been before."""
+
+    duplicate: bool = False
+
+
+class Refused(Value, frozen=True, kw_only=True, tag=True):
+    """The message was not taken, and nothing of it is kept."""
+
+    code: ReadingRefusal
+    detail: str
+    retry_after_s: float | None = None
+
+
+Receipt = Stored | Refused

@@ -1,0 +1,1 @@
+"""An owner: mandates, budget, approvals, off switches."""

@@ -1,0 +1,202 @@
+"""Ports: what the inside asks of the outside. Adapters implement them; ``hub`` joins both."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from random import Random
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from actors.model.ids import OrderKey, OwnerId, ThingId
+from actors.model.offers import OfferQuery
+from actors.model.orders import (
+    AppointmentBooking,
+    AppointmentQuery,
+    PurchaseOrder,
+    RecordKind,
+    ServiceRequest,
+)
+from actors.model.outcomes import (
+    Capabilities,
+    ChangesOutcome,
+    FindOutcome,
+    OffersOutcome,
+    PlaceOutcome,
+    TimeSlotsOutcome,
+)
+from actors.model.profiles import ThingProfile
+from actors.model.readings import DeviceMessage, Principal, Receipt
+
+
+class Clock(Protocol):
+    """Time, passed in so that rules can be replayed and simulated."""
+
+    def now(self) -> datetime:
+        """Return the present, aware and in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        ...
+
+
+class ReadingSink(Protocol):
+    """Where protocol adapters hand in what things tell."""
+
+    def accept(self, principal: Principal, message: DeviceMessage, done: Callable[[Receipt], None]) -> None:
+        """Hand in one device message; never blocks and never raises for what the message holds.
+
+        ``done`` is called exactly once, on the event loop, perhaps before ``accept`` returns: with ``Stored`` after the
+        message is committed to disk, or with ``Refused`` when nothing of it is kept. Messages of one thing are taken
+        in the order of the calls. Names and units are checked against the thing's profile here: an adapter passes on
+        what it decoded, in the unit the device named (or the profile's when it named none: ``unit=None``).
+        """
+        ...
+
+
+class ConnectedThing(Struct, frozen=True, kw_only=True):
+    """A registered thing as a protocol adapter sees it. ``options`` are the connection's own."""
+
+    thing_id: ThingId
+    owner_id: OwnerId
+    profile: ThingProfile
+    options: Mapping[str, str]
+
+
+class ThingDirectory(Protocol):
+    """Which things are registered, as far as adapters must know. Reads are from memory."""
+
+    def connected_by(self, protocol: str) -> Sequence[ConnectedThing]:
+        """Return the things, neither retired nor unknown, that are connected by this protocol, ordered by id."""
+        ...
+
+    def find(self, thing_id: ThingId) -> ConnectedThing | None:
+        """Return a thing that is registered and not retired."""
+        ...
+
+    def on_change(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call ``changed`` after each registration or retirement; the answer ends that."""
+        ...
+
+
+class Authenticator(Protocol):
+    """Turns credentials into principals."""
+
+    def by_bearer(self, token: str) -> Principal | None:
+        """Return who holds this bearer token; None when nobody does. Takes the same time either way."""
+        ...
+
+
+class ProtocolDeps(Struct, frozen=True, kw_only=True):
+    """What the hub gives a protocol adapter."""
+
+    sink: ReadingSink
+    things: ThingDirectory
+    authenticator: Authenticator
+    clock: Clock
+    chance: Random
+
+
+class LinkStatus(Struct, frozen=True, kw_only=True):
+    """How one link is doing, for people: ``state`` is ``up``, ``connecting`` or ``down``."""
+
+    name: str
+    state: str
+    since: datetime
+    reason: str = ""
+
+
+class ProtocolAdapter(Protocol):
+    """A running protocol adapter. It starts in its ``open`` context and has stopped when the context ends."""
+
+    @property
+    def http_routes(self) -> Sequence[Any]:
+        """Route definitions of aiohttp for the hub's one HTTP application; empty for adapters with own sockets."""
+        ...
+
+    @property
+    def urls(self) -> Sequence[str]:
+        """Addresses this adapter listens at, ready for a person to use."""
+        ...
+
+    def links(self) -> Sequence[LinkStatus]:
+        """Return the state of every link the adapter keeps."""
+        ...
+
+    def counters(self) -> Mapping[str, int]:
+        """Return counts since start: ``accepted``, ``refused``, ``malformed`` and what else the adapter counts."""
+        ...
+
+
+class ProtocolSpec(Struct, frozen=True, kw_only=True):
+    """How an adapter enters: an entry point of the group ``iot2crm.protocols`` names one of these."""
+
+    name: str
+    title: str
+    config_type: type[Struct]
+    open: Callable[[Any, ProtocolDeps], AbstractAsyncContextManager[ProtocolAdapter]]
+    stability: str = "beta"
+
+
+class CrmAdapter(Protocol):
+    """One CRM. Every method returns an outcome for whatever the CRM does; it raises only on configuration faults.
+
+    Placing is create-only under ``key``: calling twice makes one record and answers ``Duplicate`` the second time. No
+    method retries by itself, except one replay after refreshing an expired token.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this adapter can do with this CRM."""
+        ...
+
+    async def find_offers(self, query: OfferQuery) -> OffersOutcome:
+        """Return offers with landed cost, those that the CRM itself would honour when ordered now."""
+        ...
+
+    async def place_order(self, order: PurchaseOrder) -> PlaceOutcome:
+        """Create the order with its lines in one transaction and activate it."""
+        ...
+
+    async def request_service(self, request: ServiceRequest) -> PlaceOutcome:
+        """Create a case or work order."""
+        ...
+
+    async def search_appointments(self, query: AppointmentQuery) -> TimeSlotsOutcome:
+        """Return free times for the work, earliest first."""
+        ...
+
+    async def book_appointment(self, booking: AppointmentBooking) -> PlaceOutcome:
+        """Book one time for a service request, once."""
+        ...
+
+    async def find_by_key(self, key: OrderKey, kind: RecordKind) -> FindOutcome:
+        """Look up what we placed under this key."""
+        ...
+
+    async def cancel(self, key: OrderKey, kind: RecordKind, reason: str) -> FindOutcome:
+        """Cancel a record and return it as it stands then."""
+        ...
+
+    async def changes_since(self, cursor: str) -> ChangesOutcome:
+        """Return our records that changed since ``cursor`` ("" at first)."""
+        ...
+
+
+class CrmDeps(Struct, frozen=True, kw_only=True):
+    """What the hub gives a CRM adapter. ``connection`` is the name the operator gave it."""
+
+    connection: str
+    clock: Clock
+    chance: Random
+
+
+class CrmSpec(Struct, frozen=True, kw_only=True):
+    """How a CRM adapter enters: an entry point of the group ``iot2crm.crm_adapters`` names one of these."""
+
+    name: str
+    title: str
+    config_type: type[Struct]
+    open: Callable[[Any, CrmDeps], AbstractAsyncContextManager[CrmAdapter]]
+    stability: str = "beta"

@@ -1,0 +1,1 @@
+"""Purchasing: from a need to at most one order or service request, with its reason."""

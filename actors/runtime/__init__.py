@@ -1,0 +1,1 @@
+"""The generic actor system: knows no things, no money, no CRM."""

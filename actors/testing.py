@@ -1,0 +1,1 @@
+"""The test kit: virtual time, probes, expectations on dead letters."""

@@ -1,0 +1,1 @@
+"""A thing: follows its readings, forecasts its slots, notices needs."""

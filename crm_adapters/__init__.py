@@ -1,0 +1,1 @@
+"""CRM adapters: orders out, confirmations in. Siblings are strangers."""

@@ -1,0 +1,1 @@
+"""Any REST system, described by a manifest."""

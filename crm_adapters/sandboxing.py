@@ -1,0 +1,1 @@
+"""What every sandbox has: faults, request log, administration, life as a process."""

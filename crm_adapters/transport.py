@@ -1,0 +1,1 @@
+"""One HTTP session a connection: deadlines, body cap, and what a failure says about the request."""

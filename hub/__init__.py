@@ -1,0 +1,1 @@
+"""Composition: configuration, storage, HTTP application, command line and demo."""

@@ -1,0 +1,1 @@
+"""Protocol adapters: bytes in, readings out, commands back. Siblings are strangers."""

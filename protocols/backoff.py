@@ -1,0 +1,1 @@
+"""Capped exponential back-off with full jitter."""
