@@ -1,1 +1,230 @@
-"""One HTTP session a connection: deadlines, body cap, and what a failure says about the request."""
+"""One HTTP session a connection: deadlines, body cap, and what a failure says about the request.
+
+The rule: whatever goes wrong before the first byte leaves is ``Transient``; whatever is no well-formed final answer
+afterwards is ``Ambiguous`` for a request that writes, and ``Transient`` for one that reads.
+"""
+
+import ssl
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+from aiohttp.client_middlewares import ClientHandlerType
+from msgspec import Struct
+from yarl import URL
+
+from actors.model.outcomes import Ambiguous, Failure, Permanent, Throttled, Transient
+
+Query = Mapping[str, str] | Sequence[tuple[str, str]]
+
+_RETRY_AFTER_DEFAULT_S: Final = 5.0
+_RETRY_AFTER_CAP_S: Final = 3600.0
+_IDLE_S: Final = 15.0
+"""Shorter than servers keep an idle connection, so that a request does not leave into one that just closed."""
+
+
+class TransportSettings(Struct, frozen=True, kw_only=True):
+    """Deadlines of one exchange, and the largest body that is read. ``tls`` None is the system's trust store."""
+
+    connect_s: float = 5.0
+    read_s: float = 20.0
+    total_s: float = 30.0
+    body_cap: int = 4 * 1024 * 1024
+    connections: int = 8
+    tls: ssl.SSLContext | None = None
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """One HTTP request. ``url`` is absolute and percent-encoded where ``is_encoded``. Give at most one kind of body."""
+
+    method: str
+    url: str
+    writes: bool
+    query: Query = ()
+    headers: Mapping[str, str] = {}
+    json: Any = None
+    form: Mapping[str, str] | None = None
+    content: bytes | None = None
+    is_encoded: bool = False
+
+    def __repr__(self) -> str:
+        """Show neither headers nor bodies: they may hold secrets."""
+        return f"Call({_place(self)})"
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """A complete HTTP answer; header names are lower case. ``body`` is the decoded JSON, None where there is none."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    body: Any = None
+    malformed: bool = False
+    """The content is there and is no JSON."""
+
+    @property
+    def ok(self) -> bool:
+        """Say whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+
+class ReplyLost(aiohttp.ClientError):
+    """The connection broke after the request began to leave."""
+
+
+class Transport:
+    """Sends calls and never replays one. Open it with ``open_transport``."""
+
+    def __init__(self, session: aiohttp.ClientSession, settings: TransportSettings) -> None:
+        self._session = session
+        self._settings = settings
+
+    async def exchange(self, call: Call) -> Reply | Failure:
+        """Send one request; any complete answer is a ``Reply``, whatever its status and media type."""
+        try:
+            return await self._exchange(call)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:  # never left
+            return Transient(reason=f"{_place(call)}: no connection ({_why(error)})")
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError) as error:  # never left
+            return Permanent(code="invalid_request", message=f"{_place(call)}: cannot be sent ({type(error).__name__})")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:  # may have arrived
+            return lost(call, _why(error))
+
+    async def send(self, call: Call) -> Reply | Failure:
+        """Send one request whose answer is JSON; what is no final well-formed answer is a failure.
+
+        The caller judges 2xx and 4xx but 408 and 429, and finds ``body`` decoded; a 4xx may carry any media type.
+        """
+        reply = await self.exchange(call)
+        if not isinstance(reply, Reply):
+            return reply
+        return judge(call, reply) or reply
+
+    async def _exchange(self, call: Call) -> Reply | Failure:
+        async with self._session.request(
+            call.method,
+            URL(call.url, encoded=call.is_encoded),
+            params=call.query or None,
+            headers=call.headers,
+            json=call.json,
+            data=call.form if call.content is None else call.content,
+            allow_redirects=False,
+        ) as response:
+            content = await _read_capped(response, self._settings.body_cap)
+            if content is None:
+                return lost(call, f"answer {response.status} is larger than {self._settings.body_cap} bytes")
+            return _reply(response, content)
+
+
+@asynccontextmanager
+async def open_transport(settings: TransportSettings) -> AsyncGenerator[Transport, None]:
+    """Open the session of one connection: no redirects, no cookies, no proxies from the environment, TLS verified."""
+    connector = aiohttp.TCPConnector(
+        limit=settings.connections, keepalive_timeout=_IDLE_S, ssl=True if settings.tls is None else settings.tls
+    )
+    timeout = aiohttp.ClientTimeout(
+        total=settings.total_s, connect=settings.connect_s, sock_connect=settings.connect_s, sock_read=settings.read_s
+    )
+    async with aiohttp.ClientSession(
+        connector=connector,
+        timeout=timeout,
+        trust_env=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        json_serialize=_json_text,
+        middlewares=(_never_replay,),
+    ) as session:
+        yield Transport(session, settings)
+
+
+def judge(call: Call, reply: Reply) -> Failure | None:
+    """Return what a complete answer says by itself, or None where the adapter has to read it."""
+    if reply.status == 429:
+        return Throttled(retry_after_s=retry_after_s(reply.headers), reason=f"{_place(call)}: 429 Too Many Requests")
+    if reply.status >= 500 or reply.status == 408 or not 200 <= reply.status < 500 or 300 <= reply.status < 400:
+        return lost(call, f"answered {reply.status}")
+    if reply.ok and reply.malformed:
+        return lost(call, f"answered {reply.status} with a body that is no JSON")
+    return None
+
+
+def lost(call: Call, why: str) -> Ambiguous | Transient:
+    """Return what it means that a call which left got no final answer."""
+    reason = f"{_place(call)}: {why}"
+    return Ambiguous(reason=reason) if call.writes else Transient(reason=reason)
+
+
+def retry_after_s(headers: Mapping[str, str], *, default_s: float = _RETRY_AFTER_DEFAULT_S) -> float:
+    """Return the seconds of Retry-After (RFC 9110 section 10.2.3): a number or a date, between 0 and one hour.
+
+    A date is compared with the answer's own Date, so that the two clocks need not agree.
+    """
+    text = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = _seconds_until(text, headers.get("date", ""), default_s)
+    return min(max(seconds, 0.0), _RETRY_AFTER_CAP_S) if seconds == seconds else default_s  # noqa: PLR0124 -- NaN
+
+
+def _seconds_until(text: str, sent: str, default_s: float) -> float:
+    then, now = _http_date(text), _http_date(sent)
+    return default_s if then is None or now is None else (then - now).total_seconds()
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+async def _never_replay(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a PUT or DELETE again by itself when a kept-alive connection breaks."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise ReplyLost(_why(error)) from error
+
+
+async def _read_capped(response: aiohttp.ClientResponse, cap: int) -> bytes | None:
+    content = bytearray()
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        content += chunk
+        if len(content) > cap:
+            response.close()
+            return None
+    return bytes(content)
+
+
+def _reply(response: aiohttp.ClientResponse, content: bytes) -> Reply:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    try:
+        body = msgspec.json.decode(content) if content.strip() else None
+    except msgspec.DecodeError:
+        return Reply(status=response.status, headers=headers, content=content, malformed=True)
+    return Reply(status=response.status, headers=headers, content=content, body=body)
+
+
+def _json_text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _place(call: Call) -> str:
+    """Name the call without its query, user and body: they may hold what nobody should read in a log."""
+    url = URL(call.url, encoded=True)
+    return f"{call.method} {url.host or '?'}{url.path}"
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ReplyLost):
+        return str(error)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"{type(error).__name__}: {error.strerror or error.os_error}"
+    return "timed out" if isinstance(error, TimeoutError) else type(error).__name__

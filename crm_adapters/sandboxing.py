@@ -1,1 +1,0 @@
-"""What every sandbox has: faults, request log, administration, life as a process."""

@@ -1,0 +1,207 @@
+"""The HTTP application around a sandbox: faults, request log, and the administration that judges use."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from msgspec import Struct
+
+from actors.model.outcomes import RecordStatus
+from actors.ports import Clock
+from crm_adapters.sandboxing.contract import Sandbox, UnknownRecord
+from crm_adapters.sandboxing.faults import Fault, FaultAction, FaultPlan
+
+ADMIN: Final = "/_sandbox"
+_LOG_LENGTH = 50_000
+_BODY_CAP = 16 * 1024 * 1024
+_CUT = 499
+"""The log's status of a request that got no answer (as nginx writes it)."""
+
+
+class LoggedRequest(Struct, frozen=True, kw_only=True):
+    """One request as the log keeps it: never headers and never bodies, so never credentials."""
+
+    when: datetime
+    method: str
+    path: str
+    status: int
+    fault: FaultAction | None = None
+
+
+class _Outage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    down: bool
+
+
+class _Advance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    record_id: str
+    status: RecordStatus
+
+
+def build_application(sandbox: Sandbox, *, clock: Clock, faults: Iterable[Fault] = ()) -> web.Application:
+    """Return the application of a sandbox. It closes the sandbox when it is cleaned up."""
+    front = _Front(sandbox, clock, FaultPlan(faults))
+    application = web.Application(middlewares=[front.meet], client_max_size=_BODY_CAP)
+    application.add_routes(sandbox.routes())
+    application.add_routes(front.routes())
+
+    async def close(_application: web.Application) -> None:
+        sandbox.close()
+
+    application.on_cleanup.append(close)
+    return application
+
+
+class _Front:
+    """Stands before a sandbox: plays the faults, keeps the log, answers the administration."""
+
+    def __init__(self, sandbox: Sandbox, clock: Clock, plan: FaultPlan) -> None:
+        self._sandbox = sandbox
+        self._clock = clock
+        self._plan = plan
+        self._log: deque[LoggedRequest] = deque(maxlen=_LOG_LENGTH)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the administration's routes."""
+        return [
+            web.get(f"{ADMIN}/records", self._get_records),
+            web.get(f"{ADMIN}/requests", self._get_requests),
+            web.delete(f"{ADMIN}/requests", self._delete_requests),
+            web.get(f"{ADMIN}/faults", self._get_faults),
+            web.put(f"{ADMIN}/faults", self._put_faults),
+            web.post(f"{ADMIN}/faults", self._post_faults),
+            web.delete(f"{ADMIN}/faults", self._delete_faults),
+            web.post(f"{ADMIN}/outage", self._post_outage),
+            web.post(f"{ADMIN}/advance", self._post_advance),
+            web.post(f"{ADMIN}/expire-tokens", self._post_expire_tokens),
+        ]
+
+    @web.middleware
+    async def meet(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Let a request through, or play the fault that is planned for it."""
+        if request.path.startswith(ADMIN):
+            return await handler(request)
+        if self._plan.down:
+            self._note(request, _CUT, None)
+            return _cut(request)
+        fault = self._plan.take(f"{request.method} {request.path_qs}")
+        answer = await _answer_of(request, handler) if fault is None else await self._play(fault, request, handler)
+        self._note(request, answer.status, None if fault is None else fault.action)
+        return answer
+
+    async def _play(self, fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
+        await request.read()  # whole, so that it can be processed after the connection is gone
+        if fault.action is FaultAction.LATE_COMMIT:
+            _cut(request)
+        if fault.action in _WAITS_BEFORE:
+            await asyncio.sleep(fault.delay_s)
+        answer = await _answer_of(request, handler) if fault.action in _PROCESSES else None
+        if fault.action is FaultAction.HANG_AFTER:
+            await asyncio.sleep(fault.delay_s)
+        return _faulty_answer(fault, request, answer)
+
+    def _note(self, request: web.Request, status: int, fault: FaultAction | None) -> None:
+        entry = LoggedRequest(
+            when=self._clock.now(), method=request.method, path=request.path_qs, status=status, fault=fault
+        )
+        self._log.append(entry)
+
+    async def _get_records(self, _request: web.Request) -> web.Response:
+        return _json(list(self._sandbox.records()))
+
+    async def _get_requests(self, _request: web.Request) -> web.Response:
+        return _json(list(self._log))
+
+    async def _delete_requests(self, _request: web.Request) -> web.Response:
+        self._log.clear()
+        return web.Response(status=204)
+
+    async def _get_faults(self, _request: web.Request) -> web.Response:
+        states = [{"fault": state.fault, "seen": state.seen, "hits": state.hits} for state in self._plan.states]
+        return _json(states)
+
+    async def _put_faults(self, request: web.Request) -> web.Response:
+        self._plan.replace(await _body(request, tuple[Fault, ...]))
+        return await self._get_faults(request)
+
+    async def _post_faults(self, request: web.Request) -> web.Response:
+        added: Fault | tuple[Fault, ...] = await _body(request, Fault | tuple[Fault, ...])
+        self._plan.add((added,) if isinstance(added, Fault) else added)
+        return await self._get_faults(request)
+
+    async def _delete_faults(self, _request: web.Request) -> web.Response:
+        self._plan.replace(())
+        return web.Response(status=204)
+
+    async def _post_outage(self, request: web.Request) -> web.Response:
+        outage: _Outage = await _body(request, _Outage)
+        self._plan.down = outage.down
+        return _json(outage)
+
+    async def _post_advance(self, request: web.Request) -> web.Response:
+        step: _Advance = await _body(request, _Advance)
+        try:
+            self._sandbox.advance(step.record_id, step.status)
+        except UnknownRecord:
+            raise web.HTTPNotFound(text=f"no record {step.record_id!r}") from None
+        except ValueError as error:
+            raise web.HTTPUnprocessableEntity(text=str(error)) from error
+        return _json([record for record in self._sandbox.records() if record.record_id == step.record_id])
+
+    async def _post_expire_tokens(self, _request: web.Request) -> web.Response:
+        self._sandbox.expire_tokens()
+        return web.Response(status=204)
+
+
+_WAITS_BEFORE = frozenset({FaultAction.HANG_BEFORE, FaultAction.LATE_COMMIT, FaultAction.SLOW})
+_PROCESSES = frozenset(FaultAction) - {FaultAction.DROP_BEFORE, FaultAction.HANG_BEFORE, FaultAction.STATUS}
+
+
+async def _answer_of(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as answer:  # aiohttp raises what it answers; the log wants its status
+        return web.Response(status=answer.status, text=answer.text, headers=_without_length(answer))
+
+
+def _without_length(answer: web.HTTPException) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name.lower() == "allow"}
+
+
+def _faulty_answer(fault: Fault, request: web.Request, answer: web.StreamResponse | None) -> web.StreamResponse:
+    match fault.action:
+        case FaultAction.STATUS | FaultAction.STATUS_AFTER:
+            return _planned_answer(fault, fault.status, fault.body)
+        case FaultAction.GARBAGE_AFTER:
+            return _planned_answer(fault, 200, fault.body or '{"id": "0001", "sta')
+        case FaultAction.SLOW if answer is not None:
+            return answer
+        case _:
+            return _cut(request)
+
+
+def _planned_answer(fault: Fault, status: int, body: str) -> web.Response:
+    headers = {"Content-Type": "application/json", **fault.headers}
+    return web.Response(status=status, headers=headers, body=body.encode())
+
+
+def _cut(request: web.Request) -> web.Response:
+    """Close the connection; the response only tells the server that the request is over."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=_CUT)
+
+
+async def _body(request: web.Request, wanted: Any) -> Any:
+    try:
+        return msgspec.json.decode(await request.read(), type=wanted)
+    except msgspec.DecodeError as error:
+        raise web.HTTPBadRequest(text=str(error)) from error
+
+
+def _json(value: Any) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

@@ -1,0 +1,101 @@
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+
+from crm_adapters.sandboxing import Fault, FaultAction, FaultPlan
+
+
+async def put_note(client: aiohttp.ClientSession, key: str = "a") -> int:
+    async with client.put(f"/notes/{key}") as reply:
+        await reply.read()
+        return reply.status
+
+
+async def noted(client: aiohttp.ClientSession) -> list[str]:
+    async with client.get("/_sandbox/records") as reply:
+        return [record["record_id"] for record in await reply.json()]
+
+
+async def plan(client: aiohttp.ClientSession, **fault: Any) -> None:
+    async with client.put("/_sandbox/faults", json=[{"match": "^PUT ", **fault}]) as reply:
+        assert reply.status == 200, await reply.text()
+
+
+async def until_noted(client: aiohttp.ClientSession, key: str) -> None:
+    async with asyncio.timeout(5):
+        while key not in await noted(client):
+            continue  # each look is a request, so the sandbox gets its turn
+
+
+@pytest.mark.parametrize(
+    ("action", "is_kept"),
+    [("drop_before", False), ("drop_after", True), ("hang_before", False), ("hang_after", True)],
+)
+async def test_an_answer_that_never_comes_says_nothing_about_the_commit(
+    client: aiohttp.ClientSession, action: str, is_kept: bool
+) -> None:
+    await plan(client, action=action, times=2)  # aiohttp tries a PUT a second time by itself
+    with pytest.raises(aiohttp.ClientError):
+        await put_note(client)
+    assert (await noted(client) == ["a"]) is is_kept
+
+
+async def test_a_late_commit_comes_after_the_connection_is_gone(client: aiohttp.ClientSession) -> None:
+    await plan(client, action="late_commit", delay_s=0.05, times=2)
+    with pytest.raises(aiohttp.ClientError):
+        await put_note(client)
+    assert await noted(client) == []
+    await until_noted(client, "a")
+
+
+@pytest.mark.parametrize(("action", "is_kept"), [("status", False), ("status_after", True)])
+async def test_a_planned_status_is_answered_before_or_after_the_commit(
+    client: aiohttp.ClientSession, action: str, is_kept: bool
+) -> None:
+    await plan(client, action=action, status=429, headers={"Retry-After": "7"}, body='{"error": "slow down"}')
+    async with client.put("/notes/a") as reply:
+        assert (reply.status, reply.headers["Retry-After"]) == (429, "7")
+        assert await reply.json() == {"error": "slow down"}
+    assert (await noted(client) == ["a"]) is is_kept
+
+
+async def test_garbage_comes_after_the_commit(client: aiohttp.ClientSession) -> None:
+    await plan(client, action="garbage_after")
+    async with client.put("/notes/a") as reply:
+        with pytest.raises(ValueError, match="Unterminated"):
+            await reply.json()
+    assert await noted(client) == ["a"]
+
+
+async def test_slow_answers_as_ever(client: aiohttp.ClientSession) -> None:
+    await plan(client, action="slow", delay_s=0.01)
+    assert await put_note(client) == 201
+
+
+def test_a_fault_lets_the_first_ones_pass_and_ends() -> None:
+    faults = FaultPlan([Fault(match="^PUT ", action=FaultAction.STATUS, skip=1, times=2)])
+    hit = [faults.take(line) is not None for line in ["PUT /a", "GET /a", "PUT /a", "PUT /b", "PUT /c"]]
+    assert hit == [False, False, True, True, False]
+    assert faults.states[0].hits == 2
+
+
+def test_a_fault_without_times_never_ends() -> None:
+    faults = FaultPlan([Fault(action=FaultAction.SLOW, times=None)])
+    assert all(faults.take("GET /") for _ in range(100))
+
+
+async def test_an_outage_closes_every_connection_but_the_administrations(client: aiohttp.ClientSession) -> None:
+    await client.post("/_sandbox/outage", json={"down": True})
+    with pytest.raises(aiohttp.ClientError):
+        await put_note(client)
+    assert await noted(client) == []
+    await client.post("/_sandbox/outage", json={"down": False})
+    assert await put_note(client) == 201
+
+
+async def test_a_fault_that_cannot_be_is_refused_with_the_reason(client: aiohttp.ClientSession) -> None:
+    async with client.put("/_sandbox/faults", json=[{"action": "slow", "match": "("}]) as reply:
+        assert reply.status == 400
+        assert "expected a regular expression" in await reply.text()
