@@ -1,0 +1,1 @@
+"""Storage: the SQLite journal behind the port ``actors.runtime.journal.Journal``."""

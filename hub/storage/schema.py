@@ -1,0 +1,78 @@
+# pyright: reportUnknownMemberType=false
+# APSW's stubs leave the types of bindings partly open.
+"""Tables of the journal file, its version, and the forward-only migrations that lead there."""
+
+from typing import Final
+
+import apsw
+
+from actors.model.errors import ConfigError
+
+VERSION: Final = 1
+OLDEST_SQLITE: Final = (3, 51, 3)
+"""Older ones can corrupt a WAL when it is reset at the wrong moment (SQLite release notes 3.51.3)."""
+
+_MIGRATIONS: Final[tuple[str, ...]] = (
+    """
+    CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE turn(
+        position INTEGER PRIMARY KEY, address TEXT NOT NULL, turn INTEGER NOT NULL, schema INTEGER NOT NULL,
+        message_id TEXT NOT NULL, at REAL NOT NULL, message BLOB NOT NULL, events BLOB NOT NULL);
+    CREATE UNIQUE INDEX turn_once ON turn(address, message_id);
+    CREATE TABLE snapshot(
+        address TEXT PRIMARY KEY, position INTEGER NOT NULL, turn INTEGER NOT NULL, schema INTEGER NOT NULL,
+        state BLOB NOT NULL);
+    CREATE TABLE tell(tell_id INTEGER PRIMARY KEY, address TEXT NOT NULL, message BLOB NOT NULL);
+    CREATE TABLE reminder(
+        address TEXT NOT NULL, name TEXT NOT NULL, due REAL NOT NULL, message BLOB NOT NULL,
+        PRIMARY KEY(address, name)) WITHOUT ROWID;
+    CREATE TABLE outbox(
+        outbox_id INTEGER PRIMARY KEY, relay TEXT NOT NULL, address TEXT NOT NULL, body BLOB NOT NULL,
+        created_at REAL NOT NULL);
+    CREATE TABLE record(
+        kind TEXT NOT NULL, key TEXT NOT NULL, owner TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY(kind, key));
+    CREATE INDEX record_of_owner ON record(kind, owner);
+    CREATE TABLE note(
+        note_id INTEGER PRIMARY KEY, correlation_id TEXT NOT NULL, at REAL NOT NULL, address TEXT NOT NULL,
+        step TEXT NOT NULL, body BLOB NOT NULL);
+    CREATE INDEX note_of_chain ON note(correlation_id);
+    CREATE TABLE claim(name TEXT PRIMARY KEY, holder TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE meter(
+        name TEXT PRIMARY KEY, value INTEGER NOT NULL, cap INTEGER NOT NULL,
+        CONSTRAINT within_cap CHECK(value >= 0 AND value <= cap)) WITHOUT ROWID;
+    CREATE TABLE dead_letter(
+        letter_id INTEGER PRIMARY KEY, at REAL NOT NULL, address TEXT NOT NULL, reason TEXT NOT NULL,
+        message BLOB NOT NULL);
+    """,
+)
+
+
+def check_library() -> None:
+    """Refuse to run on an SQLite that can lose data.
+
+    Raises:
+        ConfigError: the SQLite that APSW brought is too old.
+    """
+    version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+    if version < OLDEST_SQLITE:
+        wanted = ".".join(map(str, OLDEST_SQLITE))
+        raise ConfigError(
+            f"SQLite {apsw.sqlite_lib_version()} can corrupt its log; needs {wanted}: pip install -U apsw"
+        )
+
+
+def migrate(connection: apsw.Connection, path: str) -> None:
+    """Bring the file to the present version, each step in one transaction.
+
+    Raises:
+        ConfigError: a newer program has written this file.
+    """
+    present = int(connection.pragma("user_version") or 0)
+    if present > VERSION:
+        raise ConfigError(
+            f"{path}: written by a newer hub (journal version {present}, this one knows {VERSION}); update the hub"
+        )
+    for version in range(present, VERSION):
+        with connection:
+            connection.execute(_MIGRATIONS[version])
+            connection.pragma("user_version", version + 1)
