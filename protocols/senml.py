@@ -1,1 +1,0 @@
-"""SenML (RFC 8428): packs to readings and back."""
