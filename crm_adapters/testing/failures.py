@@ -1,0 +1,148 @@
+"""Failures: whatever happens on the wire, nothing is doubled, and the caller learns its next move."""
+
+from msgspec.structs import replace
+
+from actors.model.orders import RecordKind
+from actors.model.outcomes import (
+    Absent,
+    Ambiguous,
+    AuthFailed,
+    Created,
+    Duplicate,
+    Found,
+    Permanent,
+    Throttled,
+    Transient,
+)
+from crm_adapters.sandboxing import FaultAction
+from crm_adapters.testing.bench import Bench, ContractBase
+from crm_adapters.testing.samples import ORDER_KEY
+
+_FOREVER_S = 30.0
+
+
+class FailureContract(ContractBase):
+    """What must hold while the CRM or the way to it misbehaves."""
+
+    async def test_a_dropped_answer_is_ambiguous_and_the_order_is_found(self) -> None:
+        """The CRM committed, then the connection broke."""
+        async with self.bench() as bench:
+            await _place_against(bench, FaultAction.DROP_AFTER)
+            found = await bench.adapter.find_by_key(ORDER_KEY, RecordKind.ORDER)
+            assert isinstance(found, Found), found
+            assert len(await bench.admin.records(ORDER_KEY)) == 1
+
+    async def test_after_a_dropped_answer_placing_again_is_a_duplicate(self) -> None:
+        """Even a caller who does not look up first orders once."""
+        async with self.bench() as bench:
+            await _place_against(bench, FaultAction.DROP_AFTER)
+            again = await bench.adapter.place_order(await bench.order())
+            assert isinstance(again, Duplicate), again
+            assert len(await bench.admin.records(ORDER_KEY)) == 1
+
+    async def test_a_silent_crm_is_ambiguous(self) -> None:
+        """The CRM committed and never answers."""
+        async with self.bench() as bench:
+            await _place_against(bench, FaultAction.HANG_AFTER, delay_s=_FOREVER_S)
+            assert isinstance(await bench.adapter.find_by_key(ORDER_KEY, RecordKind.ORDER), Found)
+
+    async def test_a_malformed_answer_is_ambiguous(self) -> None:
+        """The CRM committed and answered what nobody can read."""
+        async with self.bench() as bench:
+            await _place_against(bench, FaultAction.GARBAGE_AFTER)
+            assert isinstance(await bench.adapter.find_by_key(ORDER_KEY, RecordKind.ORDER), Found)
+
+    async def test_a_redirect_is_ambiguous_and_not_followed(self) -> None:
+        """Nobody sends us and our credentials elsewhere."""
+        async with self.bench() as bench:
+            headers = {"Location": f"{bench.base_url}/elsewhere"}
+            await _place_against(bench, FaultAction.STATUS, status=307, headers=headers)
+            assert not any(request.path == "/elsewhere" for request in await bench.admin.requests())
+
+    async def test_a_request_that_never_arrived_leaves_nothing(self) -> None:
+        """The connection broke before the CRM processed: the look-up says absent, a second try creates."""
+        async with self.bench() as bench:
+            await _place_against(bench, FaultAction.DROP_BEFORE)
+            assert await bench.adapter.find_by_key(ORDER_KEY, RecordKind.ORDER) == Absent()
+            assert isinstance(await bench.adapter.place_order(await bench.order()), Created)
+
+    async def test_throttling_tells_when_to_come_again(self) -> None:
+        """429 with Retry-After becomes those seconds, and nothing is written."""
+        async with self.bench() as bench:
+            order = await bench.order()
+            await bench.fail_writes(FaultAction.STATUS, status=429, headers={"Retry-After": "17"})
+            outcome = await bench.adapter.place_order(order)
+            assert isinstance(outcome, Throttled), outcome
+            assert outcome.retry_after_s == 17
+            assert await bench.admin.records() == []
+
+    async def test_an_unavailable_crm_is_never_a_created_order(self) -> None:
+        """503 says nothing about the commit."""
+        async with self.bench() as bench:
+            order = await bench.order()
+            for action, kept in ((FaultAction.STATUS, 0), (FaultAction.STATUS_AFTER, 1)):
+                await bench.fail_writes(action, status=503)
+                outcome = await bench.adapter.place_order(order)
+                assert isinstance(outcome, Transient | Ambiguous), outcome
+                assert len(await bench.admin.records(ORDER_KEY)) == kept
+
+    async def test_reading_from_a_broken_crm_is_transient(self) -> None:
+        """A look-up that got no answer proves nothing and can be asked again."""
+        async with self.bench() as bench:
+            await bench.placed()
+            await bench.admin.outage(down=True)
+            outcome = await bench.adapter.find_by_key(ORDER_KEY, RecordKind.ORDER)
+            assert isinstance(outcome, Transient), outcome
+
+    async def test_a_refused_connection_is_transient(self) -> None:
+        """Nothing left, so the same call may be made again."""
+        async with self.bench() as bench:
+            order = await bench.order()
+        async with self.open_adapter(bench.base_url, wrong_credentials=False) as adapter:
+            outcome = await adapter.place_order(order)
+            assert isinstance(outcome, Transient), outcome
+
+    async def test_an_invalid_order_is_permanent_with_the_crms_own_text(self) -> None:
+        """The same input would fail again, and a person reads why."""
+        async with self.bench() as bench:
+            order = await bench.order()
+            line = replace(order.lines[0], sku="NO-SUCH-SKU", references={})
+            outcome = await bench.adapter.place_order(replace(order, lines=(line,)))
+            assert isinstance(outcome, Permanent), outcome
+            assert outcome.code
+            assert outcome.message
+            assert await bench.admin.records() == []
+
+    async def test_an_expired_token_is_renewed_once_and_the_order_placed(self) -> None:
+        """The caller sees nothing of it."""
+        async with self.bench() as bench:
+            order = await bench.order()
+            await bench.admin.expire_tokens()
+            assert isinstance(await bench.adapter.place_order(order), Created)
+            assert len(await bench.admin.records(ORDER_KEY)) == 1
+
+    async def test_wrong_credentials_are_told_as_such(self) -> None:
+        """A person must mend the configuration; nothing is written."""
+        async with self.bench() as bench:
+            order = await bench.order()
+            async with self.open_adapter(bench.base_url, wrong_credentials=True) as adapter:
+                outcome = await adapter.place_order(order)
+            assert isinstance(outcome, AuthFailed), outcome
+            assert await bench.admin.records() == []
+
+    async def test_an_adapter_can_be_opened_again(self) -> None:
+        """Closing ends one adapter, not the connection it stands for."""
+        async with self.bench() as bench:
+            await bench.placed()
+            for _ in range(2):
+                async with self.open_adapter(bench.base_url, wrong_credentials=False) as adapter:
+                    assert isinstance(await adapter.find_by_key(ORDER_KEY, RecordKind.ORDER), Found)
+
+
+async def _place_against(bench: Bench, action: FaultAction, **details: object) -> None:
+    """Place the sample order while every writing request meets a fault, expect ``Ambiguous``, and end the fault."""
+    order = await bench.order()
+    await bench.fail_writes(action, **details)
+    outcome = await bench.adapter.place_order(order)
+    assert isinstance(outcome, Ambiguous), outcome
+    await bench.admin.plan()
