@@ -1,0 +1,94 @@
+"""What an operator writes in ``hub.toml``, table by table, and what the hub is handed once all of it is right."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from actors.model.base import Value
+from actors.model.profiles import Name, ThingProfile
+from actors.ports import CrmSpec, ProtocolSpec
+from hub.config.listen import Listen
+from hub.logs import LogFormat
+
+DEFAULT_LISTEN: Final = "127.0.0.1:8080"
+DEFAULT_PROFILES: Final = ("profiles/*.toml",)
+
+
+class HubTable(Value, frozen=True, kw_only=True):
+    """``[hub]``: this installation. Relative paths are meant from the folder of ``hub.toml``."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    data_dir: Path
+    listen: str = DEFAULT_LISTEN
+    profiles: Annotated[tuple[str, ...], Meta(min_length=1)] = DEFAULT_PROFILES
+    log: LogFormat = LogFormat.AUTO
+
+
+class CommunityConfig(Value, frozen=True, kw_only=True):
+    """``[communities.NAME]``: which kinds of things are peers of each other.
+
+    Evidence that crosses owners needs ``k_owners`` distinct owners; an owner's own fleet always counts. A thing that
+    got no answer within ``answer_within_s`` goes on without advice.
+    """
+
+    members: Annotated[tuple[Name, ...], Meta(min_length=1)]
+    k_owners: Annotated[int, Meta(ge=2)] = 5
+    answer_within_s: Annotated[float, Meta(gt=0)] = 5.0
+    title: str = ""
+
+
+class LimitsConfig(Value, frozen=True, kw_only=True):
+    """``[limits]``: what holds whatever the deciding code thinks."""
+
+    mailbox: Annotated[int, Meta(ge=1)] = 100
+    """Device messages that may wait for one thing; beyond that the device is told to come back later."""
+    max_orders_per_7_days: Annotated[int, Meta(ge=1)] = 3
+    """Orders of one thing in any seven days; a thing that wants more stops buying until a person looks."""
+    min_hours_between_orders: Annotated[float, Meta(ge=0)] = 1.0
+    """Least time between two orders of one thing for the same subject."""
+    max_body_bytes: Annotated[int, Meta(ge=1024)] = 1_048_576
+    """Largest request body that the hub's HTTP application reads."""
+
+
+class StorageConfig(Value, frozen=True, kw_only=True):
+    """``[storage]``: how the journal is written."""
+
+    snapshot_every: Annotated[int, Meta(ge=1)] = 64
+    """Turns of one thing between two snapshots of its state."""
+    batch_ms: Annotated[float, Meta(gt=0, le=1000)] = 5.0
+    """Longest time that turns are gathered before they are committed together."""
+
+
+class ProtocolChoice(Struct, frozen=True, kw_only=True):
+    """``[protocols.NAME]``: an adapter's spec and its decoded options."""
+
+    name: str
+    spec: ProtocolSpec
+    config: Struct
+
+
+class CrmChoice(Struct, frozen=True, kw_only=True):
+    """``[crm.NAME]``: a connection, its adapter's spec and decoded options."""
+
+    name: str
+    spec: CrmSpec
+    config: Struct
+
+
+class HubConfig(Struct, frozen=True, kw_only=True):
+    """A configuration in which everything is right. ``warnings`` are for people to look at."""
+
+    file: Path
+    name: str
+    data_dir: Path
+    listen: Listen
+    log: LogFormat
+    profiles: Mapping[str, ThingProfile]
+    protocols: tuple[ProtocolChoice, ...]
+    crm: tuple[CrmChoice, ...]
+    communities: Mapping[str, CommunityConfig]
+    limits: LimitsConfig
+    storage: StorageConfig
+    warnings: tuple[str, ...] = ()

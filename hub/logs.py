@@ -1,0 +1,76 @@
+"""Set-up of the log: lines for people on a terminal, JSON lines elsewhere, and never a secret in either."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from enum import StrEnum
+from typing import Any, Final, TextIO
+
+import structlog
+
+_QUIET: Final = ("asyncio", "asyncua", "coap", "coap-server", "aiocoap", "aiohttp", "aiohttp.access")
+_SENSITIVE: Final = ("authorization", "password", "secret", "token", "private_key", "assertion", "cookie")
+_MASK: Final = "***"
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    AUTO = "auto"
+    """``console`` on a terminal, ``json`` elsewhere."""
+    JSON = "json"
+    CONSOLE = "console"
+
+
+def set_up_logs(log_format: LogFormat = LogFormat.AUTO, *, level: str = "info", stream: TextIO | None = None) -> None:
+    """Send the hub's own log and the libraries' warnings to ``stream`` (standard error) in one format."""
+    target = sys.stderr if stream is None else stream
+    number = logging.getLevelNamesMapping()[level.upper()]
+    rendering = _rendering(log_format, target)
+    structlog.configure(
+        processors=[*_enrich(), *rendering],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(file=target),
+        cache_logger_on_first_use=False,
+    )
+    _route_libraries(rendering, target)
+
+
+def mask_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace the values of fields whose name says that nobody should read them."""
+    for name in event:
+        if any(word in name.lower() for word in _SENSITIVE):
+            event[name] = _MASK
+    return event
+
+
+def _enrich() -> list[Any]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        mask_secrets,
+    ]
+
+
+def _rendering(log_format: LogFormat, stream: TextIO) -> list[Any]:
+    on_terminal = stream.isatty()
+    if log_format is LogFormat.CONSOLE or (log_format is LogFormat.AUTO and on_terminal):
+        return [structlog.dev.ConsoleRenderer(colors=on_terminal)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _route_libraries(rendering: list[Any], stream: TextIO) -> None:
+    """Give the standard library's loggers one handler with our renderer; the wire libraries only warn."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*_enrich(), structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,73 @@
+"""Log lines: two formats, quiet libraries, no secrets."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from actors.model.secrets import Secret
+from hub.logs import LogFormat, set_up_logs
+
+
+@pytest.fixture(autouse=True)
+def _untouched_logging() -> Iterator[None]:
+    root = logging.getLogger()  # noqa: TID251 -- what is under test is its set-up
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_away_from_a_terminal_lines_are_json() -> None:
+    stream = io.StringIO()
+    set_up_logs(stream=stream)
+    structlog.get_logger().info("order_confirmed", thing_id="printer-1")
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["level"], line["thing_id"]) == ("order_confirmed", "info", "printer-1")
+    assert line["timestamp"].endswith("Z")
+
+
+def test_on_a_terminal_lines_are_for_people() -> None:
+    stream = _Terminal()
+    set_up_logs(LogFormat.AUTO, stream=stream)
+    structlog.get_logger().info("order_confirmed")
+    assert "order_confirmed" in stream.getvalue()
+    assert "{" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("log_format", [LogFormat.JSON, LogFormat.CONSOLE])
+def test_secrets_are_masked_by_type_and_by_name(log_format: LogFormat) -> None:
+    stream = io.StringIO()
+    set_up_logs(log_format, stream=stream)
+    structlog.get_logger().warning("refused", key=Secret("canary"), access_token="canary", Authorization="canary")
+    assert "canary" not in stream.getvalue()
+    assert stream.getvalue().count("***") == 3
+
+
+@pytest.mark.parametrize("log_format", [LogFormat.JSON, LogFormat.CONSOLE])
+def test_an_exception_is_written_with_its_traceback(log_format: LogFormat) -> None:
+    stream = io.StringIO()
+    set_up_logs(log_format, stream=stream)
+    try:
+        {}["where it broke"]
+    except LookupError:
+        structlog.get_logger().exception("turn_failed")
+    assert "where it broke" in stream.getvalue()
+
+
+def test_libraries_warn_in_our_format_and_chat_not_at_all() -> None:
+    stream = io.StringIO()
+    set_up_logs(LogFormat.JSON, stream=stream)
+    library = logging.getLogger("asyncua.client")  # noqa: TID251 -- plays the library
+    library.info("chatter")
+    library.warning("connection %s", "lost")
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["logger"], line["level"]) == ("connection lost", "asyncua.client", "warning")
