@@ -1,0 +1,123 @@
+"""Between HTTP and the vocabulary: media types, identities, and problems (RFC 9457). Pure."""
+
+import re
+from collections.abc import Mapping
+from math import ceil
+from typing import Final
+
+from msgspec import Struct
+
+from actors.model.errors import HubError
+from actors.model.readings import ReadingRefusal, Refused
+from protocols.payloads import Format, Payload, digest
+
+PROBLEM_TYPE: Final = "application/problem+json"
+FORMATS: Final[Mapping[str, Format]] = {form.media_type: form for form in Format}
+_KEY: Final = re.compile(r'"?([!#-~]{1,100})"?')
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """The body of an error: what happened, and what the device should do next."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    next_step: str
+
+
+class _Case(Struct, frozen=True):
+    status: int
+    title: str
+    next_step: str
+
+
+_SEND_AGAIN: Final = "Send the same message again, with the same identity, after the time in Retry-After."
+_CORRECT_NAMES: Final = "Correct the device or its thing profile: names, units and ranges must agree."
+_CASES: Final[Mapping[str, _Case]] = {
+    "malformed": _Case(
+        400, "The body cannot be read", "Correct the body at the named place; it is the same when repeated."
+    ),
+    "unauthenticated": _Case(401, "No valid credential", "Send 'Authorization: Bearer' with the thing's own token."),
+    "body_late": _Case(408, "The body did not come in time", "Send the same message again on a better connection."),
+    "too_large": _Case(413, "The body is too large", "Send the readings in several smaller messages."),
+    "unsupported": _Case(
+        415, "The body's form is not supported", "Use one of the media types named, without encoding."
+    ),
+    "not_stored_yet": _Case(503, "Not stored in time", _SEND_AGAIN),
+    ReadingRefusal.FOREIGN_THING: _Case(
+        403, "Not for this thing", "Post to the thing that the token belongs to, or use the other thing's token."
+    ),
+    ReadingRefusal.UNKNOWN_THING: _Case(404, "No such thing", "Let the owner register the thing, then send again."),
+    ReadingRefusal.RETIRED_THING: _Case(
+        404, "The thing is retired", "Stop sending, or let the owner register it anew."
+    ),
+    ReadingRefusal.EMPTY: _Case(400, "The message holds no reading", "Send at least one reading."),
+    ReadingRefusal.UNKNOWN_PROPERTY: _Case(422, "No such property", _CORRECT_NAMES),
+    ReadingRefusal.WRONG_UNIT: _Case(422, "The unit does not fit the property", _CORRECT_NAMES),
+    ReadingRefusal.WRONG_TYPE: _Case(422, "The value's type does not fit the property", _CORRECT_NAMES),
+    ReadingRefusal.OUT_OF_RANGE: _Case(422, "The value is out of range", _CORRECT_NAMES),
+    ReadingRefusal.BUSY: _Case(503, "The hub is busy", _SEND_AGAIN),
+    ReadingRefusal.STORAGE_DOWN: _Case(503, "The hub cannot store at the moment", _SEND_AGAIN),
+    ReadingRefusal.STOPPING: _Case(503, "The hub is stopping", _SEND_AGAIN),
+}
+
+
+class Rejected(HubError):
+    """A request is not taken. ``headers`` go out beside the problem."""
+
+    def __init__(self, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.problem = problem(code, detail)
+        self.headers = dict(headers or {})
+
+
+def problem(code: str, detail: str) -> Problem:
+    """Return the problem for one of our codes."""
+    case = _CASES[code]
+    return Problem(
+        type=f"urn:iot2crm:problem:{code}",
+        title=case.title,
+        status=case.status,
+        detail=detail,
+        code=str(code),
+        next_step=case.next_step,
+    )
+
+
+def rejection(refused: Refused, *, default_retry_s: float) -> Rejected:
+    """Return what a refusal of the inside becomes on the wire."""
+    retry_s = default_retry_s if refused.retry_after_s is None else refused.retry_after_s
+    is_temporary = _CASES[refused.code].status == 503
+    return Rejected(refused.code, refused.detail, {"Retry-After": str(max(1, ceil(retry_s)))} if is_temporary else None)
+
+
+def bearer(header: str | None) -> str | None:
+    """Return the token of an ``Authorization`` header (RFC 6750 section 2.1)."""
+    scheme, _, token = (header or "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def message_id(payload: Payload, key: str | None, *, form: Format, body: bytes, arrival: str) -> str:
+    """Return the identity under which a message is stored once.
+
+    In this order: ``boot:seq`` of the body; the ``Idempotency-Key``; a digest of the body when every reading has an
+    absolute time. Without any of them two equal bodies may be two reports (the level is still 41 %), so the digest
+    takes in the ``arrival``, which no other message shares: such a message is delivered at least once.
+
+    Raises:
+        Rejected: The key is not 1 to 100 visible ASCII characters.
+    """
+    if payload.own_id is not None:
+        return payload.own_id
+    if key is not None:
+        return f"key:{_bare(key)}"
+    return f"sha256:{digest(form.media_type.encode(), body, b'' if payload.timed else arrival.encode())}"
+
+
+def _bare(key: str) -> str:
+    matched = _KEY.fullmatch(key)
+    if matched is None:
+        raise Rejected("malformed", "header Idempotency-Key: expected 1 to 100 visible ASCII characters")
+    return matched[1]
