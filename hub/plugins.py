@@ -71,7 +71,7 @@ class Plugins:
         except (ImportError, AttributeError, SyntaxError) as error:
             raise ConfigError(
                 f"the {_KINDS[group]} {name!r} ({entry.value}) cannot be loaded: {error}; "
-                f"install {_owner(entry)} again, with its extras"
+                f"install {_owner(entry)} again, with what it depends on"
             ) from error
 
     def _the_one(self, group: str, name: str) -> EntryPoint:

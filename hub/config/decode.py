@@ -23,6 +23,7 @@ from hub.secrets import SecretRefused, resolve_secret
 T = TypeVar("T", bound=Struct)
 BAD: Final = object()
 _MISSING: Final = "nothing: it is missing"
+_RESIZE: Final = "add or remove some until it fits"
 _LISTS: Final[Mapping[object, Callable[[list[object]], Any]]] = {
     list: list,
     tuple: tuple,
@@ -34,10 +35,11 @@ _TABLES: Final = (dict, Mapping)
 
 
 class Decoder(Struct, frozen=True, kw_only=True):
-    """Decodes the tables of one file. Relative paths are meant from ``folder``."""
+    """Decodes the tables of one file. Relative paths are meant from ``folder``; ``paths_exist`` wants them there."""
 
     folder: Path
     environ: Mapping[str, str]
+    paths_exist: bool = False
 
     def table(self, kind: type[T], raw: object, spot: Spot) -> T | None:
         """Return ``raw`` as a ``kind``, or None after noting everything that is wrong with it at ``spot``."""
@@ -78,9 +80,9 @@ class Decoder(Struct, frozen=True, kw_only=True):
         if base is Secret:
             return self._secret(raw, spot)
         if base is Path and isinstance(raw, str) and raw:
-            return self.folder / Path(raw).expanduser()
+            return self._path(raw, spot)
         if get_origin(base) in _TABLES and isinstance(raw, dict):
-            return self._dict(get_args(base), cast("dict[str, object]", raw), spot)
+            return self._dict(base, metas, cast("dict[str, object]", raw), spot)
         if get_origin(base) in _LISTS and isinstance(raw, list):
             return self._list(base, metas, cast("list[object]", raw), spot)
         return _leaf(kind, raw, spot, default)
@@ -105,18 +107,28 @@ class Decoder(Struct, frozen=True, kw_only=True):
         spot.at(field).note(f"one of {words.choices(by_tag)}", words.got(tag) if field in raw else _MISSING, hint)
         return BAD
 
-    def _dict(self, inner: Sequence[Any], raw: Mapping[str, object], spot: Spot) -> object:
+    def _dict(self, base: Any, metas: Sequence[Meta], raw: Mapping[str, object], spot: Spot) -> object:
+        inner = get_args(base)
         names = {name: _leaf(inner[0], name, spot.at(name)) for name in raw}
         entries = {names[name]: self._value(inner[1], item, spot.at(name)) for name, item in raw.items()}
+        if not all(_fits(len(raw), meta) for meta in metas):
+            spot.entered().note(words.expected(Annotated[base, *metas]), words.count(len(raw), "entry"), _RESIZE)
+            return BAD
         return BAD if any(part is BAD for part in (*entries, *entries.values())) else entries
 
     def _list(self, base: Any, metas: Sequence[Meta], raw: Sequence[object], spot: Spot) -> object:
         items = [self._value(get_args(base)[0], item, spot.item(number)) for number, item in enumerate(raw, 1)]
         if not all(_fits(len(raw), meta) for meta in metas):
-            kind = Annotated[base, *metas]
-            spot.note(words.expected(kind), words.count(len(raw), "item"), "add or remove items until it fits")
+            spot.note(words.expected(Annotated[base, *metas]), words.count(len(raw), "item"), _RESIZE)
             return BAD
         return BAD if any(item is BAD for item in items) else cast("object", _LISTS[get_origin(base)](items))
+
+    def _path(self, raw: str, spot: Spot) -> object:
+        path = self.folder / Path(raw).expanduser()
+        if self.paths_exist and not path.exists():
+            spot.note("a file that exists", f"{path}, which does not", "create it, or mend the path")
+            return BAD
+        return path
 
     def _secret(self, raw: object, spot: Spot) -> object:
         try:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 
+import msgspec
 from msgspec import Struct
 
 from hub.config import words
@@ -83,10 +84,9 @@ def _config(path: Path, source: _Source) -> HubConfig | None:
     hub = _hub_table(source.tables, source.decoder, spot)
     listen = _listen(source, spot.at("hub").at("listen"))
     profiles = _profiles(source)
-    protocols = load_protocols(
-        source.named("protocols"), source.decoder, source.plugins, spot.at("protocols").entered()
-    )
-    crm = load_crm(source.named("crm"), source.decoder, source.plugins, spot.at("crm").entered())
+    adapters = msgspec.structs.replace(source.decoder, paths_exist=True)
+    protocols = load_protocols(source.named("protocols"), adapters, source.plugins, spot.at("protocols").entered())
+    crm = load_crm(source.named("crm"), adapters, source.plugins, spot.at("crm").entered())
     communities = _communities(source, profiles)
     limits = source.decoder.table(LimitsConfig, source.tables.get("limits", {}), spot.at("limits"))
     storage = source.decoder.table(StorageConfig, source.tables.get("storage", {}), spot.at("storage"))

@@ -42,7 +42,7 @@ class CommunityConfig(Value, frozen=True, kw_only=True):
 class LimitsConfig(Value, frozen=True, kw_only=True):
     """``[limits]``: what holds whatever the deciding code thinks."""
 
-    mailbox: Annotated[int, Meta(ge=1)] = 100
+    mailbox: Annotated[int, Meta(ge=1)] = 1000
     """Device messages that may wait for one thing; beyond that the device is told to come back later."""
     max_orders_per_7_days: Annotated[int, Meta(ge=1)] = 3
     """Orders of one thing in any seven days; a thing that wants more stops buying until a person looks."""
@@ -55,9 +55,9 @@ class LimitsConfig(Value, frozen=True, kw_only=True):
 class StorageConfig(Value, frozen=True, kw_only=True):
     """``[storage]``: how the journal is written."""
 
-    snapshot_every: Annotated[int, Meta(ge=1)] = 64
+    snapshot_every: Annotated[int, Meta(ge=1)] = 48
     """Turns of one thing between two snapshots of its state."""
-    batch_ms: Annotated[float, Meta(gt=0, le=1000)] = 5.0
+    batch_ms: Annotated[float, Meta(gt=0, le=1000)] = 8.0
     """Longest time that turns are gathered before they are committed together."""
 
 

@@ -49,8 +49,9 @@ def got(value: object) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return ``1 item``, ``2 items``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """Return ``1 item``, ``2 items``, ``3 entries``."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
 
 
 def toml(value: object) -> str:
@@ -110,6 +111,8 @@ def _words(info: inspect.Type) -> str:
             return " or ".join(dict.fromkeys(members))
         case inspect.Metadata(type=inner):
             return _words(inner)
+        case inspect.DictType():
+            return "a table" + _limits(info, _LENGTHS, " of ", " entries").replace("1 entries", "1 entry")
         case inspect.CustomType(cls=cls):
             return _CUSTOM.get(cls, "a value that the adapter understands")
         case _:

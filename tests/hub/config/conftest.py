@@ -22,7 +22,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
 
 class WireConfig(Struct, frozen=True, kw_only=True):
-    endpoints: dict[str, Endpoint] = {}
+    endpoints: Annotated[dict[str, Endpoint], Meta(max_length=6)] = {}
     allow: tuple[str, ...] = ()
 
 

@@ -36,6 +36,8 @@ members = ["printer"]
 @pytest.fixture
 def right(tmp_path: Path) -> Path:
     (tmp_path / "hub.toml").write_text(RIGHT)
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests/shop.toml").touch()
     (tmp_path / "key").write_text("canary-key\n")
     (tmp_path / "key").chmod(0o600)
     return tmp_path / "hub.toml"
@@ -62,7 +64,7 @@ def test_a_loaded_configuration_prints_no_secret(right: Path, plugins: Plugins) 
 
 def test_defaults_hold_where_nothing_is_written(right: Path, plugins: Plugins) -> None:
     config = load(right, environ={"PASSWORD": "x"}, plugins=plugins)
-    assert (config.limits.max_orders_per_7_days, config.storage.snapshot_every) == (3, 64)
+    assert (config.limits.max_orders_per_7_days, config.storage.snapshot_every) == (3, 48)
 
 
 def test_an_open_secret_file_an_open_address_and_no_crm_are_warned_of(tmp_path: Path, plugins: Plugins) -> None:

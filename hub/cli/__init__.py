@@ -1,0 +1,1 @@
+"""The command ``iot2crm``: one module a subject, imported only when its command is called."""

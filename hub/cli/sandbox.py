@@ -1,0 +1,72 @@
+"""``iot2crm sandbox``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from crm_adapters.sandboxing import (
+    DEFAULT_CATALOG,
+    SandboxOptions,
+    announce_in,
+    find_sandbox,
+    load_catalog,
+    load_faults,
+    run_sandbox,
+)
+from hub.clock import SystemClock
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default="a free one", help="Port to listen at.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--data", "data_file", type=_FILE, help="SQLite file for its records; else they end with the process.")
+@click.option("--catalog", "catalog_file", type=_FILE, help="JSON list of articles to sell; else a small built-in one.")
+@click.option("--faults", "faults_file", type=_FILE, help="JSON list of faults, such as dropping a connection.")
+@click.option("--account", "accounts", multiple=True, help="Owner id it knows as a customer (repeatable); else all.")
+@click.option("--credential", "pairs", multiple=True, metavar="NAME=VALUE", help="Override a development credential.")
+@click.option("--url-file", type=_FILE, help="Write the address to this file once it listens.")
+def sandbox(  # noqa: PLR0913, PLR0917 -- click hands over one argument an option
+    name: str,
+    port: int,
+    host: str,
+    data_file: Path | None,
+    catalog_file: Path | None,
+    faults_file: Path | None,
+    accounts: Sequence[str],
+    pairs: Sequence[str],
+    url_file: Path | None,
+) -> None:
+    """Run a local stand-in for the CRM NAME (rest, salesforce or dynamics) until Ctrl-C.
+
+    It speaks the vendor's wire: sign-in, limits, error bodies. Develop against it, then change the address and the
+    credentials in hub.toml. Its records are at /_sandbox/records.
+    """
+    options = SandboxOptions(
+        clock=SystemClock(),
+        catalog=load_catalog(catalog_file) if catalog_file else DEFAULT_CATALOG,
+        accounts=tuple(accounts),
+        data_file=data_file,
+        credentials=_credentials(pairs),
+    )
+    spec = find_sandbox(name)
+    shown = {**spec.credentials, **options.credentials}
+
+    def announce(base_url: str) -> None:
+        if url_file is not None:
+            announce_in(url_file)(base_url)
+        click.echo(f"{spec.title} listens at {base_url}")
+        for key, value in shown.items():
+            click.echo(f"  {key} = {value}")
+
+    run_sandbox(name, options, announce, faults=load_faults(faults_file) if faults_file else (), host=host, port=port)
+
+
+def _credentials(pairs: Sequence[str]) -> dict[str, str]:
+    wrong = [pair for pair in pairs if "=" not in pair]
+    if wrong:
+        raise click.BadParameter(f"expected NAME=VALUE, got {wrong[0]!r}", param_hint="--credential")
+    return dict(pair.split("=", 1) for pair in pairs)

@@ -1,0 +1,144 @@
+"""Commands that talk to a running hub."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hub.cli.root import cli
+
+KEY = "I2CAAAA"
+
+
+def _run(*words: str, typed: str | None = None) -> Result:
+    return CliRunner().invoke(cli, list(words), input=typed)
+
+
+def test_things_are_listed_for_people_and_for_scripts(fake_hub: Any) -> None:
+    entry = {"thing_id": "printer-1", "profile": "ink_printer", "place": {"name": "Hall 2"}, "state": "on"}
+    fake_hub.answers["GET /api/v1/things"] = (200, {"things": [entry]})
+    shown = _run("things", "list", *fake_hub.options)
+    assert shown.exit_code == 0
+    assert shown.output.splitlines()[1].split() == ["printer-1", "ink_printer", "Hall", "2", "on"]
+    assert json.loads(_run("things", "list", "--json", *fake_hub.options).output)["things"] == [entry]
+
+
+def test_every_request_carries_the_token_and_every_post_a_key_of_its_own(fake_hub: Any) -> None:
+    fake_hub.answers["POST /api/v1/things/a%2Fb/off"] = (200, {"thing_id": "a/b", "under_way": [KEY]})
+    first, _ = _run("things", "off", "a/b", *fake_hub.options), _run("things", "off", "a/b", *fake_hub.options)
+    assert KEY in first.output
+    headers = [headers for _, headers, _ in fake_hub.asked]
+    assert {each["authorization"] for each in headers} == {"Bearer canary-token"}
+    assert len({each["idempotency-key"] for each in headers}) == 2
+
+
+@pytest.mark.parametrize(("name", "media_type"), [("t.json", "application/json"), ("t.CSV", "text/csv")])
+def test_a_file_of_things_is_sent_as_it_is(fake_hub: Any, tmp_path: Path, name: str, media_type: str) -> None:
+    (tmp_path / name).write_text("[]")
+    fake_hub.answers["POST /api/v1/things/import"] = (201, {"registered": 2})
+    result = _run("things", "import", str(tmp_path / name), *fake_hub.options)
+    assert result.exit_code == 0
+    _, headers, body = fake_hub.asked[0]
+    assert (headers["content-type"], body) == (media_type, b"[]")
+
+
+def test_a_file_of_another_kind_is_refused_before_anything_is_sent(fake_hub: Any, tmp_path: Path) -> None:
+    (tmp_path / "things.xlsx").touch()
+    result = _run("things", "import", str(tmp_path / "things.xlsx"), *fake_hub.options)
+    assert result.exit_code == 2
+    assert not fake_hub.asked
+
+
+def test_retiring_asks_first(fake_hub: Any) -> None:
+    fake_hub.answers["POST /api/v1/things/p/retire"] = (200, {"thing_id": "p"})
+    assert _run("things", "retire", "p", *fake_hub.options, typed="n\n").exit_code == 1
+    assert not fake_hub.asked
+    assert _run("things", "retire", "p", "--yes", *fake_hub.options).exit_code == 0
+    assert len(fake_hub.asked) == 1
+
+
+def test_orders_show_money_and_reason(fake_hub: Any) -> None:
+    order = {"key": KEY, "state": "blocked", "total": {"minor": 1299, "currency": "EUR"}, "reason": "over_budget"}
+    fake_hub.answers["GET /api/v1/orders?state=blocked"] = (200, [order])
+    result = _run("orders", "list", "--state", "blocked", *fake_hub.options)
+    assert "12.99 EUR" in result.output
+    assert "over_budget" in result.output
+
+
+def test_a_trace_is_told_step_by_step(fake_hub: Any) -> None:
+    steps = [
+        {"at": "2026-01-31T12:00:00Z", "step": "reading", "value": 14.0},
+        {"at": "2026-01-31T12:00:01Z", "step": "offers", "landed": {"minor": 100, "currency": "EUR"}},
+    ]
+    fake_hub.answers[f"GET /api/v1/orders/{KEY}/trace"] = (200, {"key": KEY, "steps": steps})
+    told = _run("orders", "trace", KEY, *fake_hub.options).output.splitlines()
+    assert told == [
+        "2026-01-31T12:00:00Z  reading",
+        "    value: 14.0",
+        "2026-01-31T12:00:01Z  offers",
+        "    landed: 1.00 EUR",
+    ]
+
+
+def test_decisions_reach_the_order(fake_hub: Any) -> None:
+    fake_hub.answers["GET /api/v1/approvals"] = (200, [])
+    fake_hub.answers[f"POST /api/v1/orders/{KEY}/approve"] = (200, {"state": "approved"})
+    fake_hub.answers[f"POST /api/v1/orders/{KEY}/reject"] = (200, {"state": "rejected"})
+    assert _run("approvals", "list", *fake_hub.options).output == "Nothing waits for you.\n"
+    assert "approved" in _run("approvals", "approve", KEY, *fake_hub.options).output
+    assert "rejected" in _run("approvals", "reject", KEY, "--reason", "too dear", *fake_hub.options).output
+    assert json.loads(fake_hub.asked[-1][2]) == {"reason": "too dear"}
+
+
+def test_health_is_an_exit_code(fake_hub: Any) -> None:
+    fake_hub.answers["GET /healthz"] = (200, {"status": "ok"})
+    assert _run("health", *fake_hub.options).exit_code == 0
+    fake_hub.answers["GET /healthz"] = (503, {"status": "stopping"})
+    result = _run("health", *fake_hub.options)
+    assert (result.exit_code, "stopping" in result.output) == (1, True)
+
+
+def test_a_problem_is_one_clear_line_with_a_next_step(fake_hub: Any) -> None:
+    result = _run("orders", "show", "NONE", *fake_hub.options)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Not found: nothing at GET /api/v1/orders/NONE. "
+        "Next: look up the exact name with `iot2crm things list` or `iot2crm orders list`\n"
+    )
+    fake_hub.answers["GET /api/v1/things"] = (401, {"title": "Unauthorized"})
+    refused = _run("things", "list", *fake_hub.options)
+    assert "--token-file" in refused.stderr
+    assert "canary" not in refused.output
+
+
+def test_no_hub_is_one_clear_line(fake_hub: Any) -> None:
+    result = _run("things", "list", "--url", "http://127.0.0.1:1", "--token-file", str(fake_hub.token_file))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("no hub answers at http://127.0.0.1:1 (connection refused). Next: start it")
+
+
+def test_the_configuration_says_where_the_hub_and_its_token_are(fake_hub: Any, tmp_path: Path) -> None:
+    port = fake_hub.url.rsplit(":", 1)[1]
+    (tmp_path / "hub.toml").write_text(f'[hub]\nname = "x"\ndata_dir = "."\nlisten = "127.0.0.1:{port}"\n')
+    fake_hub.answers["GET /api/v1/things"] = (200, [])
+    result = _run("things", "list", "-c", str(tmp_path / "hub.toml"))
+    assert result.output == "No things yet. Add some: iot2crm things import FILE\n"
+
+
+def test_a_hub_on_a_free_port_is_found_by_what_it_wrote_down(fake_hub: Any, tmp_path: Path) -> None:
+    (tmp_path / "hub.toml").write_text('[hub]\nname = "x"\ndata_dir = "."\nlisten = "127.0.0.1:0"\n')
+    before = _run("things", "list", "-c", str(tmp_path / "hub.toml"))
+    assert (before.exit_code, "no hub runs in" in before.stderr) == (2, True)
+    (tmp_path / "hub.url").write_text(fake_hub.url + "\n")
+    fake_hub.answers["GET /api/v1/things"] = (200, [])
+    assert _run("things", "list", "-c", str(tmp_path / "hub.toml")).exit_code == 0
+
+
+def test_without_any_address_the_next_step_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = _run("things", "list")
+    assert (result.exit_code, result.stderr[:10]) == (2, "which hub?")
+    (tmp_path / "hub.toml").write_text('[hub]\nname = "x"\ndata_dir = "d"\n')
+    assert "start the hub once" in _run("things", "list").stderr
