@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from actors.model.errors import ConfigError, HubError, LinkDown
 from actors.model.secrets import Secret
+from hub.cli.tables import as_map
 from hub.config import load_hub_table
 from hub.config.listen import parse_listen
 
@@ -115,8 +116,8 @@ def _decoded(content: bytes) -> Any:
 
 def _refusal(status: int, content: bytes) -> str:
     """Return the sentence of an RFC 9457 problem, with a next step where the status alone tells it."""
-    problem = _decoded(content)
-    parts = [str(problem[key]) for key in ("title", "detail") if problem.get(key)] if isinstance(problem, dict) else []
+    problem = as_map(_decoded(content))
+    parts = [str(problem[key]) for key in ("title", "detail") if problem.get(key)]
     steps = {
         401: "name the owner's token with --token-file (the hub writes owner.token in its data directory)",
         403: "this token may not do that; use the owner's or the operator's",

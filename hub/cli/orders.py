@@ -1,13 +1,12 @@
 """``iot2crm orders``."""
 
-from typing import Any
 from urllib.parse import quote
 
 import click
 
 from hub.cli.api import HubAddress, call
 from hub.cli.options import hub_options
-from hub.cli.tables import Columns, pick, rows_of, show_entry, show_json, show_rows, text_of
+from hub.cli.tables import Columns, as_map, is_empty, pick, rows_of, show_entry, show_json, show_rows, text_of
 
 _COLUMNS: Columns = (
     ("order", "key"),
@@ -63,9 +62,9 @@ def trace(hub: HubAddress, key: str, *, as_json: bool) -> None:
         _say_more(step)
 
 
-def _say_more(step: Any) -> None:
-    for name, value in step.items() if isinstance(step, dict) else ():
-        if name not in {_TIME, *_WHAT.split("|")} and value not in (None, "", [], {}):
+def _say_more(step: object) -> None:
+    for name, value in as_map(step).items():
+        if name not in {_TIME, *_WHAT.split("|")} and not is_empty(value):
             click.echo(f"    {name}: {text_of(value)}")
 
 

@@ -29,13 +29,17 @@ WRONG_CONFIG: Final = 2
 class Refused(click.ClickException):
     """An error that a person can do something about, shown without a traceback."""
 
-    def __init__(self, error: HubError) -> None:
-        super().__init__(str(error))
-        self.exit_code = WRONG_CONFIG if error.remedy is Remedy.FIX_CONFIG else FAILED
+    exit_code = FAILED
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the text as it is: it names place and remedy itself."""
         click.echo(self.message, file=file, err=file is None)
+
+
+class ConfigurationRefused(Refused):
+    """A configuration that must be mended first."""
+
+    exit_code = WRONG_CONFIG
 
 
 class LazyGroup(click.Group):
@@ -65,7 +69,8 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except HubError as error:
-            raise Refused(error) from error
+            kind = ConfigurationRefused if error.remedy is Remedy.FIX_CONFIG else Refused
+            raise kind(str(error)) from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

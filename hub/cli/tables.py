@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 import click
 from rich.console import Console
@@ -14,7 +14,7 @@ Columns = Sequence[tuple[str, str]]
 """Heading and where the value is: ``place.city``; the first of ``a|b`` that is there."""
 
 
-def show_rows(answer: Any, columns: Columns, *, as_json: bool, when_empty: str) -> None:
+def show_rows(answer: object, columns: Columns, *, as_json: bool, when_empty: str) -> None:
     """Print a list: one row an entry, or a sentence when there is none."""
     if as_json:
         show_json(answer)
@@ -29,53 +29,67 @@ def show_rows(answer: Any, columns: Columns, *, as_json: bool, when_empty: str) 
     Console(highlight=False, markup=False, emoji=False).print(table)
 
 
-def show_entry(answer: Any, *, as_json: bool) -> None:
+def show_entry(answer: object, *, as_json: bool) -> None:
     """Print one thing or order with all that is known of it, a line a fact."""
     if as_json:
         show_json(answer)
         return
     table = Table.grid(padding=(0, 2))
-    for name, value in cast("Mapping[str, Any]", answer).items():
-        if value not in (None, "", [], {}):
+    for name, value in as_map(answer).items():
+        if not is_empty(value):
             table.add_row(name, text_of(value))
     Console(highlight=False, markup=False, emoji=False).print(table)
 
 
-def show_json(answer: Any) -> None:
+def show_json(answer: object) -> None:
     """Print an answer as it came."""
     click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
-def rows_of(answer: Any) -> list[Any]:
+def rows_of(answer: object) -> Sequence[object]:
     """Return the entries of an answer: the list itself, or the first list in its envelope."""
     if isinstance(answer, dict):
-        lists = [value for value in cast("dict[str, Any]", answer).values() if isinstance(value, list)]
-        return cast("list[Any]", lists[0]) if lists else []
-    return cast("list[Any]", answer) if isinstance(answer, list) else []
+        return next((as_list(value) for value in as_map(answer).values() if isinstance(value, list)), [])
+    return as_list(answer)
 
 
-def pick(row: Any, paths: str) -> Any:
-    """Return the first value that one of the paths leads to."""
+def pick(row: object, paths: str) -> object:
+    """Return the first value that one of the paths leads to; "" when none does."""
     for path in paths.split("|"):
         value = row
         for step in path.split("."):
-            value = cast("dict[str, Any]", value).get(step) if isinstance(value, dict) else None
-        if value not in (None, ""):
+            value = as_map(value).get(step)
+        if not is_empty(value):
             return value
     return ""
 
 
-def text_of(value: Any) -> str:
+def text_of(value: object) -> str:
     """Return a value as a person reads it."""
     match value:
         case {"minor": int(minor), "currency": str(currency), **rest} if not rest:
             return str(Money(minor=minor, currency=currency))
         case dict():
-            entries = cast("dict[str, Any]", value).items()
-            return ", ".join(f"{name}: {text_of(inner)}" for name, inner in entries if inner not in (None, "", [], {}))
+            facts = [(name, inner) for name, inner in as_map(value).items() if not is_empty(inner)]
+            return ", ".join(f"{name}: {text_of(inner)}" for name, inner in facts)
         case list():
-            return "\n".join(text_of(inner) for inner in cast("list[Any]", value))
+            return "\n".join(text_of(inner) for inner in as_list(value))
         case bool():
             return "yes" if value else "no"
         case _:
             return str(value)
+
+
+def as_map(value: object) -> Mapping[str, object]:
+    """Return an object of JSON, or an empty one in place of anything else."""
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> Sequence[object]:
+    """Return a list of JSON, or an empty one in place of anything else."""
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def is_empty(value: object) -> bool:
+    """Say whether a value tells nothing."""
+    return value is None or value in ("", [], {})

@@ -83,7 +83,7 @@ class Decoder(Struct, frozen=True, kw_only=True):
             return self._path(raw, spot)
         if get_origin(base) in _TABLES and isinstance(raw, dict):
             return self._dict(base, metas, cast("dict[str, object]", raw), spot)
-        if get_origin(base) in _LISTS and isinstance(raw, list):
+        if get_origin(base) in _LISTS and not _has_fixed_length(base) and isinstance(raw, list):
             return self._list(base, metas, cast("list[object]", raw), spot)
         return _leaf(kind, raw, spot, default)
 
@@ -179,6 +179,10 @@ def _leaf(kind: Any, raw: object, spot: Spot, default: object = msgspec.NODEFAUL
         spot.note("a finite number", words.got(raw), "write digits")
         return BAD
     return value
+
+
+def _has_fixed_length(base: Any) -> bool:
+    return get_origin(base) is tuple and Ellipsis not in get_args(base)
 
 
 def _fits(length: int, meta: Meta) -> bool:

@@ -111,6 +111,8 @@ def _words(info: inspect.Type) -> str:
             return " or ".join(dict.fromkeys(members))
         case inspect.Metadata(type=inner):
             return _words(inner)
+        case inspect.TupleType(item_types=items):
+            return f"a list of {count(len(items), 'item')}: {', '.join(_words(item) for item in items)}"
         case inspect.DictType():
             return "a table" + _limits(info, _LENGTHS, " of ", " entries").replace("1 entries", "1 entry")
         case inspect.CustomType(cls=cls):
