@@ -48,9 +48,8 @@ def show_json(answer: object) -> None:
 
 def rows_of(answer: object) -> Sequence[object]:
     """Return the entries of an answer: the list itself, or the first list in its envelope."""
-    if isinstance(answer, dict):
-        return next((as_list(value) for value in as_map(answer).values() if isinstance(value, list)), [])
-    return as_list(answer)
+    lists = [as_list(value) for value in as_map(answer).values() if type(value) is list]
+    return lists[0] if lists else as_list(answer)
 
 
 def pick(row: object, paths: str) -> object:
@@ -66,18 +65,13 @@ def pick(row: object, paths: str) -> object:
 
 def text_of(value: object) -> str:
     """Return a value as a person reads it."""
-    match value:
-        case {"minor": int(minor), "currency": str(currency), **rest} if not rest:
-            return str(Money(minor=minor, currency=currency))
-        case dict():
-            facts = [(name, inner) for name, inner in as_map(value).items() if not is_empty(inner)]
-            return ", ".join(f"{name}: {text_of(inner)}" for name, inner in facts)
-        case list():
-            return "\n".join(text_of(inner) for inner in as_list(value))
-        case bool():
-            return "yes" if value else "no"
-        case _:
-            return str(value)
+    if type(value) is dict:
+        return _text_of_facts(as_map(value))
+    if type(value) is list:
+        return "\n".join(text_of(inner) for inner in as_list(value))
+    if type(value) is bool:
+        return "yes" if value else "no"
+    return str(value)
 
 
 def as_map(value: object) -> Mapping[str, object]:
@@ -93,3 +87,12 @@ def as_list(value: object) -> Sequence[object]:
 def is_empty(value: object) -> bool:
     """Say whether a value tells nothing."""
     return value is None or value in ("", [], {})
+
+
+def _text_of_facts(facts: Mapping[str, object]) -> str:
+    match facts:
+        case {"minor": int(minor), "currency": str(currency)} if len(facts) == 2:
+            return str(Money(minor=minor, currency=currency))
+        case _:
+            told = [(name, inner) for name, inner in facts.items() if not is_empty(inner)]
+            return ", ".join(f"{name}: {text_of(inner)}" for name, inner in told)
