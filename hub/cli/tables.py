@@ -48,7 +48,7 @@ def show_json(answer: object) -> None:
 
 def rows_of(answer: object) -> Sequence[object]:
     """Return the entries of an answer: the list itself, or the first list in its envelope."""
-    lists = [as_list(value) for value in as_map(answer).values() if type(value) is list]
+    lists = [as_list(value) for value in as_map(answer).values() if _is_list(value)]
     return lists[0] if lists else as_list(answer)
 
 
@@ -65,11 +65,11 @@ def pick(row: object, paths: str) -> object:
 
 def text_of(value: object) -> str:
     """Return a value as a person reads it."""
-    if type(value) is dict:
-        return _text_of_facts(as_map(value))
-    if type(value) is list:
+    if isinstance(value, Mapping):
+        return _text_of_facts(as_map(cast("object", value)))
+    if _is_list(value):
         return "\n".join(text_of(inner) for inner in as_list(value))
-    if type(value) is bool:
+    if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
 
@@ -96,3 +96,7 @@ def _text_of_facts(facts: Mapping[str, object]) -> str:
         case _:
             told = [(name, inner) for name, inner in facts.items() if not is_empty(inner)]
             return ", ".join(f"{name}: {text_of(inner)}" for name, inner in told)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
