@@ -1,0 +1,88 @@
+"""Who sends: from the security context or, where the operator allows it, from the address. Never from the payload."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Protocol, final
+
+from msgspec import Struct
+
+from actors.model.ids import ThingId
+from actors.model.readings import Principal, PrincipalKind
+from actors.ports import ConnectedThing, ThingDirectory
+from protocols.coap.replies import Rejected, ReplyCode
+
+ADDRESS_OPTION = "address"
+
+
+class Sender(Struct, frozen=True, kw_only=True):
+    """The far end of one request. ``claims`` name the security context that protected it; plain CoAP has none."""
+
+    host: str
+    port: int
+    claims: tuple[str, ...] = ()
+
+
+class PrincipalResolver(Protocol):
+    """Says who a sender is. OSCORE will be another one of these."""
+
+    def admit(self, sender: Sender) -> None:
+        """Let a sender in, before anything of its request is kept.
+
+        Raises:
+            Rejected: It may not speak at all.
+        """
+        ...
+
+    def resolve(self, sender: Sender, thing_id: ThingId) -> tuple[Principal, ConnectedThing]:
+        """Return the principal of a sender that speaks for this thing.
+
+        Raises:
+            Rejected: It is not that thing.
+        """
+        ...
+
+
+@final
+class PlainByAddress:
+    """Plain CoAP: the address must be allowed, and must be the one that the thing's connection option names."""
+
+    def __init__(self, plain_from: Sequence[str], things: ThingDirectory) -> None:
+        self._networks = tuple(ip_network(network) for network in plain_from)
+        self._things = things
+
+    def admit(self, sender: Sender) -> None:
+        """Let in who sends from an allowed network."""
+        address = plain_address(sender.host)
+        if not any(address in network for network in self._networks):
+            text = f"plain CoAP from {address} is not allowed: the operator's plain_from does not hold this address"
+            raise Rejected(ReplyCode.UNAUTHORIZED, "unauthenticated", text)
+
+    def resolve(self, sender: Sender, thing_id: ThingId) -> tuple[Principal, ConnectedThing]:
+        """Return the principal of a thing that speaks from its own address."""
+        self.admit(sender)
+        thing = self._things.find(thing_id)
+        if thing is None:
+            raise Rejected(ReplyCode.NOT_FOUND, "unknown_thing", f"{thing_id} is not registered")
+        address = plain_address(sender.host)
+        if not _is_own(thing.options.get(ADDRESS_OPTION), address):
+            text = f"{address} is not the address that {thing_id} is connected with (its connection option 'address')"
+            raise Rejected(ReplyCode.UNAUTHORIZED, "unauthenticated", text)
+        return _principal(thing, address), thing
+
+
+def plain_address(host: str) -> IPv4Address | IPv6Address:
+    """Return the address of a socket's host, IPv4 where it was mapped into IPv6."""
+    address = ip_address(host.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def _is_own(option: str | None, address: IPv4Address | IPv6Address) -> bool:
+    try:
+        return option is not None and ip_address(option) == address
+    except ValueError:
+        return False
+
+
+def _principal(thing: ConnectedThing, address: IPv4Address | IPv6Address) -> Principal:
+    return Principal(kind=PrincipalKind.THING, name=f"coap:{address}", thing_id=thing.thing_id, owner_id=thing.owner_id)

@@ -1,0 +1,82 @@
+"""What a device is answered, without any stack's types: code, diagnostic text, Max-Age."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from math import ceil
+from typing import Final
+
+from msgspec import Struct
+
+from actors.model.errors import HubError
+from actors.model.readings import ReadingRefusal, Receipt, Stored
+
+_TEXT_BYTES: Final = 512  # a diagnostic stays within one datagram
+
+
+class ReplyCode(IntEnum):
+    """Response codes as they stand on the wire: class times 32 plus detail (RFC 7252 section 5.9; 4.22 RFC 8132)."""
+
+    CHANGED = 0x44
+    BAD_REQUEST = 0x80
+    UNAUTHORIZED = 0x81
+    BAD_OPTION = 0x82
+    FORBIDDEN = 0x83
+    NOT_FOUND = 0x84
+    TOO_LARGE = 0x8D
+    UNSUPPORTED_FORMAT = 0x8F
+    UNPROCESSABLE = 0x96
+    UNAVAILABLE = 0xA3
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """One response. ``reason`` is our code for counting; the device gets ``text``."""
+
+    code: ReplyCode
+    reason: str = ""
+    text: str = ""
+    max_age_s: int | None = None
+    is_duplicate: bool = False
+
+    @property
+    def payload(self) -> bytes:
+        """The diagnostic payload (RFC 7252 section 5.5.2)."""
+        return self.text.encode()[:_TEXT_BYTES].decode(errors="ignore").encode()
+
+
+class Rejected(HubError):
+    """A request is not taken."""
+
+    def __init__(self, code: ReplyCode, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reply = Reply(code=code, reason=reason, text=text)
+
+
+_CODES: Final[Mapping[ReadingRefusal, ReplyCode]] = {
+    ReadingRefusal.UNKNOWN_THING: ReplyCode.NOT_FOUND,
+    ReadingRefusal.RETIRED_THING: ReplyCode.NOT_FOUND,
+    ReadingRefusal.FOREIGN_THING: ReplyCode.FORBIDDEN,
+    ReadingRefusal.EMPTY: ReplyCode.BAD_REQUEST,
+    ReadingRefusal.UNKNOWN_PROPERTY: ReplyCode.UNPROCESSABLE,
+    ReadingRefusal.WRONG_UNIT: ReplyCode.UNPROCESSABLE,
+    ReadingRefusal.WRONG_TYPE: ReplyCode.UNPROCESSABLE,
+    ReadingRefusal.OUT_OF_RANGE: ReplyCode.UNPROCESSABLE,
+    ReadingRefusal.BUSY: ReplyCode.UNAVAILABLE,
+    ReadingRefusal.STORAGE_DOWN: ReplyCode.UNAVAILABLE,
+    ReadingRefusal.STOPPING: ReplyCode.UNAVAILABLE,
+}
+
+
+def reply_to(receipt: Receipt, *, default_retry_s: float) -> Reply:
+    """Return what a receipt becomes on the wire; 5.03 says in Max-Age when to come again."""
+    if isinstance(receipt, Stored):
+        return Reply(code=ReplyCode.CHANGED, is_duplicate=receipt.duplicate)
+    code = _CODES[receipt.code]
+    if code is not ReplyCode.UNAVAILABLE:
+        return Reply(code=code, reason=receipt.code, text=f"{receipt.code}: {receipt.detail}")
+    retry_s = default_retry_s if receipt.retry_after_s is None else receipt.retry_after_s
+    return unavailable(receipt.code, receipt.detail, retry_s)
+
+
+def unavailable(reason: str, detail: str, retry_s: float) -> Reply:
+    """Return 5.03: the same message is welcome after Max-Age (RFC 7252 section 5.9.3.4)."""
+    return Reply(code=ReplyCode.UNAVAILABLE, reason=reason, text=f"{reason}: {detail}", max_age_s=max(1, ceil(retry_s)))
