@@ -1,0 +1,185 @@
+"""Cards of finished lives, their matrix, and the answer that peers' cards give (communities.md 4b)."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from actors.community.lives import FloatArray
+
+LEVEL_STEP = 2
+LEVELS = np.arange(0, 125, LEVEL_STEP, dtype=np.float64)
+EMPTY = -1.0
+FEWEST_OWN_LIVES = 3
+
+_BELL = 3.0
+_NEAR = 5.0
+_MAD_TO_DEVIATION = 1.4826
+_CUT = 3.0
+_SMALLEST_SPREAD = 1.0
+_QUANTILES = (0.1, 0.5, 0.9)
+
+Curve = npt.NDArray[np.float32]
+Silence = Literal["no_evidence", "too_few_owners"]
+
+
+class Estimate(Struct, frozen=True, kw_only=True):
+    """What peers' cards say about one machine at one cycle; lives are in cycles, up to 125."""
+
+    index: float
+    value: float
+    low: float
+    high: float
+    p10: float
+    p50: float
+    p90: float
+    peers: int
+    agreeing: int
+    owners: int
+    own_fleet: int
+
+
+def card_curve(index: FloatArray, outcomes: FloatArray) -> Curve:
+    """Return the 63 levels of a finished life: what it had left when its index stood near each; -1 where it never did.
+
+    ``index`` must come from a model that has not seen this life.
+    """
+    gap = np.abs(index[:, None] - LEVELS)
+    weight = np.exp(-((gap / _BELL) ** 2))
+    mean = (weight * outcomes[:, None]).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-300)
+    return np.where(gap.min(axis=0) <= _NEAR, mean, EMPTY).astype(np.float32)
+
+
+def level_of(index: float) -> int:
+    """Return the nearest level's place."""
+    return int(levels_of(np.array([index]))[0])
+
+
+def levels_of(index: FloatArray) -> npt.NDArray[np.intp]:
+    """Return the nearest level's place of each index."""
+    return np.clip(np.rint(index / LEVEL_STEP), 0, len(LEVELS) - 1).astype(np.intp)
+
+
+class CardMatrix:
+    """Peers x 63 in column-major order: a question reads one column. Adding and removing a card touches one row."""
+
+    def __init__(self, model_version: str = "", *, room: int = 64) -> None:
+        self.model_version = model_version
+        """Cards of one model version are never mixed with another's."""
+        self._values = np.full((room, len(LEVELS)), EMPTY, dtype=np.float32, order="F")
+        self._owner = np.zeros(room, dtype=np.int64)
+        self._ids: list[str] = []
+        self._row: dict[str, int] = {}
+        self._owner_code: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __contains__(self, card_id: str) -> bool:
+        return card_id in self._row
+
+    def append(self, card_id: str, owner_id: str, curve: Sequence[float] | Curve) -> bool:
+        """Add a card; False when it is there already. Raises: ValueError for a curve that has not 63 levels."""
+        if card_id in self._row:
+            return False
+        levels = np.asarray(curve, dtype=np.float32)
+        if levels.shape != LEVELS.shape or not np.isfinite(levels).all():
+            raise ValueError(f"card {card_id}: {len(LEVELS)} finite levels expected, got shape {levels.shape}")
+        self._make_room()
+        row = len(self._ids)
+        self._values[row] = levels
+        self._owner[row] = self._owner_code.setdefault(owner_id, len(self._owner_code))
+        self._ids.append(card_id)
+        self._row[card_id] = row
+        return True
+
+    def remove(self, card_id: str) -> bool:
+        """Forget a card; False when it is not there."""
+        row = self._row.pop(card_id, None)
+        if row is None:
+            return False
+        last = self._ids.pop()
+        if last != card_id:
+            self._values[row] = self._values[len(self._ids)]
+            self._owner[row] = self._owner[len(self._ids)]
+            self._ids[row] = last
+            self._row[last] = row
+        return True
+
+    def evidence(self, level: int, *, without: str | None = None) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+        """Return (remaining lives, owner codes) of the cards that say something at this level."""
+        column = self._values[: len(self), level]
+        present = column >= 0
+        if without is not None and without in self._row:
+            present[self._row[without]] = False
+        return column[present].astype(np.float64), self._owner[: len(self)][present]
+
+    def owner_code(self, owner_id: str) -> int:
+        """Return the number that stands for an owner; -1 for an owner without cards."""
+        return self._owner_code.get(owner_id, -1)
+
+    def _make_room(self) -> None:
+        if len(self._ids) < len(self._values):
+            return
+        more = np.full((2 * len(self._values), len(LEVELS)), EMPTY, dtype=np.float32, order="F")
+        more[: len(self._values)] = self._values
+        self._values = more
+        self._owner = np.concatenate([self._owner, np.zeros_like(self._owner)])
+
+
+def answer(
+    matrix: CardMatrix, index: float, *, asker_owner: str, k_owners: int, without: str | None = None
+) -> Estimate | Silence:
+    """Return what peers had left when their index stood where the asker's stands, or why nobody may say.
+
+    Others count only when they are at least ``k_owners`` distinct owners besides the asker's. The asker's own fleet
+    always counts; alone it needs three lives. An owner has one vote, shared by its cards. ``without`` names a card to
+    leave out.
+    """
+    lives, owners = matrix.evidence(level_of(index), without=without)
+    own = owners == matrix.owner_code(asker_owner)
+    n_others = len(np.unique(owners[~own]))
+    if n_others < k_owners:
+        if np.count_nonzero(own) < FEWEST_OWN_LIVES:
+            return "too_few_owners" if n_others else "no_evidence"
+        lives, owners, own = lives[own], owners[own], own[own]
+    return _weigh(index, lives, _one_vote_each(owners), own, len(np.unique(owners)))
+
+
+def _one_vote_each(owners: npt.NDArray[np.int64]) -> FloatArray:
+    return np.asarray(1.0 / np.bincount(owners)[owners], dtype=np.float64)
+
+
+def _weigh(index: float, lives: FloatArray, weights: FloatArray, own: npt.NDArray[np.bool_], n_owners: int) -> Estimate:
+    order = np.argsort(lives, kind="stable")
+    lives, weights, own = lives[order], weights[order], own[order]
+    p10, p50, p90 = _quantiles(lives, weights)
+    gap = np.abs(lives - p50)
+    by_gap = np.argsort(gap, kind="stable")
+    middle_gap = float(np.interp(0.5, _places(weights[by_gap]), gap[by_gap]))
+    agree = gap <= _CUT * _MAD_TO_DEVIATION * max(middle_gap, _SMALLEST_SPREAD)
+    return Estimate(
+        index=index,
+        value=float(lives[agree] @ weights[agree] / weights[agree].sum()),
+        low=p10,
+        high=p90,
+        p10=p10,
+        p50=p50,
+        p90=p90,
+        peers=len(lives),
+        agreeing=int(np.count_nonzero(agree)),
+        owners=n_owners,
+        own_fleet=int(np.count_nonzero(own)),
+    )
+
+
+def _quantiles(ordered: FloatArray, weights: FloatArray) -> tuple[float, float, float]:
+    p10, p50, p90 = np.interp(_QUANTILES, _places(weights), ordered)
+    return float(p10), float(p50), float(p90)
+
+
+def _places(weights: FloatArray) -> FloatArray:
+    """Return where each ordered value stands in the distribution, 0 to 1."""
+    return np.asarray((np.cumsum(weights) - 0.5 * weights) / weights.sum(), dtype=np.float64)

@@ -1,0 +1,35 @@
+"""Whole lives of machines: what peers consent to share for training."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+FloatArray = npt.NDArray[np.float64]
+
+OUTCOME_CAP = 125.0
+"""Remaining life is told up to here: "125" means "125 or more" (communities.md 4a.4)."""
+
+
+class Life(Struct, frozen=True, kw_only=True, eq=False):
+    """One machine's rows, a cycle each: first the operating settings, then the sensors; the last row is its failure."""
+
+    life_id: str
+    owner_id: str
+    rows: FloatArray
+    n_settings: int = 3
+
+    @property
+    def cycles(self) -> int:
+        """How many cycles it ran."""
+        return len(self.rows)
+
+    def remaining(self) -> FloatArray:
+        """Return the capped remaining life at each cycle, 0 at the last."""
+        return np.minimum(np.arange(self.cycles - 1, -1, -1, dtype=np.float64), OUTCOME_CAP)
+
+
+def as_rows(rows: Any) -> FloatArray:
+    """Return rows as a matrix, one cycle a row; a single row counts as a matrix of one."""
+    return np.atleast_2d(np.asarray(rows, dtype=np.float64))

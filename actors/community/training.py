@@ -1,0 +1,182 @@
+"""Training of a community's health model from whole lives. Needs scikit-learn and seconds: run it off the loop."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
+
+from actors.community.calibration import HeldOut, calibrate
+from actors.community.cards import LEVELS, CardMatrix, Curve, Estimate, answer, card_curve, levels_of
+from actors.community.features import Normaliser, fit_normaliser, life_features
+from actors.community.forest import Forest, TreeNode, build_forest, mean_of
+from actors.community.health_index import HealthModel
+from actors.community.lives import OUTCOME_CAP, FloatArray, Life
+from actors.community.policy import ActBand, Replay, choose_policy
+
+FEWEST_LIVES = 10
+
+_SAME = 1e-6
+
+
+class TrainingSettings(Struct, frozen=True, kw_only=True):
+    """How to train. The defaults are the quick variant of communities.md 4a.5."""
+
+    rounds: int = 90
+    learning_rate: float = 0.12
+    folds: int = 5
+    band: ActBand = ActBand()
+
+
+class FoundingCard(Struct, frozen=True, kw_only=True, eq=False):
+    """The card of a life that took part in the training, made by the models that had not seen it."""
+
+    life_id: str
+    owner_id: str
+    cycles: int
+    curve: Curve
+
+
+class Trained(Struct, frozen=True, kw_only=True, eq=False):
+    """A model, the cards of the lives behind it, and its error on lives it had not seen, in cycles."""
+
+    model: HealthModel
+    cards: tuple[FoundingCard, ...]
+    held_out_rmse: float
+
+    def matrix(self) -> CardMatrix:
+        """Return the founding cards as a matrix."""
+        matrix = CardMatrix(self.model.version)
+        for card in self.cards:
+            matrix.append(card.life_id, card.owner_id, card.curve)
+        return matrix
+
+
+def train(lives: Sequence[Life], *, seed: int, settings: TrainingSettings | None = None) -> Trained:
+    """Train on finished lives; the same lives and seed give the same model.
+
+    The model is the mean of one model a fold; a life's card, the intervals and the policy come from answers of the
+    models and cards that had not seen that life. Raises: ValueError below 10 lives.
+    """
+    if len(lives) < FEWEST_LIVES:
+        raise ValueError(f"at least {FEWEST_LIVES} finished lives expected for training, got {len(lives)}")
+    how = settings or TrainingSettings()
+    normaliser = fit_normaliser(lives)
+    vectors = [life_features(normaliser, life.rows) for life in lives]
+    forests, held_out = _fit_folds(vectors, [life.remaining() for life in lives], seed, how)
+    cards = [_founding_card(life, index) for life, index in zip(lives, held_out, strict=True)]
+    return _publish(lives, normaliser, mean_of(forests), vectors, _Held(index=held_out, cards=cards), how)
+
+
+class _Held(Struct, frozen=True, kw_only=True):
+    index: list[FloatArray]
+    cards: list[FoundingCard]
+
+
+def _publish(
+    lives: Sequence[Life],
+    normaliser: Normaliser,
+    forest: Forest,
+    vectors: Sequence[FloatArray],
+    held: _Held,
+    how: TrainingSettings,
+) -> Trained:
+    answers = _replay(lives, held)
+    every = np.concatenate(vectors)
+    model = HealthModel(
+        normaliser=normaliser,
+        forest=forest,
+        lowest=every.min(axis=0),
+        highest=every.max(axis=0),
+        calibration=calibrate(answers),
+        policy=choose_policy(_replays(lives, answers), how.band),
+    )
+    errors = np.concatenate(held.index) - np.concatenate([life.remaining() for life in lives])
+    return Trained(model=model, cards=tuple(held.cards), held_out_rmse=float(np.sqrt((errors**2).mean())))
+
+
+def _founding_card(life: Life, held_out_index: FloatArray) -> FoundingCard:
+    curve = card_curve(held_out_index, life.remaining())
+    return FoundingCard(life_id=life.life_id, owner_id=life.owner_id, cycles=life.cycles, curve=curve)
+
+
+def _fit_folds(
+    vectors: Sequence[FloatArray], outcomes: Sequence[FloatArray], seed: int, how: TrainingSettings
+) -> tuple[list[Forest], list[FloatArray]]:
+    """Return (one forest a fold, each life's index by the forest that had not seen it)."""
+    fold = np.random.default_rng(seed).permutation(len(vectors)) % how.folds
+    forests: list[Forest] = []
+    held_out = [np.zeros(0)] * len(vectors)
+    for each in range(how.folds):
+        seen, unseen = np.flatnonzero(fold != each).tolist(), np.flatnonzero(fold == each).tolist()
+        forests.append(_fit([vectors[i] for i in seen], [outcomes[i] for i in seen], seed + each, how))
+        for life in unseen:
+            held_out[life] = np.clip(forests[-1].predict(vectors[life]), 0.0, OUTCOME_CAP)
+    return forests, held_out
+
+
+def _fit(vectors: list[FloatArray], outcomes: list[FloatArray], seed: int, how: TrainingSettings) -> Forest:
+    """Fit one boosted forest and return it as arrays, checked against the library's own predictions."""
+    rows, target = np.concatenate(vectors), np.concatenate(outcomes)
+    make: Any = HistGradientBoostingRegressor  # its stubs, guessed from docstrings, refuse ``early_stopping=False``
+    booster = make(
+        max_iter=how.rounds,
+        learning_rate=how.learning_rate,
+        max_leaf_nodes=15,
+        l2_regularization=5.0,
+        early_stopping=False,
+        random_state=seed % 2**32,
+    )
+    with threadpool_limits(limits=1, user_api="openmp"):  # OpenMP's spinning threads take ages beside a busy hub
+        booster.fit(rows, target)
+    forest = _exported(booster)
+    sample = rows[:: max(1, len(rows) // 200)]
+    if not np.allclose(forest.predict(sample), booster.predict(sample), atol=_SAME):
+        raise RuntimeError("exported trees differ from scikit-learn's own: this version stores them another way")
+    return forest
+
+
+def _exported(booster: Any) -> Forest:
+    # scikit-learn has no public export of boosted trees; ``_fit`` checks that these two still mean what they did.
+    trees = [[_node(node) for node in predictors[0].nodes] for predictors in booster._predictors]  # noqa: SLF001
+    return build_forest(trees, float(np.ravel(booster._baseline_prediction)[0]))  # noqa: SLF001 -- as above
+
+
+def _node(node: Any) -> TreeNode:
+    return TreeNode(
+        is_leaf=bool(node["is_leaf"]),
+        value=float(node["value"]),
+        column=int(node["feature_idx"]),
+        threshold=float(node["num_threshold"]),
+        left=int(node["left"]),
+        right=int(node["right"]),
+    )
+
+
+def _replay(lives: Sequence[Life], held: _Held) -> list[HeldOut]:
+    """Return each life's answers at every cycle, from the other lives' cards."""
+    matrix = CardMatrix()
+    for card in held.cards:
+        matrix.append(card.life_id, card.owner_id, card.curve)
+    return [_held_out(matrix, life, index) for life, index in zip(lives, held.index, strict=True)]
+
+
+def _held_out(matrix: CardMatrix, life: Life, index: FloatArray) -> HeldOut:
+    """Answer once a level: the answer depends on the index only through its level."""
+    at = levels_of(index)
+    table = np.full((len(LEVELS), 3), np.nan)
+    for level in np.unique(at):
+        said = answer(matrix, float(LEVELS[level]), asker_owner=life.owner_id, k_owners=1, without=life.life_id)
+        if isinstance(said, Estimate):
+            table[level] = said.value, said.low, said.high
+    values, lows, highs = table[at].T
+    return HeldOut(values=values, lows=lows, highs=highs, outcomes=life.remaining())
+
+
+def _replays(lives: Sequence[Life], answers: Sequence[HeldOut]) -> list[Replay]:
+    return [
+        Replay(estimates=each.values, remaining=np.arange(life.cycles - 1, -1, -1, dtype=np.float64))
+        for life, each in zip(lives, answers, strict=True)
+    ]

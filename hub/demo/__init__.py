@@ -1,0 +1,1 @@
+"""The demonstration: a plant, its devices and their companies, played on this machine."""

@@ -1,0 +1,83 @@
+"""The model: deterministic, served without the training library, the same after its way through bytes."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from actors.community.arrays import UnreadableArrays
+from actors.community.forest import TreeNode, build_forest
+from actors.community.health_index import HealthModel
+from actors.community.training import Trained, TrainingSettings, train
+from hub.demo.turbofan import fleet, synthetic_life
+
+TINY = TrainingSettings(rounds=4, learning_rate=0.3)
+
+
+def _leaf(value: float) -> TreeNode:
+    return TreeNode(is_leaf=True, value=value, column=0, threshold=0.0, left=0, right=0)
+
+
+def _test(column: int, threshold: float, left: int, right: int) -> TreeNode:
+    return TreeNode(is_leaf=False, value=0.0, column=column, threshold=threshold, left=left, right=right)
+
+
+def test_a_tree_answers_the_leaf_its_tests_lead_to() -> None:
+    tree = [_test(0, 1.0, 1, 4), _test(1, 5.0, 2, 3), _leaf(10.0), _leaf(20.0), _leaf(30.0)]
+    forest = build_forest([tree, [_leaf(1.0)]], baseline=100.0)
+    rows = np.array([[1.0, 5.0], [0.0, 6.0], [2.0, 0.0]])
+    assert forest.predict(rows).tolist() == [111.0, 121.0, 131.0]
+
+
+def test_a_tree_with_too_many_leaves_is_refused() -> None:
+    chain = [node for at in range(16) for node in (_test(0, float(at), 2 * at + 1, 2 * at + 2), _leaf(0.0))]
+    with pytest.raises(ValueError, match="16 leaves"):
+        build_forest([[*chain, _leaf(0.0)]], baseline=0.0)
+
+
+def test_the_same_lives_and_seed_give_the_same_version() -> None:
+    lives = fleet(seed=8, size=12, owners=3)
+    one, two = train(lives, seed=1, settings=TINY), train(lives, seed=1, settings=TINY)
+    assert one.model.version == two.model.version
+    assert one.model.version != train(lives, seed=2, settings=TINY).model.version
+
+
+def test_a_model_survives_the_way_through_bytes(trained: Trained) -> None:
+    again = HealthModel.from_bytes(trained.model.to_bytes())
+    rows = synthetic_life(77, owner="o").rows
+    assert again.version == trained.model.version
+    assert again.policy == trained.model.policy
+    assert np.array_equal(again.life_index(rows), trained.model.life_index(rows))
+
+
+def test_bytes_that_are_no_model_are_refused(trained: Trained) -> None:
+    data = trained.model.to_bytes()
+    for broken in (b"", data[:-1], trained.model.normaliser.to_bytes()):
+        with pytest.raises(UnreadableArrays):
+            HealthModel.from_bytes(broken)
+
+
+def test_the_index_falls_towards_the_end(trained: Trained) -> None:
+    index = trained.model.life_index(synthetic_life(123_456, owner="o").rows)
+    assert index[30] > 90
+    assert index[-1] < 20
+
+
+def test_readings_from_another_world_are_not_known(trained: Trained) -> None:
+    rows = synthetic_life(5, owner="o").rows[:60]
+    strange = rows * 1.3
+    model = trained.model
+    assert model.knows(model.features(rows[:20], rows, 60))
+    assert not model.knows(model.features(strange[:20], strange, 60))
+    assert not model.knows(np.array([1.0, 2.0]))
+
+
+def test_too_few_lives_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 10"):
+        train(fleet(seed=1, size=9, owners=3), seed=0)
+
+
+def test_serving_does_not_load_the_training_library() -> None:
+    program = "import sys, actors.community.advising as a; sys.exit('sklearn' in sys.modules or not a)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
