@@ -125,7 +125,8 @@ def _refusal(status: int, content: bytes) -> str:
         503: "the hub is busy or stopping; try again in a moment",
     }
     said = ": ".join(parts) or f"the hub refused with HTTP status {status}"
-    return f"{said}. Next: {steps[status]}" if status in steps else said
+    step = str(problem.get("next_step") or steps.get(status, ""))
+    return f"{said}. Next: {step}" if step else said
 
 
 def _no_answer(hub: HubAddress, error: Exception) -> str:

@@ -109,6 +109,8 @@ def test_a_problem_is_one_clear_line_with_a_next_step(fake_hub: Any) -> None:
     )
     fake_hub.answers["GET /api/v1/things"] = (401, {"title": "Unauthorized"})
     refused = _run("things", "list", *fake_hub.options)
+    fake_hub.answers["GET /api/v1/orders"] = (503, {"title": "Busy", "next_step": "Wait a minute."})
+    assert _run("orders", "list", *fake_hub.options).stderr == "Busy. Next: Wait a minute.\n"
     assert "--token-file" in refused.stderr
     assert "canary" not in refused.output
 
