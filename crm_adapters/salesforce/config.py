@@ -1,6 +1,6 @@
 """What the operator writes for a Salesforce connection."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
@@ -13,7 +13,27 @@ OptionalField = Annotated[str, Meta(pattern=r"^([A-Za-z][A-Za-z0-9_]{0,79})?$")]
 """The API name of a field; empty: the organisation has none, and it is neither read nor written."""
 Seconds = Annotated[float, Meta(gt=0)]
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+STANDARD_MEANINGS: Final = {
+    "Draft": RecordStatus.OPEN,
+    "New": RecordStatus.OPEN,
+    "None": RecordStatus.OPEN,
+    "Activated": RecordStatus.CONFIRMED,
+    "Shipped": RecordStatus.CONFIRMED,
+    "Working": RecordStatus.CONFIRMED,
+    "Escalated": RecordStatus.CONFIRMED,
+    "In Progress": RecordStatus.CONFIRMED,
+    "On Hold": RecordStatus.CONFIRMED,
+    "Scheduled": RecordStatus.CONFIRMED,
+    "Dispatched": RecordStatus.CONFIRMED,
+    "Delivered": RecordStatus.FULFILLED,
+    "Completed": RecordStatus.FULFILLED,
+    "Closed": RecordStatus.FULFILLED,
+    "Cancelled": RecordStatus.CANCELLED,
+    "Canceled": RecordStatus.CANCELLED,
+    "Cannot Complete": RecordStatus.CANCELLED,
+}
+"""What the labels of a fresh organisation mean, and those that the sandbox adds."""
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class FieldNames(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,25 +79,8 @@ class StatusNames(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     appointment_cancelled: str = "Canceled"
     priorities: tuple[str, str, str] = ("High", "Medium", "Low")
     """Labels of the priorities 1 to 3."""
-    meanings: dict[str, RecordStatus] = {
-        "Draft": RecordStatus.OPEN,
-        "New": RecordStatus.OPEN,
-        "None": RecordStatus.OPEN,
-        "Activated": RecordStatus.CONFIRMED,
-        "Shipped": RecordStatus.CONFIRMED,
-        "Working": RecordStatus.CONFIRMED,
-        "Escalated": RecordStatus.CONFIRMED,
-        "In Progress": RecordStatus.CONFIRMED,
-        "On Hold": RecordStatus.CONFIRMED,
-        "Scheduled": RecordStatus.CONFIRMED,
-        "Dispatched": RecordStatus.CONFIRMED,
-        "Delivered": RecordStatus.FULFILLED,
-        "Completed": RecordStatus.FULFILLED,
-        "Closed": RecordStatus.FULFILLED,
-        "Cancelled": RecordStatus.CANCELLED,
-        "Canceled": RecordStatus.CANCELLED,
-        "Cannot Complete": RecordStatus.CANCELLED,
-    }
+    meanings: dict[str, RecordStatus] = {}
+    """What an organisation's own labels mean, beside ``STANDARD_MEANINGS``."""
 
 
 class SalesforceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,7 +14,7 @@ from actors.model.money import Money
 from actors.model.orders import AppointmentBooking, PurchaseOrder, RecordKind, Request, ServiceRequest, TimeSlot
 from actors.model.outcomes import CrmRecord, RecordStatus
 from actors.model.things import Place
-from crm_adapters.salesforce.config import SalesforceConfig
+from crm_adapters.salesforce.config import STANDARD_MEANINGS, SalesforceConfig
 from crm_adapters.salesforce.soql import moment
 
 Row = Mapping[str, Any]
@@ -186,7 +186,10 @@ def booking_parts(booking: AppointmentBooking, config: SalesforceConfig) -> tupl
         "ParentRecordId": booking.record_id,
         "Subject": f"Visit by {booking.slot.resource}"[:255],
         "Status": config.statuses.appointment_booked,
-        **{"EarliestStartTime": start, "DueDate": end, "SchedStartTime": start, "SchedEndTime": end},
+        "EarliestStartTime": start,
+        "DueDate": end,
+        "SchedStartTime": start,
+        "SchedEndTime": end,
         **_address("", booking.site),
     }
     assigned = {"ServiceAppointmentId": reference_to(REQUEST), "ServiceResourceId": booking.slot.reference}
@@ -256,7 +259,8 @@ def record_of(kind: RecordKind, row: Row, config: SalesforceConfig, instance_url
 
 def status_of(row: Row, config: SalesforceConfig) -> RecordStatus:
     """Return what a record's status means: by its label, else by category or whether it is closed."""
-    meaning = config.statuses.meanings.get(str(row["Status"]))
+    label = str(row["Status"])
+    meaning = config.statuses.meanings.get(label) or STANDARD_MEANINGS.get(label)
     if meaning is not None:
         return meaning
     if "StatusCode" in row:
@@ -271,15 +275,13 @@ def parse_moment(written: str) -> datetime:
         ValueError: it is none.
     """
     moment_text = written[:-5] + "+00:00" if written.endswith("+0000") else written
-    parsed = datetime.fromisoformat(moment_text.replace("Z", "+00:00"))
+    parsed = datetime.fromisoformat(moment_text)
     if parsed.tzinfo is None:
         raise ValueError(f"{written} names no time zone")
     return parsed
 
 
-def _order_body(
-    order: PurchaseOrder, parties: Parties, price_book: str, config: SalesforceConfig
-) -> dict[str, Any]:
+def _order_body(order: PurchaseOrder, parties: Parties, price_book: str, config: SalesforceConfig) -> dict[str, Any]:
     names = config.fields
     body: dict[str, Any] = {
         names.key: order.key,

@@ -24,7 +24,8 @@ def moment(value: datetime) -> str:
 
 def select(fields: Iterable[str], source: str, where: Iterable[str], order: str = "") -> str:
     """Return a query whose conditions all hold; empty fields and conditions are left out."""
-    query = f"SELECT {', '.join(field for field in fields if field)} FROM {source}"
+    chosen = ", ".join(field for field in fields if field)
+    query = f"SELECT {chosen} FROM {source}"  # noqa: S608 -- names are checked by the configuration, values by ``text``
     conditions = " AND ".join(condition for condition in where if condition)
     query += f" WHERE {conditions}" if conditions else ""
     return f"{query} ORDER BY {order}" if order else query

@@ -60,7 +60,7 @@ class Wire:
     async def query(self, query: str) -> list[Row] | Failure:
         """Return all rows of a query."""
         page = await self.send("GET", query_path(query), writes=False)
-        return await self._all_pages(page, query)
+        return await self._all_pages(page)
 
     async def queries(self, *queries: str) -> tuple[list[Row], ...] | Failure:
         """Return the rows of several queries that together cost one request of the daily limit."""
@@ -74,8 +74,8 @@ class Wire:
         if not isinstance(answer, Done):
             return answer
         results: list[list[Row]] = []
-        for part, query in zip(parts, queries, strict=True):
-            rows = await self._all_pages(answer.bodies[part.reference], query)
+        for part in parts:
+            rows = await self._all_pages(answer.bodies[part.reference])
             if not isinstance(rows, list):
                 return rows
             results.append(rows)
@@ -93,7 +93,7 @@ class Wire:
             return lost(self._call("POST", f"{self._root}/composite", writes), "the composite reply is malformed")
         return _judged(replies)
 
-    async def _all_pages(self, page: Any, query: str) -> list[Row] | Failure:
+    async def _all_pages(self, page: Any) -> list[Row] | Failure:
         rows: list[Row] = []
         while not isinstance(page, Failure):
             read = _page(page)
