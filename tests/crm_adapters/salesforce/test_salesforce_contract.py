@@ -8,6 +8,8 @@ from crm_adapters.salesforce import SPEC
 from crm_adapters.salesforce.config import SalesforceConfig
 from crm_adapters.salesforce.sandbox import SANDBOX
 from crm_adapters.testing import CrmAdapterContract, deps
+from crm_adapters.testing.orders import OrderContract
+from crm_adapters.testing.services import ServiceContract
 
 
 def config(base_url: str, *, wrong_credentials: bool = False, **changes: object) -> SalesforceConfig:
@@ -29,7 +31,7 @@ class TestSalesforce(CrmAdapterContract):
         return SPEC.open(config(base_url, wrong_credentials=wrong_credentials), deps())
 
 
-class TestSalesforceWithCasesAndChargeFields(CrmAdapterContract):
+class TestSalesforceWithCasesAndChargeFields(OrderContract, ServiceContract):
     sandbox = SANDBOX
 
     def open_adapter(self, base_url: str, *, wrong_credentials: bool) -> AbstractAsyncContextManager[CrmAdapter]:
