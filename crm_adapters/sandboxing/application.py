@@ -49,9 +49,13 @@ def build_application(sandbox: Sandbox, *, clock: Clock, faults: Iterable[Fault]
     application.add_routes(sandbox.routes())
     application.add_routes(front.routes())
 
+    async def end_waits(_application: web.Application) -> None:
+        front.ending.set()
+
     async def close(_application: web.Application) -> None:
         sandbox.close()
 
+    application.on_shutdown.append(end_waits)
     application.on_cleanup.append(close)
     return application
 
@@ -64,6 +68,7 @@ class _Front:
         self._clock = clock
         self._plan = plan
         self._log: deque[LoggedRequest] = deque(maxlen=_LOG_LENGTH)
+        self.ending = asyncio.Event()
 
     def routes(self) -> list[web.RouteDef]:
         """Return the administration's routes."""
@@ -97,12 +102,20 @@ class _Front:
         await request.read()  # whole, so that it can be processed after the connection is gone
         if fault.action is FaultAction.LATE_COMMIT:
             _cut(request)
-        if fault.action in _WAITS_BEFORE:
-            await asyncio.sleep(fault.delay_s)
+        if fault.action in _WAITS_BEFORE and await self._ends_within(fault.delay_s):
+            return _cut(request)
         answer = await _answer_of(request, handler) if fault.action in _PROCESSES else None
         if fault.action is FaultAction.HANG_AFTER:
-            await asyncio.sleep(fault.delay_s)
+            await self._ends_within(fault.delay_s)
         return _faulty_answer(fault, request, answer)
+
+    async def _ends_within(self, delay_s: float) -> bool:
+        """Wait this long, or until the sandbox ends; say whether it does."""
+        try:
+            async with asyncio.timeout(delay_s):
+                return await self.ending.wait()
+        except TimeoutError:
+            return False
 
     def _note(self, request: web.Request, status: int, fault: FaultAction | None) -> None:
         entry = LoggedRequest(

@@ -18,7 +18,8 @@ Minor = Annotated[int, Meta(ge=0)]
 class CatalogItem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One article. People pay ``list_price_minor``, machines ``price_minor``: the difference is their discount.
 
-    ``coupons`` maps a code to the percentage it takes off the goods. ``stock`` None is unlimited.
+    ``price_breaks`` maps a quantity to the machines' price from there on. ``coupons`` maps a code to the percentage it
+    takes off the goods. ``stock`` None is unlimited.
     """
 
     sku: str
@@ -31,6 +32,12 @@ class CatalogItem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     tax_percent: float = 0.0
     stock: int | None = None
     coupons: dict[str, float] = {}
+    price_breaks: dict[int, Minor] = {}
+
+    def price_for(self, quantity: int) -> int:
+        """Return what a machine pays for one piece when it takes ``quantity`` of them."""
+        reached = [price for least, price in self.price_breaks.items() if quantity >= least]
+        return min([self.price_minor, *reached])
 
 
 class CouponRefusal(StrEnum):
@@ -67,9 +74,8 @@ class Quote(Struct, frozen=True, kw_only=True):
 
 def quote(item: CatalogItem, quantity: int, coupons: Iterable[str] = ()) -> Quote:
     """Return the price of ``quantity`` pieces with the best one of ``coupons``; tax is on goods and shipping."""
-    machine_discount = (item.list_price_minor - item.price_minor) * quantity
+    reduced = item.price_for(quantity) * quantity
     best, refused = _best_coupon(item, tuple(coupons))
-    reduced = item.price_minor * quantity
     coupon_discount = percent_of(reduced, item.coupons[best]) if best else 0
     taxable = reduced - coupon_discount + item.shipping_minor
     return Quote(
@@ -77,7 +83,7 @@ def quote(item: CatalogItem, quantity: int, coupons: Iterable[str] = ()) -> Quot
         quantity=quantity,
         currency=item.currency,
         goods_minor=item.list_price_minor * quantity,
-        machine_discount_minor=machine_discount,
+        machine_discount_minor=item.list_price_minor * quantity - reduced,
         coupon_discount_minor=coupon_discount,
         coupon=best,
         refused_coupons=refused,
@@ -122,6 +128,7 @@ DEFAULT_CATALOG: Final = (
         shipping_minor=490,
         tax_percent=19.0,
         coupons={"MACHINE5": 5.0},
+        price_breaks={6: 3390, 12: 3190},
     ),
     CatalogItem(
         sku="INK-STD-BK",

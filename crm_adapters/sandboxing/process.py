@@ -31,7 +31,7 @@ async def listening(
 ) -> AsyncGenerator[str, None]:
     """Serve a sandbox while the context lasts; the value is its base URL, without a slash at the end."""
     application = build_application(spec.opened(options), clock=options.clock, faults=faults)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.0)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port, ssl_context=tls).start()

@@ -1,0 +1,31 @@
+"""What the operator writes about a connection to a REST system."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from actors.model.secrets import Secret
+
+_NONE = Secret("")
+
+
+class RestConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A connection: where the API is, which manifest describes it, and the credentials that the manifest asks for.
+
+    ``manifest`` names one that is shipped; ``manifest_file`` is one of the operator's own and goes first. ``variables``
+    are the values that the manifest reads as ``config.NAME``.
+    """
+
+    base_url: Annotated[str, Meta(pattern=r"^https?://[^/?#@\s]+[^?#@\s]*$")]
+    manifest: str = "shop"
+    manifest_file: Path | None = None
+    client_id: str = ""
+    client_secret: Secret = _NONE
+    username: str = ""
+    password: Secret = _NONE
+    api_key: Secret = _NONE
+    variables: dict[str, str] = {}
+    connect_timeout_s: Annotated[float, Meta(gt=0)] = 5.0
+    read_timeout_s: Annotated[float, Meta(gt=0)] = 20.0
+    total_timeout_s: Annotated[float, Meta(gt=0)] = 30.0

@@ -1,0 +1,326 @@
+"""From the vocabulary to requests and from answers to the vocabulary, as a program says. Pure."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from actors.model.ids import OfferId, OrderKey
+from actors.model.money import Money
+from actors.model.offers import Discount, Offer, RefusedCoupon, landed_cost
+from actors.model.orders import RecordKind, TimeSlot
+from actors.model.outcomes import (
+    Ambiguous,
+    AuthFailed,
+    Conflict,
+    CrmRecord,
+    Failure,
+    Permanent,
+    RecordStatus,
+    Throttled,
+    Transient,
+)
+from crm_adapters.rest import templates
+from crm_adapters.rest.expressions import Expression, ExpressionError
+from crm_adapters.rest.manifest import Idempotency, Meaning, RecordFields
+from crm_adapters.rest.program import CompiledFields, CompiledOperation, CompiledRule, Program
+from crm_adapters.transport import Call, Reply, judge, lost, retry_after_s
+
+Context = Mapping[str, Any]
+_TEXT_CAP = 400
+_TEXT_KEYS = ("message", "detail", "error_description", "error", "title", "errors")
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """A final answer that is no failure: ``meaning`` is success, duplicate or absent."""
+
+    meaning: Meaning
+    context: Context
+
+
+def request(operation: CompiledOperation, base_url: str, context: Context, *, writes: bool) -> Call:
+    """Return the request of an operation.
+
+    Raises:
+        ExpressionError: a value cannot be had from what was given; nothing may be sent.
+    """
+    return Call(
+        method=operation.method,
+        url=base_url + operation.path(context),
+        writes=writes,
+        query=operation.query(context),
+        headers={name: str(make(context)) for name, make in operation.headers.items()},
+        json=None if operation.body is None else operation.body(context),
+        is_encoded=True,
+    )
+
+
+def read(operation: CompiledOperation, call: Call, reply: Reply, context: Context) -> Answer | Failure:
+    """Return what a reply means: unreadable ones first, then the first rule that holds, then what HTTP says."""
+    if (reply.ok and reply.malformed) or 300 <= reply.status < 400:
+        return judge(call, reply) or lost(call, f"answered {reply.status}")
+    seen = {**context, "status": reply.status, "headers": reply.headers, "body": reply.body}
+    try:
+        rule = next((rule for rule in operation.rules if rule.when.value(seen)), None)
+        if rule is not None:
+            return _by_rule(rule, reply, seen)
+    except ExpressionError as error:
+        return unreadable(call, error)
+    failure = judge(call, reply)
+    return failure or _by_status(operation, call, reply, seen)
+
+
+def unreadable(call: Call, error: Exception) -> Failure:
+    """Return what it means that a manifest cannot make sense of a complete answer."""
+    if call.writes:
+        return lost(call, f"the answer does not fit the manifest: {error}")
+    return Permanent(code="unreadable_answer", message=f"the answer does not fit the manifest: {error}")
+
+
+def record_of(program: Program, kind: RecordKind, node: Any, context: Context) -> CrmRecord:
+    """Return the record that an answer holds.
+
+    Raises:
+        ExpressionError: a field that must be there is not, or cannot be read.
+    """
+    fields, declared = program.records[kind], program.manifest.records[kind]
+    seen = {**context, "record": node}
+    status_text = _text(fields, "status", seen)
+    return CrmRecord(
+        record_id=_text(fields, "record_id", seen),
+        number=_optional_text(fields, "number", seen) or "",
+        kind=kind,
+        key=OrderKey(_text(fields, "key", seen)),
+        fingerprint=_optional_text(fields, "fingerprint", seen),
+        status=_status(declared, status_text),
+        status_text=status_text,
+        total=_total(fields, seen),
+        url=_optional_text(fields, "url", seen) or "",
+        changed_at=_instant(fields, "changed_at", seen),
+        scheduled=_scheduled(fields, seen),
+    )
+
+
+def record_under(key: OrderKey, program: Program, kind: RecordKind, node: Any, context: Context) -> CrmRecord:
+    """Return the record that an answer holds, which must stand under ``key``: a stranger's is never taken for ours.
+
+    Raises:
+        ExpressionError: as ``record_of``, or the record stands under another key.
+    """
+    record = record_of(program, kind, node, context)
+    if record.key.casefold() != key.casefold():  # some CRMs match external ids without regard to case
+        raise ExpressionError(f"the answer shows a record under another key ({record.key})")
+    return record
+
+
+def change_of(program: Program, node: Any, context: Context) -> CrmRecord | None:
+    """Return the record of one entry of a change feed; None when it is of a kind that does not concern us.
+
+    Raises:
+        ExpressionError: as ``record_of``.
+    """
+    if program.manifest.changes is None:
+        return None
+    word = _text(program.changes, "kind", {**context, "record": node})
+    kind = program.manifest.changes.kinds.get(word)
+    return None if kind is None else record_of(program, kind, node, context)
+
+
+def offer_of(program: Program, connection: str, node: Any, context: Context) -> Offer:
+    """Return one offer.
+
+    Raises:
+        ExpressionError: a field that must be there is not, cannot be read, or the amounts do not add up.
+    """
+    fields, seen = program.offers, {**context, "item": node}
+    currency = _text(fields, "currency", seen)
+
+    def money(name: str) -> Money:
+        return Money(minor=_whole(fields, name, seen), currency=currency)
+
+    offer = Offer(
+        offer_id=OfferId(_text(fields, "offer_id", seen)),
+        connection=connection,
+        seller=_optional_text(fields, "seller", seen) or program.manifest.title,
+        sku=_text(fields, "sku", seen),
+        title=_text(fields, "title", seen),
+        quantity=_whole(fields, "quantity", seen),
+        unit_price=money("unit_price"),
+        goods=money("goods"),
+        discounts=_discounts(fields, currency, seen),
+        refused_coupons=_convert(fields, "refused_coupons", seen, tuple[RefusedCoupon, ...]),
+        shipping=money("shipping"),
+        tax=money("tax"),
+        landed=money("landed"),
+        delivery_days=fields.value("delivery_days", seen),
+        expires_at=_instant(fields, "expires_at", seen),
+        references=_references(fields.references, seen),
+    )
+    return _added_up(offer)
+
+
+def slot_of(program: Program, node: Any, context: Context) -> TimeSlot:
+    """Return one free time.
+
+    Raises:
+        ExpressionError: a field that must be there is not, or cannot be read.
+    """
+    slot = _scheduled(program.slots, {**context, "item": node})
+    if slot is None:
+        raise ExpressionError("[slots]: starts_at or ends_at is null")
+    return slot
+
+
+def nodes_of(operation: CompiledOperation, answer: Answer) -> list[Any]:
+    """Return the elements of the list that an answer holds.
+
+    Raises:
+        ExpressionError: there is no list where the manifest says.
+    """
+    found: Any = None if operation.items is None else operation.items.value(answer.context)
+    if not isinstance(found, list):
+        raise ExpressionError(f"items {'' if operation.items is None else operation.items.text!r} is no list")
+    return templates.values_of(found)
+
+
+def _by_rule(rule: CompiledRule, reply: Reply, seen: Context) -> Answer | Failure:
+    message = _said(rule.message, seen) or text_of(reply)
+    match rule.outcome:
+        case Meaning.SUCCESS | Meaning.DUPLICATE | Meaning.ABSENT:
+            return Answer(meaning=rule.outcome, context=seen)
+        case Meaning.TRANSIENT:
+            return Transient(reason=message)
+        case Meaning.THROTTLED:
+            said = _said(rule.retry_after, seen)
+            headers = reply.headers if said is None else {**reply.headers, "retry-after": said}
+            return Throttled(retry_after_s=retry_after_s(headers), reason=message)
+        case Meaning.CONFLICT:
+            return Conflict(reason=message)
+        case Meaning.AMBIGUOUS:
+            return Ambiguous(reason=message)
+        case Meaning.PERMANENT:
+            code = _said(rule.code, seen) or str(reply.status)
+            return Permanent(code=code, message=message, field=_said(rule.field, seen))
+        case Meaning.AUTH_FAILED:
+            return AuthFailed(reason=message)
+
+
+def _by_status(operation: CompiledOperation, call: Call, reply: Reply, seen: Context) -> Answer | Failure:
+    if reply.ok:
+        return Answer(meaning=Meaning.SUCCESS, context=seen)
+    if reply.status in {401, 403}:
+        return AuthFailed(reason=f"{reply.status}: {text_of(reply)}")
+    if reply.status in {404, 410} and not call.writes:
+        return Answer(meaning=Meaning.ABSENT, context=seen)
+    if reply.status == 412 and operation.idempotency is Idempotency.CREATE_ONLY:  # RFC 9110 section 13.1.2
+        return Answer(meaning=Meaning.DUPLICATE, context=seen)
+    return Permanent(code=str(reply.status), message=text_of(reply))
+
+
+def text_of(reply: Reply) -> str:
+    """Return the text with which a CRM explains itself, wherever it usually stands."""
+    text = _said_in(reply.body) or reply.content.decode("utf-8", errors="replace").strip()
+    return text[:_TEXT_CAP] or f"answered {reply.status} without a text"
+
+
+def _said_in(body: Any) -> str | None:
+    match body:
+        case str():
+            return body
+        case [first, *_]:
+            return _said_in(first)
+        case dict():
+            found = (_said_in(body[key]) for key in _TEXT_KEYS if key in body)
+            return next((text for text in found if text), None)
+        case _:
+            return None
+
+
+def _said(expression: Expression | None, seen: Context) -> str | None:
+    value = None if expression is None else expression.value(seen)
+    return None if value is None else str(value)
+
+
+def _status(declared: RecordFields, word: str) -> RecordStatus:
+    """Return the meaning of a CRM's word; one that the manifest does not know is still open."""
+    return declared.statuses.get(word, RecordStatus.OPEN)
+
+
+def _text(fields: CompiledFields, name: str, seen: Context) -> str:
+    text = _optional_text(fields, name, seen)
+    if not text:
+        raise ExpressionError(f"{name}: {fields.expressions[name].text!r} is empty")
+    return text
+
+
+def _optional_text(fields: CompiledFields, name: str, seen: Context) -> str | None:
+    value = fields.value(name, seen)
+    if value is None:
+        return None
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        return str(value)
+    raise ExpressionError(f"{name}: expected a text or a number, got {value!r}")
+
+
+def _whole(fields: CompiledFields, name: str, seen: Context) -> int:
+    value = fields.value(name, seen)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ExpressionError(f"{name}: expected a whole number, got {value!r}")
+    return value
+
+
+def _instant(fields: CompiledFields, name: str, seen: Context) -> datetime | None:
+    text = _optional_text(fields, name, seen)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ExpressionError(f"{name}: expected a time as in RFC 3339, got {text!r}") from error
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _total(fields: CompiledFields, seen: Context) -> Money | None:
+    currency = _optional_text(fields, "currency", seen)
+    if currency is None or "total_minor" not in fields.expressions:
+        return None
+    return Money(minor=_whole(fields, "total_minor", seen), currency=currency)
+
+
+def _scheduled(fields: CompiledFields, seen: Context) -> TimeSlot | None:
+    starts_at, ends_at = _instant(fields, "starts_at", seen), _instant(fields, "ends_at", seen)
+    if starts_at is None or ends_at is None:
+        return None
+    resource, reference = (_optional_text(fields, name, seen) or "" for name in ("resource", "reference"))
+    return TimeSlot(starts_at=starts_at, ends_at=ends_at, resource=resource, reference=reference)
+
+
+class _Reduction(Struct, frozen=True, kw_only=True):
+    title: str
+    minor: int
+
+
+def _discounts(fields: CompiledFields, currency: str, seen: Context) -> tuple[Discount, ...]:
+    reductions = _convert(fields, "discounts", seen, tuple[_Reduction, ...])
+    return tuple(Discount(title=each.title, amount=Money(minor=each.minor, currency=currency)) for each in reductions)
+
+
+def _convert(fields: CompiledFields, name: str, seen: Context, wanted: Any) -> Any:
+    try:
+        return msgspec.convert(fields.value(name, seen) or [], wanted)
+    except msgspec.ValidationError as error:
+        raise ExpressionError(f"{name}: {error}") from error
+
+
+def _references(expressions: Mapping[str, Expression], seen: Context) -> dict[str, str]:
+    said = {name: _said(expression, seen) for name, expression in expressions.items()}
+    return {name: text for name, text in said.items() if text is not None}
+
+
+def _added_up(offer: Offer) -> Offer:
+    computed = landed_cost(offer.goods, offer.discounts, offer.shipping, offer.tax)
+    if computed != offer.landed:
+        raise ExpressionError(f"offer {offer.offer_id}: landed is {offer.landed}, but its parts make {computed}")
+    return offer
