@@ -288,9 +288,10 @@ class TurnEngine:
         self._loop.call_soon(self._pump)
 
     def _pump(self) -> None:
-        self._pump_scheduled = False
+        self._pump_scheduled = True  # tells of this run must not start another one beside its commit
         run = Run(self._clock.now())
         self._gather(run)
+        self._pump_scheduled = False
         self._next_tell_id = run.keep_tells(self._next_tell_id)
         run.keep_reminders()
         run.keep_snapshots(self._next_position - 1, self._settings.snapshot_every)
