@@ -1,0 +1,241 @@
+"""The owner's rules: who may buy what, how much is left, what is switched off. Grants are request and answer."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.dialogue import (
+    AskClearance,
+    AskReservation,
+    AttemptEnded,
+    Candidate,
+    ClearanceAnswered,
+    GrantMandate,
+    MandateChanged,
+    Refusal,
+    ReservationAnswered,
+    RevokeMandate,
+    SettleReservation,
+    SwitchOff,
+    SwitchOn,
+    order_address,
+)
+from actors.model.ids import OrderKey, ThingId
+from actors.model.mandates import Mandate, Verdict
+from actors.model.needs import NeedKind
+from actors.owner.judgement import SENTENCES, budget_meter, judge_candidate, judge_mandate
+from actors.owner.state import (
+    Blocked,
+    Cleared,
+    Landed,
+    MandateGranted,
+    OwnerEvent,
+    OwnerState,
+    Reservation,
+    Reserved,
+    Settled,
+    SwitchedOff,
+    SwitchedOn,
+    evolve,
+)
+from actors.runtime.turns import Effect, Meter, Put, Step, Tell
+
+OwnerMessage = (
+    GrantMandate
+    | RevokeMandate
+    | SwitchOff
+    | SwitchOn
+    | AskReservation
+    | AskClearance
+    | AttemptEnded
+    | SettleReservation
+)
+_MAY_BUY = frozenset({Verdict.ALLOWED, Verdict.NEEDS_APPROVAL})
+
+
+class OffAcknowledged(Struct, frozen=True, kw_only=True):
+    """The answer to ``SwitchOff``: from now on nothing leaves; these requests had left before."""
+
+    already_under_way: tuple[OrderKey, ...]
+
+
+class OwnerCore:
+    """The durable actor of one owner."""
+
+    kind = "owner"
+    schema = 1
+    state_type = OwnerState
+    message_type = OwnerMessage
+    event_type = OwnerEvent
+
+    def initial(self, name: str) -> OwnerState:
+        """Return an owner without any rule: nothing may be bought."""
+        del name
+        return OwnerState()
+
+    def records(self, message: Any) -> bool:
+        """Keep decisions only."""
+        del message
+        return False
+
+    def fold(self, state: OwnerState, message: Any, events: tuple[OwnerEvent, ...], at: datetime) -> OwnerState:
+        """Return the state after a recorded turn."""
+        del message, at
+        for event in events:
+            state = evolve(state, event)
+        return state
+
+    def step(self, state: OwnerState, message: OwnerMessage, now: datetime) -> Step[OwnerState]:
+        """Decide on one message."""
+        events, effects, reply = self._decide(state, message, now)
+        return Step(self.fold(state, message, events, now), events, effects, reply)
+
+    def _decide(
+        self, state: OwnerState, message: OwnerMessage, now: datetime
+    ) -> tuple[tuple[OwnerEvent, ...], tuple[Effect, ...], Any]:
+        match message:
+            case GrantMandate(mandate=mandate):
+                return _grant(state, mandate)
+            case RevokeMandate(mandate_id=mandate_id):
+                revoked = replace(state.mandates[mandate_id], revoked_at=now)
+                return (MandateGranted(mandate=revoked),), (_shown(revoked),), "revoked"
+            case SwitchOff(thing_id=thing_id, by=by):
+                return (SwitchedOff(thing_id=thing_id, by=by),), (), _under_way(state, thing_id)
+            case SwitchOn(thing_id=thing_id):
+                return (SwitchedOn(thing_id=thing_id),), _wake(state, "switched on"), "on"
+            case AskReservation():
+                return (*_reserve(state, message, now), None)
+            case AskClearance():
+                return (*_clear(state, message, now), None)
+            case AttemptEnded(key=key):
+                return ((Landed(key=key),) if key in state.reservations else ()), (), None
+            case SettleReservation():
+                return (*_settle(state, message), None)
+
+
+def _grant(state: OwnerState, mandate: Mandate) -> tuple[tuple[OwnerEvent, ...], tuple[Effect, ...], Any]:
+    return (MandateGranted(mandate=mandate),), (_shown(mandate), *_wake(state, "mandate granted")), "granted"
+
+
+def _shown(mandate: Mandate) -> Effect:
+    return Put("mandate", mandate.mandate_id, mandate.owner_id, mandate)
+
+
+def _wake(state: OwnerState, reason: str) -> tuple[Effect, ...]:
+    return tuple(Tell(order_address(key), MandateChanged(reason=reason)) for key in state.blocked)
+
+
+def _under_way(state: OwnerState, thing_id: ThingId | None) -> OffAcknowledged:
+    keys = (
+        key
+        for key, reservation in state.reservations.items()
+        if reservation.under_way and thing_id in {None, reservation.thing_id}
+    )
+    return OffAcknowledged(already_under_way=tuple(keys))
+
+
+def _switched_off(state: OwnerState, thing_id: ThingId) -> Verdict | None:
+    if state.all_off_by:
+        return Verdict.ALL_OFF
+    return Verdict.THING_OFF if thing_id in state.things_off else None
+
+
+def _reserve(
+    state: OwnerState, ask: AskReservation, now: datetime
+) -> tuple[tuple[OwnerEvent, ...], tuple[Effect, ...]]:
+    """Judge afresh: an earlier reservation of the same order is given back first."""
+    events: tuple[OwnerEvent, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    if ask.key in state.reservations:
+        events, effects = _settle(state, SettleReservation(key=ask.key, spent=None))
+        state = evolve(state, events[0])
+    best, refusals = _judge(state, ask, now)
+    if best is None:
+        verdict = refusals[0].verdict if refusals else Verdict.NO_MANDATE
+        answer = ReservationAnswered(verdict=verdict, sentence=SENTENCES[verdict], refusals=refusals)
+        return (*events, Blocked(key=ask.key)), (*effects, Tell(order_address(ask.key), answer))
+    verdict, mandate, candidate = best
+    reservation = Reservation(
+        thing_id=ask.thing_id,
+        mandate_id=mandate.mandate_id,
+        amount=None if ask.is_test else candidate.amount,
+        meter=budget_meter(mandate, now),
+    )
+    answer = ReservationAnswered(
+        verdict=verdict,
+        sentence=SENTENCES[verdict],
+        mandate_id=mandate.mandate_id,
+        offer_id=candidate.offer_id,
+        refusals=refusals,
+    )
+    metered = _metered(reservation, mandate.budget.minor)
+    return (
+        (*events, Reserved(key=ask.key, reservation=reservation)),
+        (*effects, *metered, Tell(order_address(ask.key), answer)),
+    )
+
+
+def _metered(reservation: Reservation, cap: int) -> tuple[Effect, ...]:
+    if reservation.amount is None or reservation.amount.minor == 0:
+        return ()
+    return (Meter(reservation.meter, reservation.amount.minor, cap),)
+
+
+_Best = tuple[Verdict, Mandate, Candidate]
+
+
+def _judge(state: OwnerState, ask: AskReservation, now: datetime) -> tuple[_Best | None, tuple[Refusal, ...]]:
+    """Return the first candidate that a mandate allows, and why the ones before it are not allowed."""
+    off = _switched_off(state, ask.thing_id)
+    if off is not None:
+        return None, (Refusal(connection="", sku="", verdict=off),)
+    covering, verdict = _covering(state, ask.thing_id, ask.kind, now)
+    if not covering:
+        return None, (Refusal(connection="", sku="", verdict=verdict),)
+    refusals: list[Refusal] = []
+    for candidate in ask.candidates:
+        for mandate in covering:
+            used = state.used.get(budget_meter(mandate, now), 0)
+            verdict = judge_candidate(mandate, candidate, ask.kind, used)
+            if verdict in _MAY_BUY:
+                return (verdict, mandate, candidate), tuple(refusals)
+            refusals.append(Refusal(connection=candidate.connection, sku=candidate.sku, verdict=verdict))
+    return None, tuple(refusals)
+
+
+def _covering(state: OwnerState, thing_id: ThingId, kind: NeedKind, now: datetime) -> tuple[list[Mandate], Verdict]:
+    """Return the mandates that cover the need; with none, the most telling reason."""
+    verdicts = {m.mandate_id: judge_mandate(m, thing_id, kind, now) for m in state.mandates.values()}
+    covering = [m for m in state.mandates.values() if verdicts[m.mandate_id] is Verdict.ALLOWED]
+    reasons = [verdict for verdict in verdicts.values() if verdict is not Verdict.NO_MANDATE]
+    return covering, reasons[0] if reasons else Verdict.NO_MANDATE
+
+
+def _clear(state: OwnerState, ask: AskClearance, now: datetime) -> tuple[tuple[OwnerEvent, ...], tuple[Effect, ...]]:
+    """Check everything again at the last moment; only an ``allowed`` here lets a request leave."""
+    verdict = _clearance(state, ask, now)
+    answer = ClearanceAnswered(verdict=verdict, sentence=SENTENCES[verdict])
+    event: OwnerEvent = Cleared(key=ask.key) if verdict is Verdict.ALLOWED else Blocked(key=ask.key)
+    return (event,), (Tell(order_address(ask.key), answer),)
+
+
+def _clearance(state: OwnerState, ask: AskClearance, now: datetime) -> Verdict:
+    off = _switched_off(state, ask.thing_id)
+    if off is not None:
+        return off
+    reservation = state.reservations.get(ask.key)
+    if reservation is None:
+        return Verdict.NO_MANDATE
+    return judge_mandate(state.mandates[reservation.mandate_id], ask.thing_id, ask.kind, now)
+
+
+def _settle(state: OwnerState, settle: SettleReservation) -> tuple[tuple[OwnerEvent, ...], tuple[Effect, ...]]:
+    reservation = state.reservations.get(settle.key)
+    if reservation is None:
+        return (), ()
+    reserved = reservation.amount.minor if reservation.amount else 0
+    spent = min(settle.spent.minor, reserved) if settle.spent else 0
+    effects = (Meter(reservation.meter, spent - reserved, 0),) if spent != reserved else ()
+    return (Settled(key=settle.key, spent_minor=spent),), effects

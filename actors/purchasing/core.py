@@ -1,0 +1,195 @@
+"""The order actor: one need, at most one order, always an end with a reason."""
+
+from datetime import datetime
+from typing import Any
+
+from actors.dialogue import (
+    AdviceGiven,
+    Approve,
+    BookReported,
+    Cancel,
+    CancelReported,
+    ClearanceAnswered,
+    CloseNeed,
+    DeadlinePassed,
+    DeskWaits,
+    LookUp,
+    LookUpReported,
+    MandateChanged,
+    OffersReported,
+    PlaceReported,
+    RaiseNeed,
+    Reject,
+    ReservationAnswered,
+    TimesReported,
+    TurnGiven,
+)
+from actors.model.ids import OrderKey
+from actors.model.orders import TERMINAL, OrderState, RecordKind
+from actors.purchasing import placing, sourcing
+from actors.purchasing.choosing import key_of
+from actors.purchasing.sourcing import PurchasingSettings
+from actors.purchasing.state import OrderData, OrderEvent, evolve
+from actors.purchasing.turn import Turn
+from actors.purchasing.view import view_of
+from actors.runtime.turns import Claim, Effect, Put, Release, Step
+
+OrderMessage = (
+    RaiseNeed
+    | CloseNeed
+    | AdviceGiven
+    | OffersReported
+    | ReservationAnswered
+    | ClearanceAnswered
+    | MandateChanged
+    | Approve
+    | Reject
+    | Cancel
+    | TurnGiven
+    | DeskWaits
+    | PlaceReported
+    | LookUpReported
+    | TimesReported
+    | BookReported
+    | CancelReported
+    | DeadlinePassed
+)
+
+
+class OrderCore:
+    """The durable actor of one order; its name is the order key."""
+
+    kind = "order"
+    schema = 1
+    state_type = OrderData
+    message_type = OrderMessage
+    event_type = OrderEvent
+
+    def __init__(self, settings: PurchasingSettings) -> None:
+        self._settings = settings
+
+    def initial(self, name: str) -> OrderData:
+        """Return an order without a need."""
+        del name
+        return OrderData()
+
+    def records(self, message: Any) -> bool:
+        """Keep decisions only."""
+        del message
+        return False
+
+    def fold(self, state: OrderData, message: Any, events: tuple[OrderEvent, ...], at: datetime) -> OrderData:
+        """Return the state after a recorded turn."""
+        del message
+        for event in events:
+            state = evolve(state, event, at)
+        return state
+
+    def step(self, state: OrderData, message: OrderMessage, now: datetime) -> Step[OrderData]:
+        """Decide on one message."""
+        if state.order is None and not isinstance(message, RaiseNeed):
+            return Step(state, reply="no such order")
+        turn = Turn(OrderKey(_key_of(self._settings, state, message)), state, now)
+        reply = self._decide(turn, message)
+        if not turn.events:
+            return Step(state, (), tuple(turn.effects), reply)
+        shown = Put("order", turn.key, turn.order.need.owner_id, view_of(turn.key, turn.order, turn.data))
+        return Step(turn.data, tuple(turn.events), (*_holds(state, turn), *turn.effects, shown), reply)
+
+    def _decide(self, turn: Turn, message: OrderMessage) -> Any:
+        settings = self._settings
+        match message:
+            case RaiseNeed():
+                sourcing.begin(turn, settings, message)
+            case AdviceGiven(advice=advice):
+                sourcing.take_advice(turn, settings, advice)
+            case OffersReported():
+                sourcing.take_offers(turn, settings, message)
+            case ReservationAnswered():
+                sourcing.take_reservation(turn, settings, message)
+            case MandateChanged(reason=reason):
+                _try_again(turn, settings, reason)
+            case DeadlinePassed(name=name):
+                _take_deadline(turn, settings, name)
+            case Approve(by=by):
+                return sourcing.approve(turn, by)
+            case Reject(by=by, reason=reason):
+                return placing.reject(turn, by, reason)
+            case Cancel(by=by, reason=reason):
+                return placing.cancel(turn, by, reason)
+            case _:
+                _take_report(turn, settings, message)
+        return None
+
+
+def _take_report(turn: Turn, settings: PurchasingSettings, message: OrderMessage) -> None:
+    match message:
+        case TurnGiven():
+            placing.take_turn(turn, settings)
+        case ClearanceAnswered(verdict=verdict, sentence=sentence):
+            placing.take_clearance(turn, settings, verdict, sentence)
+        case PlaceReported(attempt=attempt, outcome=outcome):
+            placing.take_place_outcome(turn, settings, attempt, outcome)
+        case LookUpReported(kind=kind, outcome=outcome):
+            placing.take_look_up(turn, settings, kind, outcome)
+        case TimesReported(outcome=outcome):
+            placing.take_times(turn, settings, outcome)
+        case BookReported(outcome=outcome):
+            placing.take_booking_outcome(turn, settings, outcome)
+        case CancelReported(outcome=outcome):
+            placing.take_cancelled(turn, outcome)
+        case CloseNeed(reason=reason, dismissed=dismissed):
+            placing.close_need(turn, reason, dismissed=dismissed)
+        case DeskWaits(reason=reason, next_try_at=next_try_at):
+            if turn.data.state not in TERMINAL:
+                turn.pause(reason, next_try_at)
+        case _:
+            raise TypeError(f"{type(message).__name__} is not a message to an order")
+
+
+def _take_deadline(turn: Turn, settings: PurchasingSettings, name: str) -> None:
+    state = turn.data.state
+    match name:
+        case "advice" if state is OrderState.DRAFTED:
+            sourcing.take_advice(turn, settings, None)
+        case "offers" if state is OrderState.DRAFTED and turn.data.asked_sellers:
+            sourcing.choose(turn, settings)
+        case "source_again" if state is OrderState.DRAFTED:
+            sourcing.source(turn, settings)
+        case "status" if state is OrderState.PLACED and turn.data.record is not None:
+            turn.work(turn.data.connection, LookUp(key=turn.key, kind=_record_kind(turn)))
+        case "times" if state is OrderState.PLACED and turn.data.booking is None:
+            placing.search_times(turn, settings)
+        case "expiry":
+            placing.expire(turn)
+        case _:
+            return
+
+
+def _record_kind(turn: Turn) -> RecordKind:
+    return turn.data.record.kind if turn.data.record else RecordKind.ORDER
+
+
+def _try_again(turn: Turn, settings: PurchasingSettings, reason: str) -> None:
+    if turn.data.state is OrderState.BLOCKED:
+        turn.move(OrderState.DRAFTED, "tried_again", f"tried again: {reason}")
+        sourcing.source(turn, settings)
+    elif turn.data.state is OrderState.PLACED and turn.data.slot and not turn.data.booking:
+        placing.take_turn(turn, settings)
+
+
+def _holds(before: OrderData, turn: Turn) -> tuple[Effect, ...]:
+    """Hold the one open order that a thing may have for a subject, from its first to its last state."""
+    need = turn.order.need
+    name = f"open/{need.thing_id}/{need.subject}"
+    if before.order is None:
+        return (Claim(name, turn.key),)
+    if turn.data.state in TERMINAL and before.state not in TERMINAL:
+        return (Release(name),)
+    return ()
+
+
+def _key_of(settings: PurchasingSettings, state: OrderData, message: OrderMessage) -> str:
+    order = state.order or message
+    assert isinstance(order, RaiseNeed)  # noqa: S101 - checked by the caller
+    return key_of(settings.installation, order.need)

@@ -1,0 +1,237 @@
+"""From a need to a reserved offer: ask the community, ask the sellers, ask the mandate."""
+
+from datetime import timedelta
+
+from msgspec import Struct
+
+from actors.dialogue import (
+    AskCommunity,
+    AskReservation,
+    Candidate,
+    FindOffers,
+    OffersReported,
+    RaiseNeed,
+    ReservationAnswered,
+    TakeTurn,
+    community_address,
+    order_address,
+)
+from actors.model.advice import Advice, Question, Topic
+from actors.model.ids import InstallationId, MandateId
+from actors.model.mandates import Verdict
+from actors.model.needs import NeedKind
+from actors.model.offers import Offer, OfferQuery
+from actors.model.orders import OrderState, Request
+from actors.model.outcomes import Capabilities, Offers
+from actors.purchasing.choosing import candidates_of, purchase_order, rank_offers, service_request
+from actors.purchasing.state import (
+    AdviceTaken,
+    ApprovalGiven,
+    MandateAnswered,
+    NeedRaised,
+    SellerAnswered,
+    SellersAsked,
+)
+from actors.purchasing.turn import Turn
+
+
+class PurchasingSettings(Struct, frozen=True, kw_only=True):
+    """What the composition tells the orders. ``connections`` are the CRM connections with what they can do."""
+
+    installation: InstallationId
+    connections: dict[str, Capabilities]
+    currency: str = "EUR"
+    advice_s: float = 5.0
+    offers_s: float = 20.0
+    source_again_s: float = 30.0
+    status_s: float = 60.0
+    times_s: float = 1800.0
+    expiry_days: float = 14.0
+    visit_within_days: float = 14.0
+    booking_rounds: int = 3
+
+
+def begin(turn: Turn, settings: PurchasingSettings, order: RaiseNeed) -> None:
+    """Take the need in; ask the community about supplies, and the sellers at once about everything else."""
+    if turn.data.order is not None:
+        return
+    turn.happen(NeedRaised(order=order))
+    need = order.need
+    turn.note("need", need.reason, kind=need.kind, subject=need.subject, thing=need.thing_id, evidence=need.evidence)
+    turn.remind("expiry", settings.expiry_days * 86400)
+    if order.advice is not None:
+        take_advice(turn, settings, order.advice)
+    elif need.kind is NeedKind.SUPPLY and order.community_id is not None:
+        _ask_community(turn, order)
+        turn.remind("advice", settings.advice_s)
+    else:
+        source(turn, settings)
+
+
+def take_advice(turn: Turn, settings: PurchasingSettings, advice: Advice | None) -> None:
+    """Take the community's word, or its silence, and go on to the sellers."""
+    if turn.data.advice is not None or turn.data.asked_sellers or turn.data.offers:
+        return
+    turn.forget("advice")
+    turn.happen(AdviceTaken(advice=advice))
+    if advice is None:
+        turn.note("advice", "the community did not answer in time; going on without it")
+    else:
+        facts = {"advice": advice, "peers": getattr(advice, "evidence", None)}
+        turn.note("advice", advice.sentence, **facts)
+    source(turn, settings)
+
+
+def source(turn: Turn, settings: PurchasingSettings) -> None:
+    """Ask every connection that could meet the need; service needs no offers."""
+    need = turn.order.need
+    if need.kind is NeedKind.SERVICE:
+        _ask_mandate(turn, _service_candidates(settings))
+        return
+    sellers = tuple(name for name, can in settings.connections.items() if can.offers and can.orders)
+    turn.happen(SellersAsked(connections=sellers))
+    query = OfferQuery(
+        skus=tuple(choice.sku for choice in need.skus),
+        quantity=need.quantity,
+        currency=settings.currency,
+        country=turn.order.place.country,
+    )
+    for name in sellers:
+        turn.work(name, FindOffers(query=query))
+    turn.remind("offers", settings.offers_s)
+
+
+def take_offers(turn: Turn, settings: PurchasingSettings, report: OffersReported) -> None:
+    """Take one seller's answer; when it was the last, choose."""
+    if report.connection not in turn.data.asked_sellers:
+        return
+    outcome = report.outcome
+    if isinstance(outcome, Offers):
+        turn.happen(SellerAnswered(connection=report.connection, offers=outcome.offers))
+        turn.note("offers", _offers_sentence(report.connection, outcome.offers), offers=outcome.offers)
+    else:
+        failure = getattr(outcome, "reason", "") or getattr(outcome, "message", "") or type(outcome).__name__
+        turn.happen(SellerAnswered(connection=report.connection, failure=failure))
+        turn.note("offers", f"{report.connection} made no offer: {failure}", outcome=outcome)
+    if not turn.data.asked_sellers:
+        choose(turn, settings)
+
+
+def choose(turn: Turn, settings: PurchasingSettings) -> None:
+    """Rank what was offered and ask the mandate; with nothing offered, wait and ask again."""
+    turn.forget("offers")
+    ranked = rank_offers(turn.data.offers, turn.data.advice, turn.order.need)
+    if ranked:
+        best = ranked[0]
+        turn.note("choice", _choice_sentence(best, len(ranked)), best=best, others=[o.offer_id for o in ranked[1:]])
+        _ask_mandate(turn, candidates_of(ranked))
+        return
+    silent = {**turn.data.silent_sellers, **dict.fromkeys(turn.data.asked_sellers, "no answer in time")}
+    told = "; ".join(f"{name}: {why}" for name, why in silent.items()) or "no connected seller has the item"
+    turn.remind("source_again", settings.source_again_s)
+    turn.pause(f"no offer: {told}", turn.now + timedelta(seconds=settings.source_again_s))
+
+
+def take_reservation(turn: Turn, settings: PurchasingSettings, answer: ReservationAnswered) -> None:
+    """Take the mandate's word: go on, ask a person, or stop here with the reason."""
+    if turn.data.state is not OrderState.DRAFTED:
+        return
+    if answer.mandate_id is None:
+        turn.happen(MandateAnswered(verdict=answer.verdict))
+        turn.note("mandate", answer.sentence, verdict=answer.verdict, refusals=answer.refusals)
+        turn.move(
+            OrderState.BLOCKED, answer.verdict, answer.sentence, "change the mandate; the order is then tried again"
+        )
+        return
+    connection, offer, request = _request(turn, settings, answer.offer_id, answer.mandate_id)
+    turn.happen(
+        MandateAnswered(
+            verdict=answer.verdict,
+            mandate_id=answer.mandate_id,
+            offer=offer,
+            connection=connection,
+            request=request,
+        )
+    )
+    turn.note("mandate", answer.sentence, verdict=answer.verdict, mandate=answer.mandate_id, refusals=answer.refusals)
+    if answer.verdict is Verdict.NEEDS_APPROVAL and not turn.data.approved_by:
+        turn.move(OrderState.AWAITING_APPROVAL, "needs_approval", _approval_sentence(turn), "approve or reject it")
+        return
+    queue(turn, "inside_mandate", "inside the mandate; waits for its turn at the CRM")
+
+
+def approve(turn: Turn, by: str) -> str:
+    """Take a person's yes; return what it led to. A dead letter is tried again under the same key."""
+    if turn.data.state not in {OrderState.AWAITING_APPROVAL, OrderState.DEAD_LETTER} or not turn.data.request:
+        return f"not awaiting approval: {turn.data.state}"
+    turn.happen(ApprovalGiven(by=by))
+    turn.note("approval", f"{by} approved", by=by)
+    queue(turn, "approved", f"approved by {by}; waits for its turn at the CRM")
+    return "approved"
+
+
+def queue(turn: Turn, code: str, sentence: str, after_s: float = 0.0) -> None:
+    """Wait for the desk: it gives the turn when its CRM can be used."""
+    turn.move(OrderState.APPROVED, code, sentence)
+    turn.work(turn.data.connection, TakeTurn(after_s=after_s, reason=code))
+
+
+def _ask_community(turn: Turn, order: RaiseNeed) -> None:
+    need = order.need
+    assert order.community_id is not None  # noqa: S101 - checked by the caller
+    question = Question(
+        correlation_id=need.correlation_id,
+        community_id=order.community_id,
+        topic=Topic.MATERIAL,
+        thing_id=need.thing_id,
+        owner_id=need.owner_id,
+        subject=need.subject,
+        age=need.evidence.get("use_per_day", 0.0),
+        skus=tuple(choice.sku for choice in need.skus),
+        asked_at=turn.now,
+    )
+    turn.tell(community_address(order.community_id), AskCommunity(question=question, reply_to=order_address(turn.key)))
+
+
+def _ask_mandate(turn: Turn, candidates: tuple[Candidate, ...]) -> None:
+    need = turn.order.need
+    ask = AskReservation(
+        key=turn.key,
+        thing_id=need.thing_id,
+        kind=need.kind,
+        candidates=candidates,
+        is_test=turn.order.is_test,
+    )
+    turn.tell_owner(ask)
+
+
+def _service_candidates(settings: PurchasingSettings) -> tuple[Candidate, ...]:
+    able = sorted(settings.connections.items(), key=lambda item: not item[1].appointments)
+    return tuple(Candidate(offer_id=name, connection=name, sku="", amount=None) for name, can in able if can.service)
+
+
+def _request(
+    turn: Turn, settings: PurchasingSettings, offer_id: str, mandate_id: MandateId
+) -> tuple[str, Offer | None, Request]:
+    order, installation = turn.order, settings.installation
+    if order.need.kind is NeedKind.SERVICE:
+        return offer_id, None, service_request(turn.key, installation, order, mandate_id, turn.now)
+    offer = next(offer for offer in turn.data.offers if offer.offer_id == offer_id)
+    return offer.connection, offer, purchase_order(turn.key, installation, order, offer, mandate_id, turn.now)
+
+
+def _offers_sentence(connection: str, offers: tuple[Offer, ...]) -> str:
+    if not offers:
+        return f"{connection} does not sell it"
+    told = ", ".join(f"{offer.sku} for {offer.landed}" for offer in offers)
+    return f"{connection} offers {told}, delivered"
+
+
+def _choice_sentence(best: Offer, count: int) -> str:
+    off = f", {best.discounts[0].title}" if best.discounts else ""
+    return f"best of {count}: {best.sku} from {best.seller} for {best.landed} delivered{off}"
+
+
+def _approval_sentence(turn: Turn) -> str:
+    what = f"{turn.data.offer.sku} for {turn.data.offer.landed}" if turn.data.offer else turn.order.need.title
+    return f"{what} waits for the owner's approval: {turn.order.need.reason}"
