@@ -45,6 +45,8 @@ class SlotSpec(Value, frozen=True, kw_only=True):
     """
 
     level: str
+    usage: str | None = None
+    """The counter that tells how much a piece was used, such as pages; days where none is named."""
     capacity: Annotated[float, Meta(gt=0)]
     low_at: Annotated[float, Meta(ge=0)]
     refill_step: Annotated[float, Meta(gt=0)]

@@ -1,0 +1,203 @@
+"""The community actor: who is a member, what they share, and how much evidence there is.
+
+Cards and lives are records kept by reference, never events, so that they can be forgotten. Answering and training are
+work for the computing relay; the answer goes straight to the asker.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.dialogue import (
+    COMPUTE_RELAY,
+    AdviceGiven,
+    AskCommunity,
+    ComputeAdvice,
+    ContributeLives,
+    JoinCommunity,
+    LeaveCommunity,
+    ShareExperience,
+    TakeCard,
+    TrainingFailed,
+    TrainingFinished,
+    TrainModel,
+)
+from actors.model.advice import Abstention, ExperienceCard, Question, Topic
+from actors.model.ids import CommunityId, OwnerId, ThingId
+from actors.model.things import Purpose
+from actors.runtime.turns import Effect, Emit, Put, Step, Tell
+
+_PURPOSE_OF = {Topic.MATERIAL: Purpose.SUPPLIES, Topic.HEALTH: Purpose.HEALTH}
+
+
+class Member(Struct, frozen=True, kw_only=True):
+    """One thing in the community."""
+
+    owner_id: OwnerId
+    purposes: tuple[Purpose, ...]
+
+
+class CommunityState(Struct, frozen=True, kw_only=True):
+    """Membership, the watermark of evidence, and the present models."""
+
+    community_id: CommunityId
+    members: dict[ThingId, Member] = {}
+    cards: int = 0
+    lives: dict[str, int] = {}
+    """Component -> lives contributed for training."""
+    models: dict[str, str] = {}
+    """Component -> version of the published model."""
+    training: dict[str, str] = {}
+    """Component -> how the last training stands."""
+
+
+class Event(Struct, frozen=True, kw_only=True, tag=True):
+    """Base of a community's events."""
+
+
+class Joined(Event, frozen=True, kw_only=True):
+    """A thing is a member."""
+
+    thing_id: ThingId
+    member: Member
+
+
+class Left(Event, frozen=True, kw_only=True):
+    """A thing is no member any more."""
+
+    thing_id: ThingId
+
+
+class EvidenceGrew(Event, frozen=True, kw_only=True):
+    """Cards or lives were added; they stand in the records."""
+
+    cards: int
+    lives: int = 0
+    subject: str = ""
+
+
+class TrainingEnded(Event, frozen=True, kw_only=True):
+    """A training came to a model, or to a reason."""
+
+    subject: str
+    model_version: str = ""
+    reason: str = ""
+
+
+CommunityMessage = (
+    JoinCommunity
+    | LeaveCommunity
+    | AskCommunity
+    | ShareExperience
+    | ContributeLives
+    | TrainingFinished
+    | TrainingFailed
+)
+CommunityEvent = Joined | Left | EvidenceGrew | TrainingEnded
+_Decision = tuple[tuple[CommunityEvent, ...], tuple[Effect, ...], Any]
+
+
+class CommunityCore:
+    """The durable actor of one community."""
+
+    kind = "community"
+    schema = 1
+    state_type = CommunityState
+    message_type = CommunityMessage
+    event_type = CommunityEvent
+
+    def initial(self, name: str) -> CommunityState:
+        """Return a community without members."""
+        return CommunityState(community_id=CommunityId(name))
+
+    def records(self, message: Any) -> bool:
+        """Keep decisions only: questions leave no trace here."""
+        del message
+        return False
+
+    def fold(
+        self, state: CommunityState, message: Any, events: tuple[CommunityEvent, ...], at: datetime
+    ) -> CommunityState:
+        """Return the state after a recorded turn."""
+        del message, at
+        for event in events:
+            state = _evolve(state, event)
+        return state
+
+    def step(self, state: CommunityState, message: CommunityMessage, now: datetime) -> Step[CommunityState]:
+        """Decide on one message."""
+        events, effects, reply = _decide(state, message, now)
+        return Step(self.fold(state, message, events, now), events, effects, reply)
+
+
+def _decide(state: CommunityState, message: CommunityMessage, now: datetime) -> _Decision:
+    match message:
+        case JoinCommunity(thing_id=thing_id, owner_id=owner_id, purposes=purposes):
+            member = Member(owner_id=owner_id, purposes=purposes)
+            known = state.members.get(thing_id) == member
+            return (() if known else (Joined(thing_id=thing_id, member=member),)), (), None
+        case LeaveCommunity(thing_id=thing_id):
+            return ((Left(thing_id=thing_id),) if thing_id in state.members else ()), (), None
+        case AskCommunity(question=question, reply_to=reply_to):
+            return _ask(state, question, reply_to, now)
+        case ShareExperience(thing_id=thing_id, card=card):
+            return _share(state, thing_id, card)
+        case ContributeLives():
+            return _contribute(state, message)
+        case TrainingFinished(subject=subject, model_version=version):
+            return (TrainingEnded(subject=subject, model_version=version),), (), None
+        case TrainingFailed(subject=subject, reason=reason):
+            return (TrainingEnded(subject=subject, reason=reason),), (), None
+
+
+def _ask(state: CommunityState, question: Question, reply_to: str, now: datetime) -> _Decision:
+    if question.thing_id not in state.members:
+        return (), (Tell(reply_to, AdviceGiven(advice=_not_a_member(question, now))),), None
+    return (), (Emit(COMPUTE_RELAY, ComputeAdvice(question=question, reply_to=reply_to)),), None
+
+
+def _not_a_member(question: Question, now: datetime) -> Abstention:
+    return Abstention(
+        correlation_id=question.correlation_id,
+        topic=question.topic,
+        subject=question.subject,
+        reason="not_a_member",
+        sentence="only members may ask: this thing is not in the community",
+        answered_at=now,
+    )
+
+
+def _share(state: CommunityState, thing_id: ThingId, card: ExperienceCard) -> _Decision:
+    """Take a member's card if its owner shares for this purpose; a repeated card is the same record."""
+    member = state.members.get(thing_id)
+    if member is None or _PURPOSE_OF[card.topic] not in member.purposes:
+        return (), (), None
+    return (EvidenceGrew(cards=1),), (_kept(card), Emit(COMPUTE_RELAY, TakeCard(card=card))), None
+
+
+def _contribute(state: CommunityState, message: ContributeLives) -> _Decision:
+    work: tuple[Effect, ...] = tuple(Emit(COMPUTE_RELAY, TakeCard(card=card)) for card in message.cards)
+    if message.training:
+        work = (*work, Emit(COMPUTE_RELAY, TrainModel(community_id=state.community_id, subject=message.subject)))
+    grew = EvidenceGrew(cards=len(message.cards), lives=len(message.training), subject=message.subject)
+    return (grew,), (*(_kept(card) for card in message.cards), *work), {"cards": grew.cards, "lives": grew.lives}
+
+
+def _kept(card: ExperienceCard) -> Effect:
+    return Put("card", f"{card.community_id}/{card.card_id}", card.owner_id, card)
+
+
+def _evolve(state: CommunityState, event: CommunityEvent) -> CommunityState:
+    match event:
+        case Joined(thing_id=thing_id, member=member):
+            return replace(state, members={**state.members, thing_id: member})
+        case Left(thing_id=thing_id):
+            return replace(state, members={k: v for k, v in state.members.items() if k != thing_id})
+        case EvidenceGrew(cards=cards, lives=lives, subject=subject):
+            grown = {**state.lives, subject: state.lives.get(subject, 0) + lives} if lives else state.lives
+            return replace(state, cards=state.cards + cards, lives=grown)
+        case TrainingEnded(subject=subject, model_version=version, reason=reason):
+            models = {**state.models, subject: version} if version else state.models
+            return replace(state, models=models, training={**state.training, subject: reason or "ready"})

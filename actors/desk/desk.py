@@ -1,0 +1,306 @@
+"""The desk of one CRM connection: it alone calls the adapter, and it decides when, never what.
+
+Work comes from the outbox and its outcome goes back as a message; a restart hands out again what was not consumed.
+Reads are then simply done again. A write is not: it may have left, so it is reported as in doubt, and the order looks
+it up by key.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from actors.desk.health import Breaker, DeskStatus
+from actors.dialogue import (
+    AnyDeskJob,
+    BookReported,
+    BookTime,
+    CancelRecord,
+    CancelReported,
+    DeskWaits,
+    FindOffers,
+    LookUp,
+    LookUpReported,
+    Message,
+    OffersReported,
+    PlaceReported,
+    PlaceRequest,
+    SearchTimes,
+    TakeTurn,
+    TimesReported,
+    TurnGiven,
+)
+from actors.model.ids import OrderKey
+from actors.model.orders import PurchaseOrder, RecordKind
+from actors.model.outcomes import (
+    Absent,
+    Ambiguous,
+    AuthFailed,
+    Conflict,
+    FindOutcome,
+    Permanent,
+    PlaceOutcome,
+    Throttled,
+    Transient,
+    Unsupported,
+)
+from actors.ports import Clock, CrmAdapter
+from actors.runtime.journal import OutboxRow
+
+_OutcomeT = TypeVar("_OutcomeT")
+
+log = structlog.get_logger(__name__)
+
+PROBE_KEY = OrderKey("I2CPROBEPROBEPROBEPROBEPROBEP")
+"""A key that no order can have: probing with it only reads."""
+
+_RESTARTED = "the hub was restarted while this was under way"
+
+
+class Office(Protocol):
+    """Where outcomes go: the turn engine."""
+
+    def complete(self, outbox_id: int, address: str, message: Any) -> None:
+        """Tell an actor the outcome of work from the outbox."""
+        ...
+
+    def submit(self, address: str, message: Any, done: Callable[[Any], None], message_id: str = "") -> None:
+        """Hand in a message."""
+        ...
+
+
+class DeskSettings(Struct, frozen=True, kw_only=True):
+    """Limits of one desk. ``parallel`` requests at most are under way at once; never two for one order."""
+
+    parallel: int = 4
+    request_s: float = 60.0
+    probe_base_s: float = 1.0
+    probe_cap_s: float = 60.0
+    turn_grace_s: float = 2.0
+    again_s: float = 1.0
+
+
+class Desk:
+    """A relay for one connection. Run ``run`` in a task group for as long as the hub lives."""
+
+    def __init__(
+        self,
+        connection: str,
+        adapter: CrmAdapter,
+        office: Office,
+        clock: Clock,
+        chance: Random,
+        settings: DeskSettings | None = None,
+    ) -> None:
+        self._connection = connection
+        self._adapter = adapter
+        self._office = office
+        self._clock = clock
+        self._settings = settings or DeskSettings()
+        self._breaker = Breaker(
+            connection, clock, chance, base_s=self._settings.probe_base_s, cap_s=self._settings.probe_cap_s
+        )
+        self._decode = msgspec.msgpack.Decoder(AnyDeskJob).decode
+        self._line: deque[tuple[OutboxRow, TakeTurn]] = deque()
+        self._line_grew = asyncio.Event()
+        self._granted: dict[str, float] = {}
+        self._room = asyncio.Semaphore(self._settings.parallel)
+        self._writing = 0
+        self._early: list[tuple[OutboxRow, bool]] = []
+        self._group: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for row, recovered in self._early:
+                self.work(row, recovered=recovered)
+            self._early.clear()
+            group.create_task(self._breaker.keep_probing(self._probe))
+            group.create_task(self._give_turns())
+
+    def work(self, row: OutboxRow, *, recovered: bool) -> None:
+        """Take a job from the outbox."""
+        if self._group is None:
+            self._early.append((row, recovered))
+            return
+        job: AnyDeskJob = self._decode(row.body)
+        if isinstance(job, TakeTurn):
+            self._group.create_task(self._stand_in_line(row, job))
+        elif isinstance(job, PlaceRequest | BookTime):
+            self._granted.pop(row.address, None)
+            self._group.create_task(self._write(row, job, recovered=recovered))
+        else:
+            self._group.create_task(self._read(row, job))
+
+    def status(self) -> DeskStatus:
+        """Return how this connection is doing."""
+        breaker = self._breaker
+        return DeskStatus(
+            connection=self._connection,
+            state="up" if breaker.is_usable else "down",
+            since=breaker.since,
+            reason=breaker.reason,
+            next_try_at=breaker.next_try_at,
+            waiting=len(self._line),
+            busy=self._writing,
+        )
+
+    # Turns: first come, first served, and only while the CRM can be used.
+
+    async def _stand_in_line(self, row: OutboxRow, job: TakeTurn) -> None:
+        if job.after_s > 0:
+            await asyncio.sleep(job.after_s)
+        if not self._breaker.is_usable:
+            self._tell_of_waiting(row.address)
+        self._line.append((row, job))
+        self._line_grew.set()
+
+    async def _give_turns(self) -> None:
+        while True:
+            await self._line_grew.wait()
+            self._line_grew.clear()
+            while self._line:
+                await self._breaker.usable()
+                await self._free_hand()
+                if not self._breaker.is_usable:
+                    continue
+                row, _ = self._line.popleft()
+                until = self._clock.monotonic() + self._settings.turn_grace_s
+                self._granted[row.address] = until
+                self._report(row, TurnGiven(connection=self._connection))
+
+    async def _free_hand(self) -> None:
+        """Wait until fewer requests than allowed are granted or under way."""
+        while True:
+            now = self._clock.monotonic()
+            self._granted = {address: until for address, until in self._granted.items() if until > now}
+            if len(self._granted) + self._writing < self._settings.parallel:
+                return
+            await asyncio.sleep(0.01)
+
+    def _tell_of_waiting(self, address: str) -> None:
+        next_try_at = self._breaker.next_try_at or self._clock.now()
+        waits = DeskWaits(reason=f"{self._connection}: {self._breaker.reason}", next_try_at=next_try_at)
+        self._office.submit(address, waits, _ignore)
+
+    # Writes: once each, never repeated here.
+
+    async def _write(self, row: OutboxRow, job: PlaceRequest | BookTime, *, recovered: bool) -> None:
+        self._writing += 1
+        try:
+            outcome = Ambiguous(reason=_RESTARTED) if recovered else await self._guarded_write(job)
+        finally:
+            self._writing -= 1
+        self._breaker.hear(outcome)
+        report = PlaceReported if isinstance(job, PlaceRequest) else BookReported
+        self._report(row, report(attempt=job.attempt, outcome=outcome))
+
+    async def _guarded_write(self, job: PlaceRequest | BookTime) -> PlaceOutcome:
+        async with self._room:
+            try:
+                async with asyncio.timeout(self._settings.request_s):
+                    return await self._send(job)
+            except TimeoutError:
+                return Ambiguous(reason=f"no answer within {self._settings.request_s:g} s")
+            except Exception as error:
+                log.exception("adapter_failed", connection=self._connection)
+                return Ambiguous(reason=f"the adapter failed: {type(error).__name__}")
+
+    async def _send(self, job: PlaceRequest | BookTime) -> PlaceOutcome:
+        can = self._adapter.capabilities
+        match job:
+            case BookTime(booking=booking):
+                return await self._adapter.book_appointment(booking)
+            case PlaceRequest(request=PurchaseOrder() as order):
+                return await self._adapter.place_order(order) if can.orders else Unsupported(capability="orders")
+            case PlaceRequest(request=request):
+                return (
+                    await self._adapter.request_service(request) if can.service else Unsupported(capability="service")
+                )
+
+    # Reads: repeated until they lead somewhere.
+
+    async def _read(self, row: OutboxRow, job: AnyDeskJob) -> None:
+        match job:
+            case FindOffers():
+                offers = await self._guarded(lambda: self._adapter.find_offers(job.query))
+                self._report(row, OffersReported(connection=self._connection, outcome=offers))
+            case SearchTimes():
+                times = await self._until_answered(row, lambda: self._adapter.search_appointments(job.query))
+                self._report(row, TimesReported(outcome=times))
+            case LookUp():
+                self._report(row, LookUpReported(kind=job.kind, outcome=await self._prove(row, job)))
+            case CancelRecord():
+                self._report(row, CancelReported(outcome=await self._cancel(row, job)))
+            case _:
+                raise TypeError(f"{type(job).__name__} is not a read")
+
+    async def _prove(self, row: OutboxRow, job: LookUp) -> FindOutcome:
+        """Look until there is proof: absence counts only when no late commit can come any more."""
+        while True:
+            found = await self._until_answered(row, lambda: self._adapter.find_by_key(job.key, job.kind))
+            if not isinstance(found, Absent):
+                return found
+            left_s = self._settle_left_s(job)
+            if left_s <= 0:
+                return found
+            await asyncio.sleep(min(left_s, self._settings.again_s))
+
+    def _settle_left_s(self, job: LookUp) -> float:
+        if job.placed_at is None:
+            return 0.0
+        since_s = (self._clock.now() - job.placed_at).total_seconds()
+        return self._adapter.capabilities.settle_s - since_s
+
+    async def _cancel(self, row: OutboxRow, job: CancelRecord) -> FindOutcome:
+        if not self._adapter.capabilities.cancel:
+            return Unsupported(capability="cancel")
+        return await self._until_answered(row, lambda: self._adapter.cancel(job.key, job.kind, job.reason))
+
+    async def _until_answered(self, row: OutboxRow, call: Callable[[], Awaitable[_OutcomeT]]) -> _OutcomeT | Transient | Permanent:
+        """Repeat a call that is safe to repeat until the CRM says something."""
+        told = False
+        while True:
+            await self._breaker.usable()
+            outcome = await self._guarded(call)
+            if not _is_retryable(outcome):
+                return outcome
+            if not told and not self._breaker.is_usable:
+                self._tell_of_waiting(row.address)
+                told = True
+            await asyncio.sleep(self._settings.again_s)
+
+    async def _guarded(self, call: Callable[[], Awaitable[_OutcomeT]]) -> _OutcomeT | Transient | Permanent:
+        outcome: _OutcomeT | Transient | Permanent
+        async with self._room:
+            try:
+                async with asyncio.timeout(self._settings.request_s):
+                    outcome = await call()
+            except TimeoutError:
+                outcome = Transient(reason=f"no answer within {self._settings.request_s:g} s")
+            except Exception as error:
+                log.exception("adapter_failed", connection=self._connection)
+                outcome = Permanent(code="adapter_failed", message=f"{type(error).__name__}: see the hub's log")
+        self._breaker.hear(outcome)
+        return outcome
+
+    async def _probe(self) -> Any:
+        return await self._guarded(lambda: self._adapter.find_by_key(PROBE_KEY, RecordKind.ORDER))
+
+    def _report(self, row: OutboxRow, message: Message) -> None:
+        self._office.complete(row.outbox_id, row.address, message)
+
+
+def _is_retryable(outcome: Any) -> bool:
+    return isinstance(outcome, Transient | Throttled | Conflict | Ambiguous | AuthFailed)
+
+
+def _ignore(outcome: Any) -> None:
+    """Waiting is told once; when it cannot be told, the order is busy anyway."""
+    del outcome

@@ -1,0 +1,121 @@
+"""What readings change: latest values, levels, cycles, faults. Pure, and the same when a journal is folded again."""
+
+from msgspec.structs import replace
+
+from actors.model.profiles import HealthSpec, SlotSpec, ThingProfile
+from actors.model.readings import DeviceMessage, Quality, Reading
+from actors.thing.state import ComponentState, Latest, Row, SlotState, ThingState
+
+_SAMPLES = 48
+_FIRST_CYCLES = 20
+_LAST_CYCLES = 80
+_LATEST_SKEW_S = 300.0
+_OLDEST_S = 30 * 86400.0
+_DAY_S = 86400.0
+
+
+def absorb(state: ThingState, message: DeviceMessage, profile: ThingProfile) -> ThingState:
+    """Return the state after a device message. Values as old as what is known, or older, change nothing."""
+    received = message.received_at.timestamp()
+    latest = dict(state.latest)
+    fresh: dict[str, Latest] = {}
+    for reading in message.readings:
+        at = _time_of(reading, received)
+        known = latest.get(reading.name)
+        if known is not None and at <= known.at and reading.observed_at is not None:
+            continue
+        latest[reading.name] = Latest(value=reading.value, at=at, quality=reading.quality)
+        if reading.quality is not Quality.BAD:
+            fresh[reading.name] = latest[reading.name]
+    state = replace(state, latest=latest, messages=state.messages + 1)
+    return _faults(_components(_slots(state, profile, fresh), profile, fresh), profile, fresh)
+
+
+def _time_of(reading: Reading, received: float) -> float:
+    """Return the source's time, or the time of receipt where the source's clock cannot be right."""
+    if reading.observed_at is None:
+        return received
+    at = reading.observed_at.timestamp()
+    return at if received - _OLDEST_S <= at <= received + _LATEST_SKEW_S else received
+
+
+def _slots(state: ThingState, profile: ThingProfile, fresh: dict[str, Latest]) -> ThingState:
+    slots = dict(state.slots)
+    for name, spec in profile.slots.items():
+        value = fresh.get(spec.level)
+        if value is not None and isinstance(value.value, float | int):
+            slots[name] = _level(slots.get(name, SlotState()), spec, value, _usage(state, spec))
+    return replace(state, slots=slots)
+
+
+def _usage(state: ThingState, spec: SlotSpec) -> float | None:
+    counter = state.latest.get(spec.usage) if spec.usage else None
+    return float(counter.value) if counter is not None and isinstance(counter.value, float | int) else None
+
+
+def _level(slot: SlotState, spec: SlotSpec, value: Latest, usage: float | None) -> SlotState:
+    level = float(value.value)  # type: ignore[arg-type] # the caller has checked that it is a number
+    sample = (value.at, level)
+    if not slot.samples:
+        return replace(slot, samples=(sample,), filled_at=value.at, filled_to=level, usage_at_fill=usage)
+    if level >= slot.samples[-1][1] + spec.refill_step:
+        return replace(
+            slot,
+            samples=(sample,),
+            refills=slot.refills + 1,
+            filled_at=value.at,
+            filled_to=level,
+            usage_at_fill=usage,
+            last_life=_life(slot, value.at, usage),
+        )
+    return replace(slot, samples=_thinned((*slot.samples, sample)), last_life=None)
+
+
+def _life(slot: SlotState, at: float, usage: float | None) -> float:
+    if usage is not None and slot.usage_at_fill is not None:
+        return max(0.0, usage - slot.usage_at_fill)
+    return (at - slot.filled_at) / _DAY_S
+
+
+def _thinned(samples: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    """Keep the first, the newest, and every second one between, once there are too many."""
+    if len(samples) <= _SAMPLES:
+        return samples
+    return (samples[0], *samples[1:-1:2], samples[-1])
+
+
+def _components(state: ThingState, profile: ThingProfile, fresh: dict[str, Latest]) -> ThingState:
+    if not profile.components:
+        return state
+    components = dict(state.components)
+    for name, spec in profile.components.items():
+        components[name] = _component(components.get(name, ComponentState()), spec, fresh)
+    return replace(state, components=components)
+
+
+def _component(component: ComponentState, spec: HealthSpec, fresh: dict[str, Latest]) -> ComponentState:
+    snapshot = fresh.get(spec.snapshot)
+    if snapshot is not None and isinstance(snapshot.value, tuple):
+        component = replace(component, pending=tuple(snapshot.value))
+    counter = fresh.get(spec.cycle)
+    if counter is None or component.pending is None or not isinstance(counter.value, float | int):
+        return component
+    cycle = float(counter.value)
+    if cycle < component.cycle:
+        component = ComponentState(pending=component.pending)
+    elif cycle == component.cycle:
+        return component
+    return _lived(component, cycle, component.pending or ())
+
+
+def _lived(component: ComponentState, cycle: float, row: Row) -> ComponentState:
+    first = component.first if len(component.first) >= _FIRST_CYCLES else (*component.first, row)
+    last = (*component.last[-(_LAST_CYCLES - 1) :], row)
+    return replace(component, cycle=cycle, cycles=component.cycles + 1, first=first, last=last, pending=None)
+
+
+def _faults(state: ThingState, profile: ThingProfile, fresh: dict[str, Latest]) -> ThingState:
+    faults = {
+        name: str(fresh[spec.code].value) == spec.equals for name, spec in profile.faults.items() if spec.code in fresh
+    }
+    return replace(state, faults={**state.faults, **faults}) if faults else state

@@ -1,0 +1,409 @@
+"""The thing actor: follows its readings, asks its community, notices needs and raises them, once an episode."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+import numpy as np
+from msgspec.structs import replace
+
+from actors.community.health_index import HealthModel
+from actors.community.policy import ActState
+from actors.dialogue import (
+    AdviceGiven,
+    AskCommunity,
+    CloseNeed,
+    JoinCommunity,
+    LeaveCommunity,
+    OrderProgressed,
+    RaiseNeed,
+    RegisterThing,
+    RetireThing,
+    ShareExperience,
+    community_address,
+    order_address,
+    thing_address,
+)
+from actors.model.advice import Advice, ExperienceCard, Question, Recommendation, Topic
+from actors.model.ids import CommunityId, InstallationId, fingerprint, order_key
+from actors.model.needs import Need
+from actors.model.orders import OrderState
+from actors.model.profiles import ThingProfile
+from actors.model.readings import DeviceMessage, Reported
+from actors.model.things import Purpose, ThingRecord
+from actors.runtime.turns import Effect, Note, Put, Step, Tell
+from actors.thing.absorb import absorb
+from actors.thing.noticing import active_faults, chain_of, low_slots, may_open, need_state, replacement_need
+from actors.thing.state import (
+    CommunityAsked,
+    ComponentState,
+    EstimateTaken,
+    NeedClosed,
+    NeedOpened,
+    NeedState,
+    NeedView,
+    OrderFollowed,
+    Registered,
+    Retired,
+    SlotState,
+    ThingEvent,
+    ThingState,
+)
+
+ThingMessage = DeviceMessage | RegisterThing | RetireThing | AdviceGiven | OrderProgressed
+
+_FEWEST_CYCLES = 5
+_ENDED_BY_PEOPLE = frozenset({OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED})
+
+
+class Models(Protocol):
+    """Which health models communities have published."""
+
+    def model(self, community_id: CommunityId, subject: str) -> HealthModel | None:
+        """Return the present model for a component."""
+        ...
+
+
+class ThingCore:
+    """The durable actor of one thing. ``profiles`` maps ``name@version`` to profiles, which never change."""
+
+    kind = "thing"
+    schema = 1
+    state_type = ThingState
+    message_type = ThingMessage
+    event_type = ThingEvent
+
+    def __init__(self, profiles: Mapping[str, ThingProfile], models: Models, installation: InstallationId) -> None:
+        self._profiles = profiles
+        self._models = models
+        self._installation = installation
+
+    def initial(self, name: str) -> ThingState:
+        """Return a thing that nobody has registered."""
+        del name
+        return ThingState()
+
+    def records(self, message: Any) -> bool:
+        """Keep every device message: it is its own event."""
+        return isinstance(message, DeviceMessage)
+
+    def fold(self, state: ThingState, message: Any, events: tuple[ThingEvent, ...], at: datetime) -> ThingState:
+        """Return the state after a recorded turn."""
+        del at
+        if isinstance(message, DeviceMessage):
+            state = absorb(state, message, self._profiles[state.profile])
+        for event in events:
+            state = _evolve(state, event)
+        return state
+
+    def step(self, state: ThingState, message: ThingMessage, now: datetime) -> Step[ThingState]:
+        """Decide on one message."""
+        match message:
+            case RegisterThing():
+                return self._register(state, message, now)
+            case _ if state.record is None:
+                return Step(state, reply="not registered")
+            case DeviceMessage():
+                return self._observe(state, state.record, message, now)
+            case AdviceGiven(advice=advice):
+                return self._judge(state, state.record, advice, now)
+            case OrderProgressed():
+                return self._follow(state, state.record, message, now)
+            case RetireThing(by=by):
+                return self._retire(state, state.record, by, now)
+
+    # Registration.
+
+    def _register(self, state: ThingState, message: RegisterThing, now: datetime) -> Step[ThingState]:
+        record = message.record
+        if record.registered_at is None:
+            known = state.record.registered_at if state.record else None
+            record = replace(record, registered_at=known or now)
+        event = Registered(record=record, profile=message.profile, communities=message.communities)
+        joins = (
+            Tell(
+                community_address(community_id),
+                JoinCommunity(thing_id=record.thing_id, owner_id=record.owner_id, purposes=record.shares),
+            )
+            for community_id in message.communities
+        )
+        effects: tuple[Effect, ...] = (Put("thing", record.thing_id, record.owner_id, record), *joins)
+        return Step(_evolve(state, event), (event,), effects, reply=record)
+
+    def _retire(self, state: ThingState, record: ThingRecord, by: str, now: datetime) -> Step[ThingState]:
+        retired = replace(record, retired_at=now)
+        closed = [(subject, need) for subject, need in state.needs.items() if need.is_open and need.key]
+        events: tuple[ThingEvent, ...] = (
+            *(NeedClosed(subject=subject, reason="the thing is retired", muted=True) for subject, _ in closed),
+            Retired(record=retired),
+        )
+        reason = f"the thing was retired by {by}"
+        effects: tuple[Effect, ...] = (
+            Put("thing", record.thing_id, record.owner_id, retired),
+            *(
+                Tell(order_address(need.key), CloseNeed(reason=reason, dismissed=True))
+                for _, need in closed
+                if need.key
+            ),
+            *(Tell(community_address(c), LeaveCommunity(thing_id=record.thing_id)) for c in state.communities),
+        )
+        return Step(self.fold(state, None, events, now), events, effects, reply=retired)
+
+    # Readings.
+
+    def _observe(
+        self, state: ThingState, record: ThingRecord, message: DeviceMessage, now: datetime
+    ) -> Step[ThingState]:
+        profile = self._profiles[state.profile]
+        after = absorb(state, message, profile)
+        events: list[ThingEvent] = []
+        effects: list[Effect] = []
+        for subject, reason in _evidence_of_end(state, after, profile):
+            known = need_state(state, subject)
+            if known.is_open or known.muted:
+                events.append(NeedClosed(subject=subject, reason=reason))
+                effects += _closing(record, known, subject, reason)
+            effects += self._experience(state, after, record, subject)
+        after = self.fold(after, None, tuple(events), now)
+        opened = [*low_slots(after, profile, record, now), *active_faults(after, profile, record, now)]
+        for need in opened:
+            self._open(after, record, need, message, (events, effects))
+        for question in self._questions(after, record, profile, now):
+            events.append(CommunityAsked(subject=question.subject, cycle=question.age))
+            ask = AskCommunity(question=question, reply_to=thing_address(record.thing_id))
+            effects.append(Tell(community_address(question.community_id), ask))
+        return Step(self.fold(state, message, tuple(events), now), tuple(events), tuple(effects))
+
+    def _open(
+        self,
+        state: ThingState,
+        record: ThingRecord,
+        need: Need,
+        source: DeviceMessage | Advice,
+        decided: tuple[list[ThingEvent], list[Effect]],
+    ) -> None:
+        key = order_key(self._installation, need.owner_id, need.thing_id, need.subject, need.episode, need.revision)
+        events, effects = decided
+        events.append(NeedOpened(need=need, key=key))
+        effects.append(_source_note(state, need, source))
+        shown = source if isinstance(source, Recommendation) else None
+        view = NeedView(need=need, key=key, is_open=True, advice=shown)
+        effects.append(Put("need", need.correlation_id, need.owner_id, view))
+        raised = RaiseNeed(
+            need=need,
+            serial=record.serial,
+            place=record.place,
+            is_test=record.is_test,
+            community_id=state.communities[0] if state.communities else None,
+            share_prices=Purpose.PRICES in record.shares,
+            advice=shown,
+        )
+        effects.append(Tell(order_address(key), raised))
+
+    def _questions(
+        self, state: ThingState, record: ThingRecord, profile: ThingProfile, now: datetime
+    ) -> list[Question]:
+        questions: list[Question] = []
+        for name, spec in profile.components.items():
+            component = state.components.get(name)
+            if component is None or not may_open(state, name) or component.cycles < _FEWEST_CYCLES:
+                continue
+            if component.cycle < component.asked_at_cycle + spec.ask_every:
+                continue
+            found = self._model_for(state, name)
+            if found is not None:
+                questions.append(_question(state, record, name, component, found, now))
+        return questions
+
+    def _model_for(self, state: ThingState, subject: str) -> tuple[CommunityId, HealthModel] | None:
+        for community_id in state.communities:
+            model = self._models.model(community_id, subject)
+            if model is not None:
+                return community_id, model
+        return None
+
+    def _experience(self, before: ThingState, after: ThingState, record: ThingRecord, subject: str) -> list[Effect]:
+        slot, former = after.slots.get(subject), before.slots.get(subject)
+        if slot is None or former is None or slot.last_life is None or Purpose.SUPPLIES not in record.shares:
+            return []
+        if not former.sku or not after.communities:
+            return []
+        card = _supply_card(after.communities[0], record, subject, former, slot, need_state(before, subject))
+        return [
+            Tell(community_address(community_id), ShareExperience(thing_id=record.thing_id, card=card))
+            for community_id in after.communities[:1]
+        ]
+
+    # Answers.
+
+    def _judge(self, state: ThingState, record: ThingRecord, advice: Advice, now: datetime) -> Step[ThingState]:
+        """Take the community's estimate of a component; open a need when the published policy says so."""
+        subject = advice.subject
+        component = state.components.get(subject)
+        found = self._model_for(state, subject)
+        if advice.topic is not Topic.HEALTH or component is None or found is None or not may_open(state, subject):
+            return Step(state)
+        estimate = advice.estimate if isinstance(advice, Recommendation) else None
+        memory, due = found[1].policy.step(ActState(below=component.memory), estimate)
+        taken = EstimateTaken(subject=subject, cycle=component.cycle, estimate=estimate, memory=memory.below)
+        events: list[ThingEvent] = [taken]
+        effects: list[Effect] = []
+        if due and estimate is not None:
+            spec = self._profiles[state.profile].components[subject]
+            need = replacement_need(state, record, subject, spec, estimate, now)
+            self._open(state, record, need, advice, (events, effects))
+        return Step(self.fold(state, None, tuple(events), now), tuple(events), tuple(effects))
+
+    def _follow(self, state: ThingState, record: ThingRecord, news: OrderProgressed, now: datetime) -> Step[ThingState]:
+        known = need_state(state, news.subject)
+        if known.key != news.key:
+            return Step(state)
+        followed = OrderFollowed(
+            subject=news.subject,
+            state=news.state,
+            sku=news.sku,
+            price_minor=news.price.minor if news.price else None,
+            currency=news.price.currency if news.price else None,
+        )
+        events: list[ThingEvent] = [followed]
+        effects: list[Effect] = []
+        if known.is_open and news.state in _ENDED_BY_PEOPLE:
+            events.append(NeedClosed(subject=news.subject, reason=news.sentence, muted=True))
+            effects.append(Note(_chain(record, known, news.subject), "need_closed", news.sentence))
+        return Step(self.fold(state, None, tuple(events), now), tuple(events), tuple(effects))
+
+
+def _evolve(state: ThingState, event: ThingEvent) -> ThingState:
+    match event:
+        case Registered(record=record, profile=profile, communities=communities):
+            return replace(state, record=record, profile=profile, communities=communities)
+        case Retired(record=record):
+            return replace(state, record=record, communities=())
+        case NeedOpened(need=need, key=key):
+            opened = NeedState(episode=need.episode, is_open=True, key=key)
+            return replace(state, needs={**state.needs, need.subject: opened})
+        case NeedClosed(subject=subject, muted=muted):
+            closed = replace(need_state(state, subject), is_open=False, muted=muted)
+            return replace(state, needs={**state.needs, subject: closed})
+        case OrderFollowed():
+            return _followed(state, event)
+        case CommunityAsked(subject=subject, cycle=cycle):
+            return _with_component(state, subject, replace(state.components[subject], asked_at_cycle=cycle))
+        case EstimateTaken(subject=subject, estimate=estimate, memory=memory):
+            component = replace(state.components[subject], estimate=estimate, memory=memory)
+            return _with_component(state, subject, component)
+
+
+def _followed(state: ThingState, event: OrderFollowed) -> ThingState:
+    need = replace(
+        need_state(state, event.subject),
+        order_state=event.state,
+        sku=event.sku,
+        price_minor=event.price_minor,
+        currency=event.currency,
+    )
+    state = replace(state, needs={**state.needs, event.subject: need})
+    slot = state.slots.get(event.subject)
+    if slot is None or event.state is not OrderState.FULFILLED:
+        return state
+    return replace(state, slots={**state.slots, event.subject: replace(slot, sku=event.sku)})
+
+
+def _with_component(state: ThingState, subject: str, component: ComponentState) -> ThingState:
+    return replace(state, components={**state.components, subject: component})
+
+
+def _evidence_of_end(before: ThingState, after: ThingState, profile: ThingProfile) -> list[tuple[str, str]]:
+    """Return the subjects whose lack is over, with what shows it."""
+    ended: list[tuple[str, str]] = []
+    for name in profile.slots:
+        slot, former = after.slots.get(name), before.slots.get(name)
+        if slot and former and slot.refills > former.refills:
+            ended.append((name, f"refilled: from {former.samples[-1][1]:g} to {slot.filled_to:g}"))
+    for name in profile.components:
+        component, old = after.components.get(name), before.components.get(name)
+        if component and old and 0 <= component.cycle < old.cycle:
+            ended.append((name, f"replaced: its cycle count restarted at {component.cycle:g}"))
+    ended += [
+        (name, "the fault is no longer reported")
+        for name in profile.faults
+        if before.faults.get(name) and not after.faults.get(name)
+    ]
+    return ended
+
+
+def _closing(record: ThingRecord, known: NeedState, subject: str, reason: str) -> list[Effect]:
+    if not known.is_open or known.key is None:
+        return []
+    return [
+        Note(_chain(record, known, subject), "need_closed", reason),
+        Tell(order_address(known.key), CloseNeed(reason=reason)),
+    ]
+
+
+def _chain(record: ThingRecord, known: NeedState, subject: str) -> str:
+    return chain_of(record.thing_id, subject, known.episode)
+
+
+def _source_note(state: ThingState, need: Need, message: DeviceMessage | Advice) -> Note:
+    if not isinstance(message, DeviceMessage):
+        sentence = f"{need.thing_id} reported cycle {need.evidence.get('cycle', 0):g} of {need.title}"
+        return Note(need.correlation_id, "reading", sentence, {"messages": state.messages, "evidence": need.evidence})
+    values: dict[str, Reported] = {
+        reading.name: reading.value for reading in message.readings if not isinstance(reading.value, tuple)
+    }
+    told = ", ".join(f"{name} {value}" for name, value in values.items())
+    facts = {
+        "message_id": message.message_id,
+        "protocol": message.protocol,
+        "received_at": message.received_at,
+        "values": values,
+        "messages_before": state.messages - 1,
+    }
+    return Note(need.correlation_id, "reading", f"{need.thing_id} reported {told}", facts)
+
+
+def _question(
+    state: ThingState,
+    record: ThingRecord,
+    name: str,
+    component: ComponentState,
+    found: tuple[CommunityId, HealthModel],
+    now: datetime,
+) -> Question:
+    community_id, model = found
+    vector = model.features(np.array(component.first), np.array(component.last), component.cycles)
+    return Question(
+        correlation_id=chain_of(record.thing_id, name, need_state(state, name).episode + 1),
+        community_id=community_id,
+        topic=Topic.HEALTH,
+        thing_id=record.thing_id,
+        owner_id=record.owner_id,
+        subject=name,
+        features=tuple(float(value) for value in vector),
+        age=component.cycle,
+        asked_at=now,
+    )
+
+
+def _supply_card(
+    community_id: CommunityId,
+    record: ThingRecord,
+    subject: str,
+    former: SlotState,
+    slot: SlotState,
+    need: NeedState,
+) -> ExperienceCard:
+    """Return what the piece that just ended was worth; the id is the same however often it is derived."""
+    shares_price = Purpose.PRICES in record.shares
+    return ExperienceCard(
+        card_id=fingerprint(record.thing_id, subject, str(slot.refills)),
+        community_id=community_id,
+        topic=Topic.MATERIAL,
+        owner_id=record.owner_id,
+        subject=subject,
+        sku=former.sku,
+        lived=slot.last_life or 0.0,
+        price_minor=need.price_minor if shares_price else None,
+        currency=need.currency if shares_price else None,
+    )

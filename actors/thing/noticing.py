@@ -1,0 +1,142 @@
+"""What a thing notices: which needs hold now, and which are over. Pure functions of its state and profile."""
+
+from datetime import UTC, datetime, timedelta
+
+from actors.community.depletion import run_out
+from actors.model.ids import CorrelationId, ThingId
+from actors.model.needs import Need, NeedKind
+from actors.model.profiles import FaultSpec, HealthSpec, SlotSpec, ThingProfile
+from actors.model.things import ThingRecord
+from actors.thing.state import NeedState, SlotState, ThingState
+
+_DAY_S = 86400.0
+_CLOSE_LOOK = 4.0
+"""The quantiles are worked out only when the plain rate says empty within this many delivery times."""
+
+
+def chain_of(thing_id: ThingId, subject: str, episode: int) -> CorrelationId:
+    """Return the correlation id of everything that follows from one need."""
+    return CorrelationId(f"{thing_id}.{subject}.{episode}")
+
+
+def need_state(state: ThingState, subject: str) -> NeedState:
+    """Return what is known about the needs of a subject."""
+    return state.needs.get(subject, NeedState())
+
+
+def may_open(state: ThingState, subject: str) -> bool:
+    """Say whether a new episode of this subject may begin."""
+    known = need_state(state, subject)
+    return not known.is_open and not known.muted
+
+
+def low_slots(state: ThingState, profile: ThingProfile, record: ThingRecord, now: datetime) -> list[Need]:
+    """Return the supplies that must be ordered now: low, or empty before a delivery could come."""
+    needs = (
+        _slot_need(state, record, name, spec, now)
+        for name, spec in profile.slots.items()
+        if name in state.slots and may_open(state, name)
+    )
+    return [need for need in needs if need is not None]
+
+
+def active_faults(state: ThingState, profile: ThingProfile, record: ThingRecord, now: datetime) -> list[Need]:
+    """Return the faults that call for service."""
+    return [
+        _fault_need(state, record, name, spec, now)
+        for name, spec in profile.faults.items()
+        if state.faults.get(name) and may_open(state, name)
+    ]
+
+
+def replacement_need(
+    state: ThingState, record: ThingRecord, name: str, spec: HealthSpec, estimate: float, now: datetime
+) -> Need:
+    """Return the need for a replacement, after the community's warning."""
+    episode = need_state(state, name).episode + 1
+    title = spec.title or name
+    return Need(
+        thing_id=record.thing_id,
+        owner_id=record.owner_id,
+        kind=NeedKind.REPLACEMENT,
+        subject=name,
+        episode=episode,
+        reason=f"{title}: peers like it had about {estimate:.0f} cycles left at this point",
+        opened_at=now,
+        correlation_id=chain_of(record.thing_id, name, episode),
+        skus=spec.skus,
+        evidence={"remaining_cycles": estimate, "cycle": state.components[name].cycle},
+        title=title,
+    )
+
+
+def _slot_need(state: ThingState, record: ThingRecord, name: str, spec: SlotSpec, now: datetime) -> Need | None:
+    slot = state.slots[name]
+    level = slot.samples[-1][1]
+    days = _days_left(slot, spec, now)
+    lead = spec.delivery_days + spec.safety_days
+    if level > spec.low_at and (days is None or days[0] > lead):
+        return None
+    episode = need_state(state, name).episode + 1
+    evidence = {"level": level, **({"empty_in_days_p10": days[0], "empty_in_days": days[1]} if days else {})}
+    rate = _use_per_day(slot)
+    return Need(
+        thing_id=record.thing_id,
+        owner_id=record.owner_id,
+        kind=NeedKind.SUPPLY,
+        subject=name,
+        episode=episode,
+        reason=_slot_reason(name, spec, level, days, lead),
+        opened_at=now,
+        due_at=now + timedelta(days=days[1]) if days else None,
+        correlation_id=chain_of(record.thing_id, name, episode),
+        skus=spec.skus,
+        quantity=spec.quantity,
+        evidence={**evidence, **({"use_per_day": rate} if rate else {})},
+        title=spec.title or name,
+    )
+
+
+def _slot_reason(name: str, spec: SlotSpec, level: float, days: tuple[float, float] | None, lead: float) -> str:
+    title = spec.title or name
+    if days is not None and days[0] <= lead:
+        return f"{title} at {level:g} lasts about {days[1]:.1f} days; a delivery with safety takes {lead:g}"
+    return f"{title} is at {level:g}, at or under its limit of {spec.low_at:g}"
+
+
+def _days_left(slot: SlotState, spec: SlotSpec, now: datetime) -> tuple[float, float] | None:
+    """Return (10 % quantile, median) of the days until empty, from now; None while that is far off or unknown."""
+    lead = spec.delivery_days + spec.safety_days
+    rate = _use_per_day(slot)
+    if rate <= 0 or slot.samples[-1][1] / rate > _CLOSE_LOOK * lead:
+        return None
+    start = slot.samples[0][0]
+    points = [((at - start) / _DAY_S, level) for at, level in slot.samples]
+    forecast = run_out(slot.samples[-1][1], points)
+    if forecast is None:
+        return None
+    since = max(0.0, (now - datetime.fromtimestamp(slot.samples[-1][0], UTC)).total_seconds() / _DAY_S)
+    return max(0.0, forecast.p10_days - since), max(0.0, forecast.p50_days - since)
+
+
+def _use_per_day(slot: SlotState) -> float:
+    (start, full), (end, level) = slot.samples[0], slot.samples[-1]
+    return (full - level) / ((end - start) / _DAY_S) if end > start and full > level else 0.0
+
+
+def _fault_need(state: ThingState, record: ThingRecord, name: str, spec: FaultSpec, now: datetime) -> Need:
+    episode = need_state(state, name).episode + 1
+    return Need(
+        thing_id=record.thing_id,
+        owner_id=record.owner_id,
+        kind=NeedKind.SERVICE,
+        subject=name,
+        episode=episode,
+        reason=f"{spec.title} ({spec.code} reports {spec.equals})",
+        opened_at=now,
+        correlation_id=chain_of(record.thing_id, name, episode),
+        title=spec.title,
+        work=spec.work,
+        priority=spec.priority,
+        duration_minutes=spec.duration_minutes,
+    )

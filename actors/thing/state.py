@@ -1,0 +1,146 @@
+"""What a thing's actor knows: latest values, slots, components, faults, and which needs are open."""
+
+from msgspec import Struct
+
+from actors.model.advice import Recommendation
+from actors.model.ids import CommunityId, OrderKey
+from actors.model.needs import Need
+from actors.model.orders import OrderState
+from actors.model.readings import Quality, Reported
+from actors.model.things import ThingRecord
+
+Row = tuple[float, ...]
+
+
+class Latest(Struct, frozen=True, kw_only=True, gc=False):
+    """A property's newest value; ``at`` is in seconds since 1970 UTC."""
+
+    value: Reported
+    at: float
+    quality: Quality = Quality.GOOD
+
+
+class NeedState(Struct, frozen=True, kw_only=True):
+    """The episodes of one subject. ``muted``: a person ended the last one; only new evidence opens another."""
+
+    episode: int = 0
+    is_open: bool = False
+    muted: bool = False
+    key: OrderKey | None = None
+    order_state: OrderState | None = None
+    sku: str = ""
+    price_minor: int | None = None
+    currency: str | None = None
+
+
+class SlotState(Struct, frozen=True, kw_only=True):
+    """A consumable. ``samples`` are (seconds since 1970, level) since the last refill, thinned to a bounded number."""
+
+    samples: tuple[tuple[float, float], ...] = ()
+    refills: int = 0
+    filled_at: float = 0.0
+    filled_to: float = 0.0
+    usage_at_fill: float | None = None
+    sku: str = ""
+    """What is in use, as far as the hub knows: what was ordered last."""
+    last_life: float | None = None
+    """Use from one refill to the next, when one just ended."""
+
+
+class ComponentState(Struct, frozen=True, kw_only=True):
+    """A component's health history: its first and its latest cycles, bounded."""
+
+    cycle: float = -1.0
+    cycles: int = 0
+    first: tuple[Row, ...] = ()
+    last: tuple[Row, ...] = ()
+    pending: Row | None = None
+    memory: int = 0
+    estimate: float | None = None
+    asked_at_cycle: float = -1.0
+
+
+class ThingState(Struct, frozen=True, kw_only=True):
+    """One thing."""
+
+    record: ThingRecord | None = None
+    profile: str = ""
+    communities: tuple[CommunityId, ...] = ()
+    latest: dict[str, Latest] = {}
+    slots: dict[str, SlotState] = {}
+    components: dict[str, ComponentState] = {}
+    faults: dict[str, bool] = {}
+    needs: dict[str, NeedState] = {}
+    messages: int = 0
+
+
+class Event(Struct, frozen=True, kw_only=True, tag=True):
+    """Base of a thing's events."""
+
+
+class Registered(Event, frozen=True, kw_only=True):
+    """The thing is known under this record and profile."""
+
+    record: ThingRecord
+    profile: str
+    communities: tuple[CommunityId, ...]
+
+
+class Retired(Event, frozen=True, kw_only=True):
+    """The thing is gone."""
+
+    record: ThingRecord
+
+
+class NeedOpened(Event, frozen=True, kw_only=True):
+    """An episode began."""
+
+    need: Need
+    key: OrderKey
+
+
+class NeedClosed(Event, frozen=True, kw_only=True):
+    """An episode ended: by evidence, or by a person (then the subject stays muted until there is evidence)."""
+
+    subject: str
+    reason: str
+    muted: bool = False
+
+
+class OrderFollowed(Event, frozen=True, kw_only=True):
+    """What became of the order."""
+
+    subject: str
+    state: OrderState
+    sku: str = ""
+    price_minor: int | None = None
+    currency: str | None = None
+
+
+class CommunityAsked(Event, frozen=True, kw_only=True):
+    """A question about a component's health is on its way."""
+
+    subject: str
+    cycle: float
+
+
+class EstimateTaken(Event, frozen=True, kw_only=True):
+    """The community's answer: remaining life in cycles, None when it abstained; ``memory`` is the policy's."""
+
+    subject: str
+    cycle: float
+    estimate: float | None
+    memory: int
+
+
+ThingEvent = Registered | Retired | NeedOpened | NeedClosed | OrderFollowed | CommunityAsked | EstimateTaken
+
+
+class NeedView(Struct, frozen=True, kw_only=True):
+    """The read model of the kind ``need``."""
+
+    need: Need
+    key: OrderKey
+    is_open: bool
+    closed_because: str = ""
+    advice: Recommendation | None = None
