@@ -217,12 +217,12 @@ class Desk:
         match job:
             case BookTime(booking=booking):
                 return await self._adapter.book_appointment(booking)
-            case PlaceRequest(request=PurchaseOrder() as order):
-                return await self._adapter.place_order(order) if can.orders else Unsupported(capability="orders")
             case PlaceRequest(request=request):
-                return (
-                    await self._adapter.request_service(request) if can.service else Unsupported(capability="service")
-                )
+                if isinstance(request, PurchaseOrder):
+                    return await self._adapter.place_order(request) if can.orders else Unsupported(capability="orders")
+                if not can.service:
+                    return Unsupported(capability="service")
+                return await self._adapter.request_service(request)
 
     # Reads: repeated until they lead somewhere.
 
@@ -263,7 +263,9 @@ class Desk:
             return Unsupported(capability="cancel")
         return await self._until_answered(row, lambda: self._adapter.cancel(job.key, job.kind, job.reason))
 
-    async def _until_answered(self, row: OutboxRow, call: Callable[[], Awaitable[_OutcomeT]]) -> _OutcomeT | Transient | Permanent:
+    async def _until_answered(
+        self, row: OutboxRow, call: Callable[[], Awaitable[_OutcomeT]]
+    ) -> _OutcomeT | Transient | Permanent:
         """Repeat a call that is safe to repeat until the CRM says something."""
         told = False
         while True:
