@@ -1,1 +1,7 @@
-"""OPC UA."""
+"""OPC UA: a client that subscribes to servers and acknowledges what the hub has stored."""
+
+from actors.ports import ProtocolSpec
+from protocols.opcua.adapter import open_opcua
+from protocols.opcua.config import OpcUaConfig
+
+SPEC = ProtocolSpec(name="opcua", title="OPC UA client", config_type=OpcUaConfig, open=open_opcua)

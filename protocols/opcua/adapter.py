@@ -1,0 +1,83 @@
+"""The OPC UA adapter: one link for each configured server."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+
+from actors.model.ids import ThingId
+from actors.ports import LinkStatus, ProtocolAdapter, ProtocolDeps
+from protocols.opcua.addressing import PROTOCOL, without_endpoint
+from protocols.opcua.config import OpcUaConfig
+from protocols.opcua.supervision import Link
+
+_log = structlog.get_logger()
+_ALWAYS_COUNTED = ("accepted", "refused", "malformed")
+
+
+class OpcUaAdapter:
+    """A client of OPC UA servers; it listens nowhere itself."""
+
+    def __init__(self, config: OpcUaConfig, deps: ProtocolDeps) -> None:
+        self._config = config
+        self._deps = deps
+        self._links = [Link(name, endpoint, deps) for name, endpoint in config.endpoints.items()]
+        self._unserved: Mapping[ThingId, str] = {}
+
+    @property
+    def http_routes(self) -> Sequence[Any]:
+        """None: devices do not call this adapter."""
+        return ()
+
+    @property
+    def urls(self) -> Sequence[str]:
+        """None: it listens nowhere."""
+        return ()
+
+    def links(self) -> Sequence[LinkStatus]:
+        """Return the state of every link."""
+        return [link.status for link in self._links]
+
+    def counters(self) -> Mapping[str, int]:
+        """Return the counts of all links together."""
+        total: dict[str, int] = dict.fromkeys(_ALWAYS_COUNTED, 0)
+        for link in self._links:
+            for name, count in link.counts.items():
+                total[name] = total.get(name, 0) + count
+        total["things_unserved"] = len(self._unserved)
+        return total
+
+    def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Start a task for each link."""
+        return [group.create_task(link.run(), name=link.name) for link in self._links]
+
+    def look_for_unserved(self) -> None:
+        """Tell, once each, which things name an endpoint that is not configured."""
+        unserved = without_endpoint(self._config.endpoints, self._deps.things.connected_by(PROTOCOL))
+        for thing_id, reason in unserved.items():
+            if self._unserved.get(thing_id) != reason:
+                _log.warning("thing_unserved", thing_id=thing_id, reason=reason)
+        self._unserved = dict(unserved)
+
+
+@asynccontextmanager
+async def open_opcua(config: OpcUaConfig, deps: ProtocolDeps) -> AsyncGenerator[ProtocolAdapter]:
+    """Keep the links while the context lasts; within a second after its end they are closed."""
+    adapter = OpcUaAdapter(config, deps)
+    adapter.look_for_unserved()
+    ignore_changes = deps.things.on_change(adapter.look_for_unserved)
+    failure: Exception | None = None
+    async with asyncio.TaskGroup() as group:
+        tasks = adapter.start(group)
+        try:
+            yield adapter
+        except Exception as error:  # noqa: BLE001 - handed on below: the group would wrap it
+            failure = error
+        finally:
+            ignore_changes()
+            for task in tasks:
+                task.cancel()
+    if failure is not None:
+        raise failure

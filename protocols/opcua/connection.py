@@ -1,0 +1,288 @@
+"""One connection to an OPC UA server: a channel, a session, and the services that a link needs."""
+
+import asyncio
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from asyncua.crypto import security_policies
+from asyncua.crypto.uacrypto import CertProperties
+from asyncua.ua import uaerrors
+from msgspec import Struct
+
+from protocols.opcua.addressing import NodeAddress
+from protocols.opcua.config import EndpointConfig, Mode, Policy
+from protocols.opcua.faults import ANSWER_OR_PATH
+from protocols.opcua.mapping import Sample
+from protocols.opcua.publishing import Notice, Undecodable
+from protocols.opcua.stack import SessionTicket, abort, fresh_client, show_ticket, ticket_of, ua
+
+MOST_ITEMS_PER_CALL: Final = 1000
+"""Larger calls gain nothing, and some controllers take no more."""
+_GOODBYE_S: Final = 0.5
+_POLICIES: Final[Mapping[Policy, Any]] = {
+    Policy.BASIC256SHA256: security_policies.SecurityPolicyBasic256Sha256,
+    Policy.AES128_SHA256_RSAOAEP: security_policies.SecurityPolicyAes128Sha256RsaOaep,
+    Policy.AES256_SHA256_RSAPSS: security_policies.SecurityPolicyAes256Sha256RsaPss,
+}
+_MODES: Final = {
+    Mode.SIGN: ua.MessageSecurityMode.Sign,
+    Mode.SIGN_AND_ENCRYPT: ua.MessageSecurityMode.SignAndEncrypt,
+}
+_FACTS: Final = (
+    ua.ObjectIds.Server_NamespaceArray,
+    ua.ObjectIds.Server_ServerStatus_StartTime,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+)
+
+
+class ServerFacts(Struct, frozen=True, kw_only=True):
+    """What a server says about itself."""
+
+    namespaces: Sequence[str]
+    started_at: datetime | None
+    items_per_call: int
+
+
+class Granted(Struct, frozen=True, kw_only=True):
+    """A subscription as the server made it."""
+
+    subscription_id: int
+    keep_alive_s: float
+
+
+class ItemRequest(Struct, frozen=True, kw_only=True):
+    """One item to monitor; ``handle`` is the name it has in notifications."""
+
+    handle: int
+    node: Any
+
+
+class Connection:
+    """A session on an open channel. Every method raises what asyncua or the socket raises."""
+
+    def __init__(self, client: Any, config: EndpointConfig) -> None:
+        self._client = client
+        self._session = client.uaclient.session
+        self._config = config
+
+    @classmethod
+    async def establish(cls, config: EndpointConfig, ticket: SessionTicket | None) -> "Connection":
+        """Open a channel and take up the session of ``ticket``, or make a new session without one."""
+        client = fresh_client(config.url, config.request_timeout_s)
+        client.application_uri = config.application_uri
+        client.session_timeout = int(config.hold_s * 1000)
+        if config.user:
+            client.set_user(config.user)
+        try:
+            await _secure(client, config)
+            await _open_session(client, config, ticket)
+        except BaseException:
+            abort(client)
+            raise
+        return cls(client, config)
+
+    @property
+    def ticket(self) -> SessionTicket:
+        """What another connection needs to go on with this session."""
+        return ticket_of(self._client)
+
+    async def facts(self) -> ServerFacts:
+        """Read namespaces, start time and limits in one call."""
+        values = await self._session.read_attributes([ua.NodeId(number) for number in _FACTS], ua.AttributeIds.Value)
+        namespaces, started_at, limit = (None if value.Value is None else value.Value.Value for value in values)
+        return ServerFacts(
+            namespaces=namespaces or [],
+            started_at=started_at,
+            items_per_call=min(int(limit or 0) or MOST_ITEMS_PER_CALL, MOST_ITEMS_PER_CALL),
+        )
+
+    async def subscribe(self) -> Granted:
+        """Create a subscription; keep-alives come three times within the time of silence that is allowed."""
+        config = self._config
+        params = ua.CreateSubscriptionParameters()
+        keep_alive_count = max(1, int(config.silence_s * 1000 / 3 / config.publishing_interval_ms))
+        lifetime_count = max(int(config.hold_s * 1000 / config.publishing_interval_ms), 3 * keep_alive_count)
+        params.RequestedPublishingInterval = config.publishing_interval_ms
+        params.RequestedMaxKeepAliveCount = keep_alive_count
+        params.RequestedLifetimeCount = lifetime_count
+        params.PublishingEnabled = True
+        made = await self._session.create_subscription(params, _unused)
+        return Granted(
+            subscription_id=int(made.SubscriptionId),
+            keep_alive_s=float(made.RevisedPublishingInterval) * int(made.RevisedMaxKeepAliveCount) / 1000,
+        )
+
+    async def unsubscribe(self, subscription_id: int) -> None:
+        """Delete a subscription and what it has queued."""
+        await self._session.delete_subscriptions([subscription_id])
+
+    async def transfer(self, subscription_id: int) -> bool:
+        """Take a subscription over from a session that is gone; False when the server does not give it."""
+        params = ua.TransferSubscriptionsParameters()
+        params.SubscriptionIds = [subscription_id]
+        params.SendInitialValues = False
+        try:
+            results = await self._session.transfer_subscriptions(params)
+        except uaerrors.UaStatusCodeError:
+            return False
+        # BadNothingToDo: it is ours already
+        return any(found.StatusCode.is_good() or "BadNothingToDo" in found.StatusCode.name for found in results)
+
+    async def publish(self, subscription_id: int, acknowledged: Sequence[int]) -> Notice:
+        """Send a PublishRequest with acknowledgements and wait, however long, for the server's answer."""
+        acks = [ua.SubscriptionAcknowledgement(subscription_id, number) for number in acknowledged]
+        try:
+            response = await self._session.publish(acks)
+        except uaerrors.UaStructParsingError as error:
+            raise Undecodable from error
+        response.ResponseHeader.ServiceResult.check()
+        return _notice(int(response.Parameters.SubscriptionId), response.Parameters.NotificationMessage)
+
+    async def republish(self, subscription_id: int, number: int) -> Notice | None:
+        """Ask for a notification once more; None when the server no longer has it."""
+        try:
+            message = await self._session.republish(subscription_id, number)
+        except uaerrors.BadMessageNotAvailable:
+            return None
+        except ANSWER_OR_PATH:
+            raise
+        except Exception as error:  # the decoder of asyncua raises whatever the bytes provoke
+            raise Undecodable from error
+        # asyncua's own server answers with an empty message instead of BadMessageNotAvailable
+        return _notice(subscription_id, message) if message.NotificationData else None
+
+    async def create_items(self, subscription_id: int, requests: Sequence[ItemRequest]) -> list[int | str]:
+        """Monitor values: the server's id of each item, or the name of the status that refuses it."""
+        params = ua.CreateMonitoredItemsParameters()
+        params.SubscriptionId = subscription_id
+        params.TimestampsToReturn = ua.TimestampsToReturn.Both
+        params.ItemsToCreate = [self._item(request) for request in requests]
+        results = await self._session.create_monitored_items(params)
+        return [int(made.MonitoredItemId) if made.StatusCode.is_good() else made.StatusCode.name for made in results]
+
+    async def delete_items(self, subscription_id: int, items: Sequence[int]) -> None:
+        """End monitoring; what is queued for these items is dropped."""
+        params = ua.DeleteMonitoredItemsParameters()
+        params.SubscriptionId = subscription_id
+        params.MonitoredItemIds = list(items)
+        await self._session.delete_monitored_items(params)
+
+    async def renew_forever(self) -> None:
+        """Renew the channel's keys after three quarters of their life (Part 4 section 5.6.2)."""
+        while True:
+            await asyncio.sleep(self._client.secure_channel_timeout * 0.75 / 1000)
+            await self._client.open_secure_channel(renew=True)
+            self._client.uaclient.revolve_security_token()
+
+    async def close(self) -> None:
+        """Say goodbye, within half a second, so that the server keeps nothing for us."""
+        try:
+            async with asyncio.timeout(_GOODBYE_S):
+                await self._session.close_session(delete_subscriptions=True)
+                await self._client.close_secure_channel()
+        except (uaerrors.UaError, OSError):
+            return  # it hears nothing any more, and drops the session by itself
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """Let go of the socket at once; the server keeps the session for the time it granted."""
+        abort(self._client)
+
+    def _item(self, request: ItemRequest) -> Any:
+        item = ua.MonitoredItemCreateRequest()
+        item.ItemToMonitor.NodeId = request.node
+        item.ItemToMonitor.AttributeId = ua.AttributeIds.Value
+        item.MonitoringMode = ua.MonitoringMode.Reporting
+        item.RequestedParameters.ClientHandle = request.handle
+        item.RequestedParameters.SamplingInterval = self._config.sampling_interval_ms
+        item.RequestedParameters.QueueSize = self._config.queue_size
+        item.RequestedParameters.DiscardOldest = True
+        return item
+
+
+def node_id(address: NodeAddress, namespaces: Sequence[str]) -> Any | None:
+    """Return the node with this server's index of its namespace; None when the server has no such namespace."""
+    if address.namespace not in namespaces:
+        return None
+    index = namespaces.index(address.namespace)
+    match address.kind:
+        case "i":
+            return ua.NodeId(int(address.identifier), index)
+        case "g":
+            return ua.NodeId(UUID(address.identifier), index)
+        case "b":
+            return ua.NodeId(base64.b64decode(address.identifier), index)
+        case _:
+            return ua.NodeId(address.identifier, index)
+
+
+async def _secure(client: Any, config: EndpointConfig) -> None:
+    if config.certificate is None or config.private_key is None or config.server_certificate is None:
+        return
+    secret = config.private_key_password
+    key = await _pem_or_der(config.private_key)
+    key.password = secret.reveal() if secret else None
+    await client.set_security(
+        _POLICIES[config.policy],
+        await _pem_or_der(config.certificate),
+        key,
+        server_certificate=await _pem_or_der(config.server_certificate),
+        mode=_MODES[config.mode],
+    )
+
+
+async def _pem_or_der(path: Path) -> CertProperties:
+    """Tell PEM from DER by content: asyncua goes by the file's extension."""
+    content = await asyncio.to_thread(path.read_bytes)
+    return CertProperties(content, extension="pem" if b"-----BEGIN" in content else "der")
+
+
+async def _open_session(client: Any, config: EndpointConfig, ticket: SessionTicket | None) -> None:
+    await client.connect_socket()
+    await client.send_hello()
+    await client.open_secure_channel()
+    if ticket is None:
+        await client.create_session()
+    else:
+        show_ticket(client, ticket)
+    password = config.password.reveal() if config.password else None
+    await client.activate_session(username=config.user or None, password=password)
+
+
+def _notice(subscription_id: int, message: Any) -> Notice:
+    values: list[tuple[int, Sample]] = []
+    status: str | None = None
+    parts: list[Any] = message.NotificationData or []
+    for part in parts:
+        match part:
+            case ua.DataChangeNotification():
+                values.extend((item.ClientHandle, _sample(item.Value)) for item in part.MonitoredItems)
+            case ua.StatusChangeNotification():
+                status = part.Status.name
+            case _:  # events, once they are subscribed to
+                continue
+    return Notice(
+        subscription_id=subscription_id,
+        sequence_number=int(message.SequenceNumber),
+        is_keep_alive=not parts,
+        values=values,
+        status=status,
+    )
+
+
+def _sample(value: Any) -> Sample:
+    return Sample(
+        None if value.Value is None else value.Value.Value,
+        0 if value.StatusCode is None else value.StatusCode.value,
+        value.SourceTimestamp,
+        value.ServerTimestamp,
+    )
+
+
+def _unused(_result: object) -> None:
+    """Stand in for the callback that asyncua's own publish loop would call."""

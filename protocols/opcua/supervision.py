@@ -1,0 +1,182 @@
+"""One link: keeps a server connected, subscribed and listened to, whatever happens in between."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import NoReturn
+
+import structlog
+
+from actors.model.errors import HubError, LinkDown, LinkRefused
+from actors.model.readings import Principal, PrincipalKind
+from actors.ports import LinkStatus, ProtocolDeps
+from protocols.backoff import next_delay_s
+from protocols.opcua.addressing import PROTOCOL, ItemKey, wanted_at
+from protocols.opcua.config import EndpointConfig
+from protocols.opcua.courier import Courier
+from protocols.opcua.faults import SubscriptionLost, explain, first_cause, is_link_trouble
+from protocols.opcua.foothold import Foothold, Standing, gain
+from protocols.opcua.items import ItemTable
+from protocols.opcua.mapping import Decoder, Origin
+from protocols.opcua.publishing import Notice, Publisher
+
+_log = structlog.get_logger()
+
+
+class Link:
+    """One server under one name. ``run`` never returns; cancel it."""
+
+    def __init__(self, name: str, config: EndpointConfig, deps: ProtocolDeps) -> None:
+        self.name = f"{PROTOCOL}:{name}"
+        self.counts: Counter[str] = Counter()
+        self._endpoint = name
+        self._config = config
+        self._deps = deps
+        principal = Principal(kind=PrincipalKind.LINK, name=self.name)
+        self._courier = Courier(deps.sink, principal, deps.chance, self.counts)
+        self._decoder = Decoder()
+        self._items = ItemTable(self.counts)
+        self._foothold: Foothold | None = None
+        self._things_changed = asyncio.Event()
+        self._status = LinkStatus(name=self.name, state="connecting", since=deps.clock.now())
+        self._trouble: type[HubError] | None = None
+        self._attempt = 0
+        self._heard_at = 0.0
+        self._unreadable: set[ItemKey] = set()
+
+    @property
+    def status(self) -> LinkStatus:
+        """How the link is doing. It is ``up`` once the server has published, not when it is merely connected."""
+        return self._status
+
+    async def run(self) -> NoReturn:
+        """Connect again and again, for ever."""
+        ignore_changes = self._deps.things.on_change(self._things_changed.set)
+        try:
+            while True:
+                await self._stay_connected()
+                await asyncio.sleep(self._delay_s())
+        finally:
+            ignore_changes()
+            self._courier.close()
+
+    async def _stay_connected(self) -> None:
+        """Make one attempt and stay as long as it lasts; return when it failed or was lost."""
+        self._attempt += 1
+        try:
+            standing = await gain(self._config, self._foothold, self._epoch())
+            await self._use(standing)
+        except Exception as error:  # noqa: BLE001 - a defect here must not end the link; it is logged with its trace
+            if not is_link_trouble(error):
+                _log.exception("link_failed", link=self.name)
+            if isinstance(first_cause(error), SubscriptionLost):
+                self._foothold = None
+            self._down(explain(error, self._config.url))
+
+    async def _use(self, standing: Standing) -> NoReturn:
+        connection = standing.connection
+        if not standing.resumed:
+            self._items.reset()
+        publisher = self._publisher(standing)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(connection.renew_forever())
+                group.create_task(self._keep_items(standing))
+                group.create_task(self._watch(standing, publisher))
+                await publisher.run(self._config.in_flight, resumed=standing.resumed)
+        except asyncio.CancelledError:
+            await connection.close()
+            raise
+        finally:
+            self._foothold = standing.foothold(items_are_certain=self._items.is_certain)
+            connection.drop()
+
+    def _publisher(self, standing: Standing) -> Publisher:
+        subscription = standing.subscription
+        self._heard_at = asyncio.get_running_loop().time()
+        return Publisher(
+            standing.connection,
+            subscription,
+            lambda notice, settled: self._deliver(subscription.epoch, notice, settled),
+            self._heard,
+            self.counts,
+        )
+
+    def _deliver(self, epoch: str, notice: Notice, settled: Callable[[], None]) -> None:
+        origin = Origin(epoch=epoch, sequence_number=notice.sequence_number, received_at=self._deps.clock.now())
+        decoded = self._decoder.decode(self._items.values_of(notice.values), origin)
+        self.counts["values"] += len(notice.values)
+        self.counts["without_news"] += decoded.without_news
+        self.counts["overflowed"] += decoded.overflowed
+        self.counts["malformed"] += len(decoded.unreadable)
+        for key in decoded.unreadable.keys() - self._unreadable:
+            self._unreadable.add(key)
+            reason = decoded.unreadable[key]
+            _log.warning("value_unreadable", link=self.name, thing_id=key.thing_id, property=key.name, reason=reason)
+        self._courier.submit(decoded.messages, settled)
+
+    async def _keep_items(self, standing: Standing) -> NoReturn:
+        """Monitor what the registered things want, and ask again for what the server refused."""
+        while True:
+            self._things_changed.clear()
+            wanted = wanted_at(self._endpoint, self._deps.things.connected_by(PROTOCOL))
+            for key in await self._items.reconcile(wanted, standing.connection, standing.subscription.id):
+                self._decoder.forget(key)
+            try:
+                async with asyncio.timeout(self._config.retry_cap_s if self._items.refused else None):
+                    await self._things_changed.wait()
+            except TimeoutError:
+                continue
+
+    async def _watch(self, standing: Standing, publisher: Publisher) -> NoReturn:
+        """Raise when nothing comes any more: a connection that looks open proves nothing.
+
+        While no request waits at the server, because the hub cannot store, it is asked for its state instead; that
+        keeps the session alive, too.
+        """
+        loop = asyncio.get_running_loop()
+        limit_s = max(self._config.silence_s, 2.5 * standing.subscription.keep_alive_s)
+        period_s = limit_s / 5
+        while True:
+            slept_at = loop.time()
+            await asyncio.sleep(period_s)
+            if loop.time() - slept_at > 2 * period_s:
+                continue  # we were asleep ourselves; what came meanwhile has not been looked at yet
+            if not publisher.waiting:
+                await standing.connection.facts()
+                self._heard_at = loop.time()
+            elif (silent_s := loop.time() - self._heard_at) > limit_s:
+                raise LinkDown(f"{self._config.url}: no notification and no keep-alive for {silent_s:.1f} s")
+
+    def _heard(self) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
+        if self._status.state == "up":
+            return
+        now = self._deps.clock.now()
+        if self._status.state == "down":
+            self.counts["reconnects"] += 1
+            _log.info("link_restored", link=self.name, down_for_s=(now - self._status.since).total_seconds())
+        else:
+            _log.info("link_up", link=self.name, url=self._config.url)
+        self._attempt = 0
+        self._trouble = None
+        self._status = LinkStatus(name=self.name, state="up", since=now)
+
+    def _down(self, error: HubError) -> None:
+        """Show the present reason; log the first one, and again only when it is of another kind."""
+        is_down = self._status.state == "down"
+        since = self._status.since if is_down else self._deps.clock.now()
+        self._status = LinkStatus(name=self.name, state="down", since=since, reason=str(error))
+        if self._trouble is not type(error):
+            self._trouble = type(error)
+            _log.warning("link_lost", link=self.name, reason=str(error), remedy=error.remedy)
+
+    def _delay_s(self) -> float:
+        """Return how long to wait: the longest time after a refusal, which passes only when people act."""
+        if self._trouble is LinkRefused:
+            return self._config.retry_cap_s
+        return next_delay_s(max(self._attempt, 1), cap_s=self._config.retry_cap_s, chance=self._deps.chance)
+
+    def _epoch(self) -> str:
+        """Return a name that no subscription ever had: time and chance, in case one of them repeats."""
+        return f"{self._deps.clock.now():%Y%m%dT%H%M%S%f}-{self._deps.chance.getrandbits(64):016x}"
