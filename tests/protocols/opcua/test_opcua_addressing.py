@@ -1,0 +1,32 @@
+"""From a profile's source addresses to nodes."""
+
+import pytest
+
+from actors.model.errors import ConfigError
+from protocols.opcua.addressing import NodeAddress, parse_address
+
+
+def test_placeholders_are_filled_in_from_the_connection() -> None:
+    found = parse_address("nsu=http://example.com/{line}%3Bx;s={serial}.OilLevel", {"serial": "E;s=1", "line": "a"})
+    assert found == NodeAddress(namespace="http://example.com/a;x", kind="s", identifier="E;s=1.OilLevel")
+
+
+def test_without_a_namespace_the_standard_one_is_meant() -> None:
+    assert str(parse_address("i=2258", {})) == "nsu=http://opcfoundation.org/UA/;i=2258"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("ns=3;s=Level", "expected nsu=<namespace URI>"),
+        ("Level", "expected nsu=<namespace URI>"),
+        ("nsu=urn:x;s={serial}", "connection option 'serial' is missing"),
+        ("nsu=urn:x;i=12a", "i= does not take '12a'"),
+        ("nsu=urn:x;g=12", "g= does not take '12'"),
+        ("nsu=urn:x;b=***", "b= does not take '***'"),
+    ],
+)
+def test_what_is_no_address_is_told_with_what_was_expected(text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match="node address") as refused:
+        parse_address(text, {})
+    assert said in str(refused.value)
