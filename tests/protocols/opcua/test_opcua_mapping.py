@@ -143,6 +143,7 @@ def test_present_values_told_again_are_no_news() -> None:
     assert decoder.decode([(LEVEL, sample(40.0))], origin).messages
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from([LEVEL, OTHER]), VALUES, st.integers(0, 2**32 - 1), TIMES, TIMES), max_size=6)
 )
