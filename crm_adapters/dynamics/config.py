@@ -1,0 +1,115 @@
+"""What an operator writes to connect a Dynamics 365 environment."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from actors.model.secrets import Secret
+
+WebUrl = Annotated[str, Meta(pattern="^https?://[^/?#]+/?$")]
+ColumnName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$")]
+Scalar = str | int | float | bool
+
+
+class ServiceTable(StrEnum):
+    """Where service requests go. Only work orders can have appointments."""
+
+    WORK_ORDER = "work_order"
+    INCIDENT = "incident"
+
+
+class AmountPlace(StrEnum):
+    """Where shipping or tax stands in an order: in the platform's own column, or as a write-in line."""
+
+    COLUMN = "column"
+    LINE = "line"
+
+
+class ColumnNames(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Custom columns, as the administrator named them."""
+
+    key: ColumnName = "new_hubkey"
+    fingerprint: ColumnName = "new_hubfingerprint"
+    thing: ColumnName = "new_thingid"
+    delivery_days: ColumnName = "new_deliverydays"
+    shipping_minor: ColumnName = "new_shippingminor"
+    tax_percent: ColumnName = "new_taxpercent"
+
+
+class NavigationNames(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Navigation properties of lookups. Their case matters, and it differs between solution versions."""
+
+    customer: str = "customerid_account"
+    service_account: str = "msdyn_serviceaccount"
+    service_price_list: str = "msdyn_pricelist"
+    work_order_type: str = "msdyn_workordertype"
+    asset: str = "msdyn_customerasset"
+    asset_account: str = "msdyn_account"
+    resource: str = "Resource"
+    booking_status: str = "BookingStatus"
+    work_order: str = "msdyn_workorder"
+
+
+class WorkingHours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When technicians can come: ISO weekdays (1 is Monday), hours of the day in ``time_zone`` (IANA name)."""
+
+    days: tuple[Annotated[int, Meta(ge=1, le=7)], ...] = (1, 2, 3, 4, 5)
+    from_hour: Annotated[int, Meta(ge=0, le=23)] = 8
+    to_hour: Annotated[int, Meta(ge=1, le=24)] = 17
+    time_zone: str = "UTC"
+    step_minutes: Annotated[int, Meta(ge=5, le=240)] = 30
+
+
+class DynamicsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One connection to one environment. ``extra`` are further columns by table, for what the customer requires."""
+
+    org_url: WebUrl
+    tenant: Annotated[str, Meta(min_length=1)]
+    client_id: Annotated[str, Meta(min_length=1)]
+    client_secret: Secret
+    login_url: WebUrl = "https://login.microsoftonline.com"
+    api_version: Annotated[str, Meta(pattern=r"^\d+\.\d+$")] = "9.2"
+    seller: str = ""
+    price_list: Annotated[str, Meta(min_length=1)] = "Things"
+    people_price_list: str = "List"
+    submit_orders: bool = True
+    shipping_in: AmountPlace = AmountPlace.COLUMN
+    tax_in: AmountPlace = AmountPlace.COLUMN
+    service_table: ServiceTable = ServiceTable.WORK_ORDER
+    work_order_type: str = "Service"
+    case_origin: int = 700610000
+    case_type: int = 2
+    create_accounts: bool = True
+    account_numbers: dict[str, str] = {}
+    booking_status: str = "Scheduled"
+    canceled_booking_status: str = "Canceled"
+    resource_filter: str = "statecode eq 0 and resourcetype eq 3"
+    working_hours: WorkingHours = WorkingHours()
+    largest_answer: Annotated[int, Meta(ge=1, le=500)] = 40
+    columns: ColumnNames = ColumnNames()
+    navigation: NavigationNames = NavigationNames()
+    extra: dict[str, dict[str, Scalar]] = {}
+    timeout_s: Annotated[float, Meta(gt=0, le=300)] = 30.0
+    settle_s: Annotated[float, Meta(ge=0, le=3600)] = 0.0
+    changes_overlap_s: Annotated[float, Meta(ge=0, le=3600)] = 5.0
+
+    @property
+    def origin(self) -> str:
+        """The environment's address without a slash at the end."""
+        return self.org_url.rstrip("/")
+
+    @property
+    def root(self) -> str:
+        """The service root, with a slash at the end."""
+        return f"{self.origin}/api/data/v{self.api_version}/"
+
+    @property
+    def token_url(self) -> str:
+        """Where tokens are asked for."""
+        return f"{self.login_url.rstrip('/')}/{self.tenant}/oauth2/v2.0/token"
+
+    @property
+    def work_orders(self) -> bool:
+        """Say whether service requests are work orders of Field Service."""
+        return self.service_table is ServiceTable.WORK_ORDER
