@@ -1,5 +1,6 @@
 """Cards of finished lives, their matrix, and the answer that peers' cards give (communities.md 4b)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -7,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from actors.community.lives import FloatArray
+from actors.community.lives import FloatArray, Life
 
 LEVEL_STEP = 2
 LEVELS = np.arange(0, 125, LEVEL_STEP, dtype=np.float64)
@@ -23,6 +24,15 @@ _QUANTILES = (0.1, 0.5, 0.9)
 
 Curve = npt.NDArray[np.float32]
 Silence = Literal["no_evidence", "too_few_owners"]
+
+
+class LifeCard(Struct, frozen=True, kw_only=True, eq=False):
+    """What a finished life leaves behind for its peers; ``curve`` has 63 levels, -1 where empty."""
+
+    life_id: str
+    owner_id: str
+    cycles: int
+    curve: Curve
 
 
 class Estimate(Struct, frozen=True, kw_only=True):
@@ -52,6 +62,12 @@ def card_curve(index: FloatArray, outcomes: FloatArray) -> Curve:
     return np.where(gap.min(axis=0) <= _NEAR, mean, EMPTY).astype(np.float32)
 
 
+def life_card(life: Life, index: FloatArray) -> LifeCard:
+    """Return the card of a finished life from its index at every cycle, by a model that has not seen it."""
+    curve = card_curve(index, life.remaining())
+    return LifeCard(life_id=life.life_id, owner_id=life.owner_id, cycles=life.cycles, curve=curve)
+
+
 def level_of(index: float) -> int:
     """Return the nearest level's place."""
     return int(levels_of(np.array([index]))[0])
@@ -73,6 +89,9 @@ class CardMatrix:
         self._ids: list[str] = []
         self._row: dict[str, int] = {}
         self._owner_code: dict[str, int] = {}
+        self._cards_of: Counter[str] = Counter()
+        self._owner_ids: list[str] = []
+        self._owners_ever = 0
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -90,22 +109,24 @@ class CardMatrix:
         self._make_room()
         row = len(self._ids)
         self._values[row] = levels
-        self._owner[row] = self._owner_code.setdefault(owner_id, len(self._owner_code))
+        self._owner[row] = self._code_for(owner_id)
         self._ids.append(card_id)
+        self._owner_ids.append(owner_id)
         self._row[card_id] = row
         return True
 
     def remove(self, card_id: str) -> bool:
-        """Forget a card; False when it is not there."""
+        """Forget a card, and its owner with the last of them; False when it is not there."""
         row = self._row.pop(card_id, None)
         if row is None:
             return False
-        last = self._ids.pop()
-        if last != card_id:
-            self._values[row] = self._values[len(self._ids)]
-            self._owner[row] = self._owner[len(self._ids)]
-            self._ids[row] = last
-            self._row[last] = row
+        self._forget_one_of(self._owner_ids[row])
+        last, last_owner = self._ids.pop(), self._owner_ids.pop()
+        end = len(self._ids)
+        if row != end:
+            self._values[row], self._owner[row] = self._values[end], self._owner[end]
+            self._ids[row], self._owner_ids[row], self._row[last] = last, last_owner, row
+        self._values[end] = EMPTY
         return True
 
     def evidence(self, level: int, *, without: str | None = None) -> tuple[FloatArray, npt.NDArray[np.int64]]:
@@ -119,6 +140,18 @@ class CardMatrix:
     def owner_code(self, owner_id: str) -> int:
         """Return the number that stands for an owner; -1 for an owner without cards."""
         return self._owner_code.get(owner_id, -1)
+
+    def _code_for(self, owner_id: str) -> int:
+        self._cards_of[owner_id] += 1
+        if owner_id not in self._owner_code:
+            self._owner_code[owner_id] = self._owners_ever
+            self._owners_ever += 1
+        return self._owner_code[owner_id]
+
+    def _forget_one_of(self, owner_id: str) -> None:
+        self._cards_of[owner_id] -= 1
+        if not self._cards_of[owner_id]:
+            del self._cards_of[owner_id], self._owner_code[owner_id]
 
     def _make_room(self) -> None:
         if len(self._ids) < len(self._values):
@@ -140,12 +173,16 @@ def answer(
     """
     lives, owners = matrix.evidence(level_of(index), without=without)
     own = owners == matrix.owner_code(asker_owner)
-    n_others = len(np.unique(owners[~own]))
+    n_others = _distinct(owners[~own])
     if n_others < k_owners:
         if np.count_nonzero(own) < FEWEST_OWN_LIVES:
             return "too_few_owners" if n_others else "no_evidence"
         lives, owners, own = lives[own], owners[own], own[own]
-    return _weigh(index, lives, _one_vote_each(owners), own, len(np.unique(owners)))
+    return _weigh(index, lives, _one_vote_each(owners), own, _distinct(owners))
+
+
+def _distinct(owners: npt.NDArray[np.int64]) -> int:
+    return int(np.count_nonzero(np.bincount(owners)))
 
 
 def _one_vote_each(owners: npt.NDArray[np.int64]) -> FloatArray:
@@ -153,11 +190,11 @@ def _one_vote_each(owners: npt.NDArray[np.int64]) -> FloatArray:
 
 
 def _weigh(index: float, lives: FloatArray, weights: FloatArray, own: npt.NDArray[np.bool_], n_owners: int) -> Estimate:
-    order = np.argsort(lives, kind="stable")
+    order = np.argsort(lives)
     lives, weights, own = lives[order], weights[order], own[order]
     p10, p50, p90 = _quantiles(lives, weights)
     gap = np.abs(lives - p50)
-    by_gap = np.argsort(gap, kind="stable")
+    by_gap = np.argsort(gap)
     middle_gap = float(np.interp(0.5, _places(weights[by_gap]), gap[by_gap]))
     agree = gap <= _CUT * _MAD_TO_DEVIATION * max(middle_gap, _SMALLEST_SPREAD)
     return Estimate(

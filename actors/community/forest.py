@@ -15,11 +15,14 @@ from actors.community.lives import FloatArray
 
 MOST_LEAVES = 16
 _ALL_LEAVES = 0xFFFF
-_CELLS_AT_ONCE = 2_000_000
+_CELLS_AT_ONCE = 500_000
 
 
 class Forest(Struct, frozen=True, kw_only=True, eq=False):
-    """Trees x tests: the column looked at, its threshold (true is ``<=``) and the leaves that remain when false."""
+    """Tests x trees: the column looked at, its threshold (true is ``<=``) and the leaves that remain when false.
+
+    ``leaves`` are trees x values.
+    """
 
     column: npt.NDArray[np.int32]
     threshold: FloatArray
@@ -35,7 +38,8 @@ class Forest(Struct, frozen=True, kw_only=True, eq=False):
 
     def _predict_some(self, features: FloatArray) -> FloatArray:
         true = np.take(features, self.column, axis=1) <= self.threshold
-        left = np.bitwise_and.reduce(np.where(true, np.uint16(_ALL_LEAVES), self.remain), axis=2)
+        all_if_true = -true.view(np.uint8).astype(np.uint16)  # 1 becomes 0xFFFF: many times as fast as np.where
+        left = np.bitwise_and.reduce(self.remain | all_if_true, axis=1)
         leaf = _lowest_bit(left)
         picked: FloatArray = self.leaves[np.arange(len(self.leaves)), leaf]
         return np.asarray(picked.sum(axis=1) + self.baseline[0], dtype=np.float64)
@@ -57,7 +61,7 @@ def build_forest(trees: Sequence[Sequence[TreeNode]], baseline: float) -> Forest
 
     Raises: ValueError for a tree of more than 16 leaves.
     """
-    shape = (len(trees), MOST_LEAVES - 1)
+    shape = (MOST_LEAVES - 1, len(trees))
     column = np.zeros(shape, dtype=np.int32)
     threshold = np.full(shape, np.inf)
     remain = np.full(shape, _ALL_LEAVES, dtype=np.uint16)
@@ -66,16 +70,16 @@ def build_forest(trees: Sequence[Sequence[TreeNode]], baseline: float) -> Forest
         tests, values = _flatten(tree)
         leaves[place, : len(values)] = values
         for test, (at, limit, mask) in enumerate(tests):
-            column[place, test], threshold[place, test], remain[place, test] = at, limit, mask
+            column[test, place], threshold[test, place], remain[test, place] = at, limit, mask
     return Forest(column=column, threshold=threshold, remain=remain, leaves=leaves, baseline=np.array([baseline]))
 
 
 def mean_of(forests: Sequence[Forest]) -> Forest:
     """Return the forest whose prediction is the mean of theirs."""
     return Forest(
-        column=np.concatenate([each.column for each in forests]),
-        threshold=np.concatenate([each.threshold for each in forests]),
-        remain=np.concatenate([each.remain for each in forests]),
+        column=np.concatenate([each.column for each in forests], axis=1),
+        threshold=np.concatenate([each.threshold for each in forests], axis=1),
+        remain=np.concatenate([each.remain for each in forests], axis=1),
         leaves=np.concatenate([each.leaves for each in forests]) / len(forests),
         baseline=np.mean([each.baseline for each in forests], axis=0),
     )
@@ -104,4 +108,4 @@ def _flatten(tree: Sequence[TreeNode]) -> tuple[list[tuple[int, float, int]], li
 
 def _lowest_bit(masks: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
     wide = masks.astype(np.int32)
-    return np.asarray(np.log2(wide & -wide), dtype=np.intp)
+    return np.asarray(np.frexp(wide & -wide)[1] - 1, dtype=np.intp)

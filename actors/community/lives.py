@@ -1,7 +1,5 @@
 """Whole lives of machines: what peers consent to share for training."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
@@ -28,8 +26,3 @@ class Life(Struct, frozen=True, kw_only=True, eq=False):
     def remaining(self) -> FloatArray:
         """Return the capped remaining life at each cycle, 0 at the last."""
         return np.minimum(np.arange(self.cycles - 1, -1, -1, dtype=np.float64), OUTCOME_CAP)
-
-
-def as_rows(rows: Any) -> FloatArray:
-    """Return rows as a matrix, one cycle a row; a single row counts as a matrix of one."""
-    return np.atleast_2d(np.asarray(rows, dtype=np.float64))

@@ -9,7 +9,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
 from actors.community.calibration import HeldOut, calibrate
-from actors.community.cards import LEVELS, CardMatrix, Curve, Estimate, answer, card_curve, levels_of
+from actors.community.cards import LEVELS, CardMatrix, Estimate, LifeCard, answer, levels_of, life_card
 from actors.community.features import Normaliser, fit_normaliser, life_features
 from actors.community.forest import Forest, TreeNode, build_forest, mean_of
 from actors.community.health_index import HealthModel
@@ -30,20 +30,11 @@ class TrainingSettings(Struct, frozen=True, kw_only=True):
     band: ActBand = ActBand()
 
 
-class FoundingCard(Struct, frozen=True, kw_only=True, eq=False):
-    """The card of a life that took part in the training, made by the models that had not seen it."""
-
-    life_id: str
-    owner_id: str
-    cycles: int
-    curve: Curve
-
-
 class Trained(Struct, frozen=True, kw_only=True, eq=False):
     """A model, the cards of the lives behind it, and its error on lives it had not seen, in cycles."""
 
     model: HealthModel
-    cards: tuple[FoundingCard, ...]
+    cards: tuple[LifeCard, ...]
     held_out_rmse: float
 
     def matrix(self) -> CardMatrix:
@@ -66,13 +57,13 @@ def train(lives: Sequence[Life], *, seed: int, settings: TrainingSettings | None
     normaliser = fit_normaliser(lives)
     vectors = [life_features(normaliser, life.rows) for life in lives]
     forests, held_out = _fit_folds(vectors, [life.remaining() for life in lives], seed, how)
-    cards = [_founding_card(life, index) for life, index in zip(lives, held_out, strict=True)]
+    cards = [life_card(life, index) for life, index in zip(lives, held_out, strict=True)]
     return _publish(lives, normaliser, mean_of(forests), vectors, _Held(index=held_out, cards=cards), how)
 
 
 class _Held(Struct, frozen=True, kw_only=True):
     index: list[FloatArray]
-    cards: list[FoundingCard]
+    cards: list[LifeCard]
 
 
 def _publish(
@@ -95,11 +86,6 @@ def _publish(
     )
     errors = np.concatenate(held.index) - np.concatenate([life.remaining() for life in lives])
     return Trained(model=model, cards=tuple(held.cards), held_out_rmse=float(np.sqrt((errors**2).mean())))
-
-
-def _founding_card(life: Life, held_out_index: FloatArray) -> FoundingCard:
-    curve = card_curve(held_out_index, life.remaining())
-    return FoundingCard(life_id=life.life_id, owner_id=life.owner_id, cycles=life.cycles, curve=curve)
 
 
 def _fit_folds(

@@ -77,6 +77,15 @@ def test_a_card_is_added_once_and_forgotten_whole() -> None:
     assert ask(matrix) == "too_few_owners"
 
 
+def test_an_owner_is_forgotten_with_its_last_card() -> None:
+    matrix = community(("a", 1.0), ("a", 2.0), ("b", 3.0))
+    assert matrix.remove("card-0")
+    assert matrix.owner_code("a") >= 0
+    assert matrix.remove("card-1")
+    assert matrix.owner_code("a") == -1
+    assert matrix.evidence(0)[0].tolist() == [3.0]
+
+
 def test_a_card_of_the_wrong_size_is_refused() -> None:
     for wrong in ([1.0, 2.0], flat(float("nan"))):
         with pytest.raises(ValueError, match="63 finite levels"):

@@ -1,5 +1,6 @@
 """The model: deterministic, served without the training library, the same after its way through bytes."""
 
+import pickle
 import subprocess
 import sys
 
@@ -9,7 +10,9 @@ import pytest
 from actors.community.arrays import UnreadableArrays
 from actors.community.forest import TreeNode, build_forest
 from actors.community.health_index import HealthModel
+from actors.community.sharing import as_experience, finished_card, matrix_of
 from actors.community.training import Trained, TrainingSettings, train
+from actors.model.ids import CommunityId
 from hub.demo.turbofan import fleet, synthetic_life
 
 TINY = TrainingSettings(rounds=4, learning_rate=0.3)
@@ -81,3 +84,25 @@ def test_too_few_lives_are_refused() -> None:
 def test_serving_does_not_load_the_training_library() -> None:
     program = "import sys, actors.community.advising as a; sys.exit('sklearn' in sys.modules or not a)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_finished_life_is_shared_without_its_rows_and_answers_later(trained: Trained) -> None:
+    life = synthetic_life(4321, owner="newcomer")
+    version = trained.model.version
+    card = as_experience(
+        finished_card(trained.model, life),
+        model_version=version,
+        community_id=CommunityId("e"),
+        subject="s",
+        card_id="x",
+    )
+    stale = as_experience(trained.cards[0], model_version="older", community_id=CommunityId("e"), subject="s")
+    assert len(card.curve) == 63
+    assert (card.card_id, card.lived) == ("x", life.cycles)
+    assert len(matrix_of([card, card, stale], version)) == 1
+
+
+def test_what_training_returns_crosses_a_process_border(trained: Trained) -> None:
+    again = pickle.loads(pickle.dumps(trained))  # noqa: S301 -- our own bytes, as a process pool moves them
+    assert again.model.version == trained.model.version
+    assert len(again.matrix()) == len(trained.cards)
