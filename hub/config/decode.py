@@ -53,10 +53,10 @@ class Decoder(Struct, frozen=True, kw_only=True):
         table, inside = cast("dict[str, object]", raw), spot.entered()
         fields = msgspec.structs.fields(kind)
         known = [field.encode_name for field in fields]
-        note_unknown(table, [*known, kind.__struct_config__.tag_field or ""], inside)
+        unknown = note_unknown(table, [*known, kind.__struct_config__.tag_field or ""], inside)
         values = {field.name: self._field(field, table, inside) for field in fields}
         given = {name: value for name, value in values.items() if value is not msgspec.UNSET}
-        return BAD if any(value is BAD for value in given.values()) else _build(kind, given, inside)
+        return BAD if unknown or any(value is BAD for value in given.values()) else _build(kind, given, inside)
 
     def _field(self, field: FieldInfo, table: Mapping[str, object], inside: Spot) -> object:
         spot = inside.at(field.encode_name)
@@ -146,13 +146,15 @@ def as_table(raw: object) -> Mapping[str, object]:
     return cast("dict[str, object]", raw) if isinstance(raw, dict) else {}
 
 
-def note_unknown(table: Mapping[str, object], known: Sequence[str], spot: Spot) -> None:
-    """Note every key and table that nobody reads; its value stays unsaid, it may be a misspelt secret."""
-    for name in sorted(table.keys() - known):
+def note_unknown(table: Mapping[str, object], known: Sequence[str], spot: Spot) -> Sequence[str]:
+    """Note and return every key and table that nobody reads; the value stays unsaid, it may be a misspelt secret."""
+    unknown = sorted(table.keys() - known)
+    for name in unknown:
         is_heading = isinstance(table[name], dict) and not spot.table
         at, noun = (spot.at(name).entered(), "table") if is_heading else (spot.at(name), "key")
         hint = words.did_you_mean(name, known) or "remove it"
         at.note(f"one of {words.choices(filter(None, known))}", f"a {noun} that nobody reads", hint)
+    return unknown
 
 
 def _unwrap(kind: Any) -> tuple[Any, Sequence[Meta]]:
