@@ -1,20 +1,23 @@
 """``iot2crm sandbox``."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from actors.model.errors import ConfigError
 from crm_adapters.sandboxing import (
     DEFAULT_CATALOG,
     SandboxOptions,
+    SandboxSpec,
     announce_in,
-    find_sandbox,
     load_catalog,
     load_faults,
-    run_sandbox,
+    serve,
 )
 from hub.clock import SystemClock
+from hub.plugins import SANDBOXES, Plugins
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -52,7 +55,7 @@ def sandbox(  # noqa: PLR0913, PLR0917 -- click hands over one argument an optio
         data_file=data_file,
         credentials=_credentials(pairs),
     )
-    spec = find_sandbox(name)
+    spec = _spec(name)
     shown = {**spec.credentials, **options.credentials}
 
     def announce(base_url: str) -> None:
@@ -62,7 +65,15 @@ def sandbox(  # noqa: PLR0913, PLR0917 -- click hands over one argument an optio
         for key, value in shown.items():
             click.echo(f"  {key} = {value}")
 
-    run_sandbox(name, options, announce, faults=load_faults(faults_file) if faults_file else (), host=host, port=port)
+    faults = load_faults(faults_file) if faults_file else ()
+    asyncio.run(serve(spec, options, announce, faults=faults, host=host, port=port))
+
+
+def _spec(name: str) -> SandboxSpec:
+    spec = Plugins.installed().load(SANDBOXES, name)
+    if not isinstance(spec, SandboxSpec):
+        raise ConfigError(f"the sandbox {name!r} is no crm_adapters.sandboxing.SandboxSpec; tell its maintainer")
+    return spec
 
 
 def _credentials(pairs: Sequence[str]) -> dict[str, str]:
