@@ -76,8 +76,13 @@ def decode_payload(body: bytes, form: Format, now: datetime, sources: Mapping[st
     return Payload(readings=readings, own_id=None, timed=pack.timed)
 
 
+def content_id(form: Format, body: bytes) -> str:
+    """Return the identity of a message that is told by its content alone, because every reading has its time."""
+    return f"sha256:{digest(form.media_type.encode(), body)}"
+
+
 def digest(*parts: bytes) -> str:
-    """Return the identity of a message by its content: 32 hex digits of SHA-256."""
+    """Return 32 hex digits of SHA-256 that tell these parts, and where one ends, from all others."""
     hashed = hashlib.sha256()
     for part in parts:
         hashed.update(len(part).to_bytes(4, "big"))

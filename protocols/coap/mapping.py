@@ -12,7 +12,7 @@ from actors.model.readings import DeviceMessage
 from actors.ports import ConnectedThing
 from protocols.coap.identity import Sender
 from protocols.coap.replies import Rejected, ReplyCode
-from protocols.payloads import Format, Payload, decode_payload, digest
+from protocols.payloads import Format, Payload, content_id, decode_payload, digest
 
 PROTOCOL: Final = "coap"
 EXCHANGE_LIFETIME_S: Final = 247  # RFC 7252 section 4.8.2: no message id is used again within
@@ -70,9 +70,8 @@ def _identity(arrival: Arrival, form: Format, payload: Payload, now: datetime) -
     """
     if payload.own_id is not None:
         return payload.own_id
-    body = (form.media_type.encode(), arrival.payload)
     if payload.timed:
-        return f"sha256:{digest(*body)}"
+        return content_id(form, arrival.payload)
     window = int(now.timestamp()) // EXCHANGE_LIFETIME_S
     exchange = f"{arrival.sender.host}/{arrival.sender.port}/{arrival.message_id}".encode()
-    return f"coap:{window}:{digest(exchange, arrival.token, *body)}"
+    return f"coap:{window}:{digest(exchange, arrival.token, form.media_type.encode(), arrival.payload)}"

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from actors.model.errors import HubError
 from actors.model.readings import ReadingRefusal, Refused
-from protocols.payloads import Format, Payload, digest
+from protocols.payloads import Format, Payload, content_id, digest
 
 PROBLEM_TYPE: Final = "application/problem+json"
 FORMATS: Final[Mapping[str, Format]] = {form.media_type: form for form in Format}
@@ -113,7 +113,9 @@ def message_id(payload: Payload, key: str | None, *, form: Format, body: bytes, 
         return payload.own_id
     if key is not None:
         return f"key:{_bare(key)}"
-    return f"sha256:{digest(form.media_type.encode(), body, b'' if payload.timed else arrival.encode())}"
+    if payload.timed:
+        return content_id(form, body)
+    return f"http:{digest(form.media_type.encode(), body, arrival.encode())}"
 
 
 def _bare(key: str) -> str:
