@@ -33,7 +33,7 @@ from typing import Final, final
 import aiohttp
 import msgspec
 
-from actors.model.readings import Reading
+from actors.model.readings import Reading, ReadingRefusal
 from actors.model.secrets import Secret
 from hub.clock import SystemClock
 from hub.demo.device import Acknowledged, Answer, Denied, Device, Measured, Model, Unanswered
@@ -88,6 +88,8 @@ def _judged(reply: aiohttp.ClientResponse, body: bytes) -> Answer:
         duplicate = reply.headers.get("Iot2crm-Duplicate") == "true"
         return Acknowledged(message_id=reply.headers["Iot2crm-Message-Id"], duplicate=duplicate)
     reason = f"{reply.status} {body.decode(errors='replace')}"
+    if f'"code":"{ReadingRefusal.INTERNAL}"'.encode() in body:
+        return Denied(reason=reason)
     if reply.status >= 500 or reply.status in _AGAIN:
         return Unanswered(reason=reason, retry_after_s=_seconds(reply.headers.get("Retry-After", "0")))
     return Denied(reason=reason)

@@ -32,7 +32,7 @@ from typing import Any, Final, final
 from aiocoap import CON, POST, Context, Message
 from aiocoap.error import Error
 
-from actors.model.readings import Reading
+from actors.model.readings import Reading, ReadingRefusal
 from hub.clock import SystemClock
 from hub.demo.device import Acknowledged, Answer, Denied, Device, Measured, Model, Unanswered
 from hub.demo.lines import parser_for, play
@@ -77,6 +77,8 @@ def _judged(reply: Any, message_id: str) -> Answer:
     if code == _CHANGED:
         return Acknowledged(message_id=message_id)
     reason = f"{code} {reply.payload.decode(errors='replace')}"
+    if reply.payload.startswith(f"{ReadingRefusal.INTERNAL}:".encode()):
+        return Denied(reason=reason)
     if code.startswith("5.") or code == _OVERLOAD:
         return Unanswered(reason=reason, retry_after_s=float(reply.opt.max_age or 0))
     return Denied(reason=reason)

@@ -25,6 +25,7 @@ class ReplyCode(IntEnum):
     TOO_LARGE = 0x8D
     UNSUPPORTED_FORMAT = 0x8F
     UNPROCESSABLE = 0x96
+    INTERNAL = 0xA0
     UNAVAILABLE = 0xA3
 
 
@@ -62,6 +63,7 @@ _CODES: Final[Mapping[ReadingRefusal, ReplyCode]] = {
     ReadingRefusal.OUT_OF_RANGE: ReplyCode.UNPROCESSABLE,
     ReadingRefusal.BUSY: ReplyCode.UNAVAILABLE,
     ReadingRefusal.STORAGE_DOWN: ReplyCode.UNAVAILABLE,
+    ReadingRefusal.INTERNAL: ReplyCode.INTERNAL,
     ReadingRefusal.STOPPING: ReplyCode.UNAVAILABLE,
 }
 

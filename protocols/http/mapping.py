@@ -60,6 +60,9 @@ _CASES: Final[Mapping[str, _Case]] = {
     ReadingRefusal.OUT_OF_RANGE: _Case(422, "The value is out of range", _CORRECT_NAMES),
     ReadingRefusal.BUSY: _Case(503, "The hub is busy", _SEND_AGAIN),
     ReadingRefusal.STORAGE_DOWN: _Case(503, "The hub cannot store at the moment", _SEND_AGAIN),
+    ReadingRefusal.INTERNAL: _Case(
+        500, "The hub failed on this message", "Do not send it again: the hub keeps it for a person to look at."
+    ),
     ReadingRefusal.STOPPING: _Case(503, "The hub is stopping", _SEND_AGAIN),
 }
 

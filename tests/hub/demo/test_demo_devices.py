@@ -159,6 +159,16 @@ async def test_a_refused_message_is_told_and_not_sent_again(printer: Sequence[st
     assert len(kit.sink.received) == 1
 
 
+async def test_devices_do_not_send_again_what_the_hub_failed_on(printer: Sequence[str]) -> None:
+    for hub, module, options in ((http_hub, "hub.demo.printer", printer), (coap_hub, "hub.demo.tank", ())):
+        kit = ProtocolKit()
+        kit.sink.refuse(ReadingRefusal.INTERNAL, "kept for a person")
+        async with hub(kit) as url, played(module, url, *options) as device:
+            answer = await device.do(do="report", level=41.0)
+        assert "kept for a person" in answer["refused"][0]["reason"]
+        assert len(kit.sink.received) == 1
+
+
 async def test_the_tank_logs_what_the_hub_stored_in_both_formats() -> None:
     kit = ProtocolKit()
     async with coap_hub(kit) as url, played("hub.demo.tank", url, "--level", "60") as device:

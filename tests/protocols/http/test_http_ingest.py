@@ -226,6 +226,7 @@ REFUSALS = {
     ReadingRefusal.OUT_OF_RANGE: 422,
     ReadingRefusal.BUSY: 503,
     ReadingRefusal.STORAGE_DOWN: 503,
+    ReadingRefusal.INTERNAL: 500,
     ReadingRefusal.STOPPING: 503,
 }
 
