@@ -29,7 +29,7 @@ from actors.model.outcomes import (
     Unsupported,
 )
 from actors.ports import CrmDeps
-from crm_adapters.rest import mapping
+from crm_adapters.rest import answers, mapping
 from crm_adapters.rest.auth import Sender, check_credentials, sender
 from crm_adapters.rest.config import RestConfig
 from crm_adapters.rest.expressions import ExpressionError, plain
@@ -72,13 +72,13 @@ class RestAdapter:
         if operation is None:
             return Unsupported(capability="offers")
         call, answer = await self._ask(operation, query)
-        if not isinstance(answer, mapping.Answer):
+        if not isinstance(answer, answers.Answer):
             return answer
         try:
-            nodes = [] if answer.meaning is Meaning.ABSENT else mapping.nodes_of(operation, answer)
+            nodes = [] if answer.meaning is Meaning.ABSENT else answers.nodes_of(operation, answer)
             offers = [mapping.offer_of(self._program, self._connection, node, answer.context) for node in nodes]
         except ExpressionError as error:
-            return mapping.unreadable(call, error)
+            return answers.unreadable(call, error)
         return Offers(offers=tuple(offer for offer in offers if offer.landed.currency == query.currency))
 
     async def place_order(self, order: PurchaseOrder) -> PlaceOutcome:
@@ -95,13 +95,13 @@ class RestAdapter:
         if operation is None:
             return Unsupported(capability="appointments")
         call, answer = await self._ask(operation, query)
-        if not isinstance(answer, mapping.Answer):
+        if not isinstance(answer, answers.Answer):
             return answer
         try:
-            nodes = [] if answer.meaning is Meaning.ABSENT else mapping.nodes_of(operation, answer)
+            nodes = [] if answer.meaning is Meaning.ABSENT else answers.nodes_of(operation, answer)
             slots = [mapping.slot_of(self._program, node, answer.context) for node in nodes]
         except ExpressionError as error:
-            return mapping.unreadable(call, error)
+            return answers.unreadable(call, error)
         return TimeSlots(slots=tuple(sorted(slots, key=lambda slot: slot.starts_at)))
 
     async def book_appointment(self, booking: AppointmentBooking) -> PlaceOutcome:
@@ -137,14 +137,14 @@ class RestAdapter:
         if operation is None or operation.cursor is None:
             return Unsupported(capability="changes")
         call, answer = await self._ask(operation, {"cursor": cursor})
-        if not isinstance(answer, mapping.Answer):
+        if not isinstance(answer, answers.Answer):
             return answer
         try:
-            nodes = mapping.nodes_of(operation, answer)
+            nodes = answers.nodes_of(operation, answer)
             records = [mapping.change_of(self._program, node, answer.context) for node in nodes]
             following = operation.cursor.value(answer.context)
         except ExpressionError as error:
-            return mapping.unreadable(call, error)
+            return answers.unreadable(call, error)
         kept = tuple(record for record in records if record is not None)
         return Changes(records=kept, cursor=cursor if following is None else str(following))
 
@@ -162,7 +162,7 @@ class RestAdapter:
 
     async def _create(self, operation: CompiledOperation, kind: RecordKind, value: Any) -> PlaceOutcome:
         call, answer = await self._ask(operation, value, writes=True)
-        if not isinstance(answer, mapping.Answer):
+        if not isinstance(answer, answers.Answer):
             return answer
         outcome = self._found(operation, call, answer, value.key, kind)
         if answer.meaning is Meaning.SUCCESS:
@@ -173,25 +173,25 @@ class RestAdapter:
 
     async def _ask(
         self, operation: CompiledOperation, value: Any, *, writes: bool = False, record: CrmRecord | None = None
-    ) -> tuple[Call, mapping.Answer | Failure]:
+    ) -> tuple[Call, answers.Answer | Failure]:
         context = {"in": plain(value), "config": self._variables, "record": plain(record)}
         try:
-            call = mapping.request(operation, self._base_url, context, writes=writes)
+            call = answers.request(operation, self._base_url, context, writes=writes)
         except ExpressionError as error:
             unsent = Call(method=operation.method, url=self._base_url, writes=writes)
             return unsent, Permanent(code="mapping", message=f"nothing was sent: {error}")
         reply = await self._send.exchange(call)
-        return call, mapping.read(operation, call, reply, context) if isinstance(reply, Reply) else reply
+        return call, answers.read(operation, call, reply, context) if isinstance(reply, Reply) else reply
 
     def _found(
         self,
         operation: CompiledOperation,
         call: Call,
-        answer: mapping.Answer | Failure,
+        answer: answers.Answer | Failure,
         key: OrderKey,
         kind: RecordKind,
     ) -> FindOutcome:
-        if not isinstance(answer, mapping.Answer):
+        if not isinstance(answer, answers.Answer):
             return answer
         try:
             node = None if answer.meaning is Meaning.ABSENT else operation.record.value(answer.context)
@@ -199,7 +199,7 @@ class RestAdapter:
                 return Absent()
             record = mapping.record_under(key, self._program, kind, node, answer.context)
         except ExpressionError as error:
-            return mapping.unreadable(call, error)
+            return answers.unreadable(call, error)
         return Found(record=record)
 
 

@@ -1,4 +1,4 @@
-"""From the vocabulary to requests and from answers to the vocabulary, as a program says. Pure."""
+"""From answers to the vocabulary: records, offers and free times, as a program says. Pure."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,72 +11,11 @@ from actors.model.ids import OfferId, OrderKey
 from actors.model.money import Money
 from actors.model.offers import Discount, Offer, RefusedCoupon, landed_cost
 from actors.model.orders import RecordKind, TimeSlot
-from actors.model.outcomes import (
-    Ambiguous,
-    AuthFailed,
-    Conflict,
-    CrmRecord,
-    Failure,
-    Permanent,
-    RecordStatus,
-    Throttled,
-    Transient,
-)
-from crm_adapters.rest import templates
+from actors.model.outcomes import CrmRecord, RecordStatus
+from crm_adapters.rest.answers import Context, said
 from crm_adapters.rest.expressions import Expression, ExpressionError
-from crm_adapters.rest.manifest import Idempotency, Meaning, RecordFields
-from crm_adapters.rest.program import CompiledFields, CompiledOperation, CompiledRule, Program
-from crm_adapters.transport import Call, Reply, judge, lost, retry_after_s
-
-Context = Mapping[str, Any]
-_TEXT_CAP = 400
-_TEXT_KEYS = ("message", "detail", "error_description", "error", "title", "errors")
-
-
-class Answer(Struct, frozen=True, kw_only=True):
-    """A final answer that is no failure: ``meaning`` is success, duplicate or absent."""
-
-    meaning: Meaning
-    context: Context
-
-
-def request(operation: CompiledOperation, base_url: str, context: Context, *, writes: bool) -> Call:
-    """Return the request of an operation.
-
-    Raises:
-        ExpressionError: a value cannot be had from what was given; nothing may be sent.
-    """
-    return Call(
-        method=operation.method,
-        url=base_url + operation.path(context),
-        writes=writes,
-        query=operation.query(context),
-        headers={name: str(make(context)) for name, make in operation.headers.items()},
-        json=None if operation.body is None else operation.body(context),
-        is_encoded=True,
-    )
-
-
-def read(operation: CompiledOperation, call: Call, reply: Reply, context: Context) -> Answer | Failure:
-    """Return what a reply means: unreadable ones first, then the first rule that holds, then what HTTP says."""
-    if (reply.ok and reply.malformed) or 300 <= reply.status < 400:
-        return judge(call, reply) or lost(call, f"answered {reply.status}")
-    seen = {**context, "status": reply.status, "headers": reply.headers, "body": reply.body}
-    try:
-        rule = next((rule for rule in operation.rules if rule.when.value(seen)), None)
-        if rule is not None:
-            return _by_rule(rule, reply, seen)
-    except ExpressionError as error:
-        return unreadable(call, error)
-    failure = judge(call, reply)
-    return failure or _by_status(operation, call, reply, seen)
-
-
-def unreadable(call: Call, error: Exception) -> Failure:
-    """Return what it means that a manifest cannot make sense of a complete answer."""
-    if call.writes:
-        return lost(call, f"the answer does not fit the manifest: {error}")
-    return Permanent(code="unreadable_answer", message=f"the answer does not fit the manifest: {error}")
+from crm_adapters.rest.manifest import RecordFields
+from crm_adapters.rest.program import CompiledFields, Program
 
 
 def record_of(program: Program, kind: RecordKind, node: Any, context: Context) -> CrmRecord:
@@ -173,76 +112,6 @@ def slot_of(program: Program, node: Any, context: Context) -> TimeSlot:
     return slot
 
 
-def nodes_of(operation: CompiledOperation, answer: Answer) -> list[Any]:
-    """Return the elements of the list that an answer holds.
-
-    Raises:
-        ExpressionError: there is no list where the manifest says.
-    """
-    found: Any = None if operation.items is None else operation.items.value(answer.context)
-    if not isinstance(found, list):
-        raise ExpressionError(f"items {'' if operation.items is None else operation.items.text!r} is no list")
-    return templates.values_of(found)
-
-
-def _by_rule(rule: CompiledRule, reply: Reply, seen: Context) -> Answer | Failure:
-    message = _said(rule.message, seen) or text_of(reply)
-    match rule.outcome:
-        case Meaning.SUCCESS | Meaning.DUPLICATE | Meaning.ABSENT:
-            return Answer(meaning=rule.outcome, context=seen)
-        case Meaning.TRANSIENT:
-            return Transient(reason=message)
-        case Meaning.THROTTLED:
-            said = _said(rule.retry_after, seen)
-            headers = reply.headers if said is None else {**reply.headers, "retry-after": said}
-            return Throttled(retry_after_s=retry_after_s(headers), reason=message)
-        case Meaning.CONFLICT:
-            return Conflict(reason=message)
-        case Meaning.AMBIGUOUS:
-            return Ambiguous(reason=message)
-        case Meaning.PERMANENT:
-            code = _said(rule.code, seen) or str(reply.status)
-            return Permanent(code=code, message=message, field=_said(rule.field, seen))
-        case Meaning.AUTH_FAILED:
-            return AuthFailed(reason=message)
-
-
-def _by_status(operation: CompiledOperation, call: Call, reply: Reply, seen: Context) -> Answer | Failure:
-    if reply.ok:
-        return Answer(meaning=Meaning.SUCCESS, context=seen)
-    if reply.status in {401, 403}:
-        return AuthFailed(reason=f"{reply.status}: {text_of(reply)}")
-    if reply.status in {404, 410} and not call.writes:
-        return Answer(meaning=Meaning.ABSENT, context=seen)
-    if reply.status == 412 and operation.idempotency is Idempotency.CREATE_ONLY:  # RFC 9110 section 13.1.2
-        return Answer(meaning=Meaning.DUPLICATE, context=seen)
-    return Permanent(code=str(reply.status), message=text_of(reply))
-
-
-def text_of(reply: Reply) -> str:
-    """Return the text with which a CRM explains itself, wherever it usually stands."""
-    text = _said_in(reply.body) or reply.content.decode("utf-8", errors="replace").strip()
-    return text[:_TEXT_CAP] or f"answered {reply.status} without a text"
-
-
-def _said_in(body: Any) -> str | None:
-    match body:
-        case str():
-            return body
-        case [first, *_]:
-            return _said_in(first)
-        case dict():
-            found = (_said_in(body[key]) for key in _TEXT_KEYS if key in body)
-            return next((text for text in found if text), None)
-        case _:
-            return None
-
-
-def _said(expression: Expression | None, seen: Context) -> str | None:
-    value = None if expression is None else expression.value(seen)
-    return None if value is None else str(value)
-
-
 def _status(declared: RecordFields, word: str) -> RecordStatus:
     """Return the meaning of a CRM's word; one that the manifest does not know is still open."""
     return declared.statuses.get(word, RecordStatus.OPEN)
@@ -315,8 +184,8 @@ def _convert(fields: CompiledFields, name: str, seen: Context, wanted: Any) -> A
 
 
 def _references(expressions: Mapping[str, Expression], seen: Context) -> dict[str, str]:
-    said = {name: _said(expression, seen) for name, expression in expressions.items()}
-    return {name: text for name, text in said.items() if text is not None}
+    texts = {name: said(expression, seen) for name, expression in expressions.items()}
+    return {name: text for name, text in texts.items() if text is not None}
 
 
 def _added_up(offer: Offer) -> Offer:

@@ -171,7 +171,7 @@ class _Compiler:
             headers=self._headers(table, operation, context, compiled),
             body=self._body(table, operation, context, compiled),
             idempotency=operation.idempotency,
-            rules=tuple(self._rule(f"{table}.rules.{n}", rule) for n, rule in enumerate(operation.rules, 1)),
+            rules=tuple(self._rule(f"{table}.rules[{n}]", rule) for n, rule in enumerate(operation.rules)),
             record=self._expression(table, "record", operation.record, _ANSWER),
             items=self._maybe(table, "items", operation.items, _ANSWER),
             cursor=self._maybe(table, "cursor", operation.cursor, _ANSWER),

@@ -81,6 +81,19 @@ def values_of(value: Any) -> list[Any]:
     return list(value)
 
 
+def scalar_text(value: Any) -> str:
+    """Return a scalar as it stands in a path, a query or a header.
+
+    Raises:
+        ExpressionError: it is no scalar.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise ExpressionError(f"expected a text or a number, got {value!r}")
+
+
 def _leaf(text: str, compiled: Compile) -> Render:
     whole = _WHOLE.match(text)
     if whole and "${" not in whole[1]:
@@ -91,7 +104,7 @@ def _leaf(text: str, compiled: Compile) -> Render:
         return lambda _context: text
 
     def render(context: Context) -> str:
-        values = [_text(expression.value(context)) for expression in expressions]
+        values = [scalar_text(expression.value(context)) for expression in expressions]
         return "".join(fixed + value for fixed, value in zip(pieces[::2], [*values, ""], strict=True))
 
     return render
@@ -111,21 +124,13 @@ def _array(renders: list[Render]) -> Render:
 
 
 def _segment(expression: Expression, context: Context) -> str:
-    text = _text(expression.value(context))
-    if text in {"", ".", ".."}:
-        raise ExpressionError(f"{expression.text!r} is {text!r}, which cannot stand in a path")
-    return quote(text, safe="")
+    segment = scalar_text(expression.value(context))
+    if segment in {"", ".", ".."}:
+        raise ExpressionError(f"{expression.text!r} is {segment!r}, which cannot stand in a path")
+    return quote(segment, safe="")
 
 
 def _texts(name: str, value: Any) -> list[str]:
     if value is None and name.endswith(OPTIONAL):
         return []
-    return [_text(item) for item in values_of(value)] if isinstance(value, list) else [_text(value)]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str | int | float):
-        return str(value)
-    raise ExpressionError(f"expected a text or a number, got {value!r}")
+    return [scalar_text(item) for item in values_of(value)] if isinstance(value, list) else [scalar_text(value)]
