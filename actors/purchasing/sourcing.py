@@ -186,7 +186,7 @@ def _ask_community(turn: Turn, order: RaiseNeed) -> None:
         thing_id=need.thing_id,
         owner_id=need.owner_id,
         subject=need.subject,
-        age=need.evidence.get("use_per_day", 0.0),
+        features=(need.evidence["use_per_day"],) if "use_per_day" in need.evidence else (),
         skus=tuple(choice.sku for choice in need.skus),
         asked_at=turn.now,
     )

@@ -153,7 +153,7 @@ class TurnEngine:
         for reminder in recovered.reminders:
             self._reminders.set(reminder)
         for row in recovered.outbox:
-            self._relay(row.relay).work(row, recovered=True)
+            self._hand_out(row, recovered=True)
         self._sleep_until_due()
         self._schedule_pump()
 
@@ -467,12 +467,19 @@ class TurnEngine:
         for done, outcome in run.outcomes:
             _guarded(done, outcome)
         for work in run.batch.outbox_added:
-            self._relay(work.relay).work(work, recovered=False)
+            self._hand_out(work, recovered=False)
         self._sleep_until_due()
         if self._ready:
             self._schedule_pump()
         else:
             self._idle.set()
+
+    def _hand_out(self, row: OutboxRow, *, recovered: bool) -> None:
+        """Give work to its relay; what no relay takes stays in the outbox for the next start."""
+        try:
+            self._relay(row.relay).work(row, recovered=recovered)
+        except Exception:  # one bad row must not keep the others
+            log.exception("work_not_taken", relay=row.relay, outbox_id=row.outbox_id)
 
     def _roll_back(self, run: Run) -> None:
         """Forget all that the run made, and put its messages back where they came from, in their order."""

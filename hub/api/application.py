@@ -1,0 +1,21 @@
+"""The hub's one HTTP application: the owners' API and the devices' routes."""
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from hub.api import communities, operations, orders, owners, things
+from hub.api.context import HUB, Hub
+from hub.api.problems import problems
+
+
+def build_application(
+    hub: Hub, device_routes: Iterable[web.AbstractRouteDef], *, max_body_bytes: int
+) -> web.Application:
+    """Return the application; devices' routes answer in their adapter's own words."""
+    application = web.Application(middlewares=[problems], client_max_size=max_body_bytes)
+    application[HUB] = hub
+    for part in (things, orders, owners, communities, operations):
+        application.add_routes(part.ROUTES)
+    application.add_routes(device_routes)
+    return application

@@ -1,0 +1,113 @@
+"""Routes for communities: who is in, what evidence there is, and bringing in finished lives."""
+
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from actors.community.core import CommunityState
+from actors.dialogue import ContributeLives, community_address
+from actors.model.advice import ExperienceCard
+from actors.model.base import Value
+from actors.model.ids import CommunityId
+from actors.model.readings import PrincipalKind
+from actors.runtime.journal import Batch, RecordRow
+from hub.api.context import answer, asker, body_of, hub_of
+from hub.api.problems import Problem
+from hub.compute import TRAINING_LIFE, TrainingLife, store
+
+_MOST_CYCLES = 5000
+
+
+class FinishedLife(Value, frozen=True, kw_only=True):
+    """A whole life for training: one row a cycle, the last one its failure. Given with its owner's consent."""
+
+    life_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    owner_id: str
+    rows: Annotated[list[list[float]], Meta(min_length=10, max_length=_MOST_CYCLES)]
+
+
+class Lives(Value, frozen=True, kw_only=True):
+    """Finished lives of one component, to train its health model on."""
+
+    subject: str
+    n_settings: Annotated[int, Meta(ge=0)] = 3
+    lives: Annotated[list[FinishedLife], Meta(min_length=1)]
+
+
+class Cards(Value, frozen=True, kw_only=True):
+    """Experience cards from elsewhere."""
+
+    cards: Annotated[tuple[ExperienceCard, ...], Meta(min_length=1)]
+
+
+async def list_communities(request: web.Request) -> web.Response:
+    """Return the communities with their evidence, never who said what."""
+    asker(request)
+    hub = hub_of(request)
+    return answer([_shown(name, hub.engine.read(community_address(CommunityId(name)))) for name in hub.communities])
+
+
+async def contribute_lives(request: web.Request) -> web.Response:
+    """Bring in finished lives and train on all there are; the model is published when it is ready."""
+    community_id = _community(request)
+    body = await body_of(request, Lives)
+    rows = [_life_row(community_id, body, life) for life in body.lives]
+    hub = hub_of(request)
+    await store(hub.journal, Batch(records=rows))
+    message = ContributeLives(training=tuple(row.key for row in rows), subject=body.subject)
+    return answer(await hub.engine.ask(community_address(community_id), message), status=202)
+
+
+async def contribute_cards(request: web.Request) -> web.Response:
+    """Bring in experience cards; a card of a known id changes nothing."""
+    community_id = _community(request)
+    body = await body_of(request, Cards)
+    foreign = [card.card_id for card in body.cards if card.community_id != community_id]
+    if foreign:
+        raise Problem(422, "foreign_card", f"{foreign[0]} is a card of another community than {community_id}")
+    reply = await hub_of(request).engine.ask(community_address(community_id), ContributeLives(cards=body.cards))
+    return answer(reply, status=201)
+
+
+def _community(request: web.Request) -> CommunityId:
+    if asker(request).kind is not PrincipalKind.OPERATOR:
+        raise Problem(403, "forbidden", "only the operator brings experience in from outside")
+    community_id = CommunityId(request.match_info["community_id"])
+    if community_id not in hub_of(request).communities:
+        known = ", ".join(hub_of(request).communities)
+        raise Problem(404, "not_found", f"there is no community {community_id}; there are {known}")
+    return community_id
+
+
+def _life_row(community_id: CommunityId, body: Lives, life: FinishedLife) -> RecordRow:
+    widths = {len(row) for row in life.rows}
+    if len(widths) != 1:
+        raise Problem(422, "malformed", f"{life.life_id}: all rows must be of one length, got {sorted(widths)}")
+    packed = TrainingLife(life_id=life.life_id, owner_id=life.owner_id, n_settings=body.n_settings, rows=life.rows)
+    return RecordRow(
+        kind=TRAINING_LIFE,
+        key=f"{community_id}/{body.subject}/{life.life_id}",
+        owner=life.owner_id,
+        body=msgspec.msgpack.encode(packed),
+    )
+
+
+def _shown(name: str, state: CommunityState) -> dict[str, Any]:
+    return {
+        "community_id": name,
+        "members": len(state.members),
+        "owners": len({member.owner_id for member in state.members.values()}),
+        "cards": state.cards,
+        "lives": state.lives,
+        "models": state.models,
+        "training": state.training,
+    }
+
+
+ROUTES = (
+    web.get("/api/v1/communities", list_communities),
+    web.post("/api/v1/communities/{community_id}/lives", contribute_lives),
+    web.post("/api/v1/communities/{community_id}/cards", contribute_cards),
+)

@@ -1,0 +1,91 @@
+"""What the API's handlers share: the hub's parts, who asks, and how answers are written."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from actors.desk.health import DeskStatus
+from actors.model.ids import OwnerId
+from actors.model.readings import Principal, PrincipalKind
+from actors.ports import Clock, LinkStatus
+from actors.runtime.engine import TurnEngine
+from hub.api.problems import Problem
+from hub.registry import Registry
+from hub.storage.sqlite import SqliteJournal
+
+_T = TypeVar("_T")
+
+
+class Hub(Struct, frozen=True, kw_only=True):
+    """The running parts that the API speaks for."""
+
+    name: str
+    engine: TurnEngine
+    journal: SqliteJournal
+    registry: Registry
+    clock: Clock
+    communities: Sequence[str]
+    desks: Callable[[], Sequence[DeskStatus]]
+    links: Callable[[], Sequence[LinkStatus]]
+    counters: Callable[[], Mapping[str, Mapping[str, int]]]
+    seal: Callable[[bytes], str]
+
+
+HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)
+
+
+def hub_of(request: web.Request) -> Hub:
+    """Return the hub behind this request."""
+    return request.app[HUB]
+
+
+def asker(request: web.Request) -> Principal:
+    """Return who asks: an owner or the operator.
+
+    Raises:
+        Problem: no token, an unknown one, or one of a thing.
+    """
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    principal = hub_of(request).registry.by_bearer(token.strip()) if scheme.lower() == "bearer" else None
+    if principal is None:
+        raise Problem(401, "unauthorized", "expected a valid bearer token", "send the token of owner.token")
+    if principal.kind not in {PrincipalKind.OWNER, PrincipalKind.OPERATOR}:
+        raise Problem(403, "forbidden", f"{principal.name} is a thing; owners and operators use this API")
+    return principal
+
+
+def scope_of(principal: Principal) -> OwnerId | None:
+    """Return whose data this principal may see; None means everybody's."""
+    return None if principal.kind is PrincipalKind.OPERATOR else principal.owner_id
+
+
+def check_owner(principal: Principal, owner_id: OwnerId, what: str) -> None:
+    """Refuse what belongs to another owner, as if it did not exist.
+
+    Raises:
+        Problem: it is not this principal's.
+    """
+    scope = scope_of(principal)
+    if scope is not None and scope != owner_id:
+        raise Problem(404, "not_found", f"there is no {what}")
+
+
+async def body_of(request: web.Request, kind: type[_T]) -> _T:
+    """Return the request's JSON body.
+
+    Raises:
+        Problem: it does not decode; the text says where.
+    """
+    try:
+        return msgspec.json.decode(await request.read() or b"{}", type=kind)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise Problem(422, "malformed", str(error), "see the API's description in docs/api.md") from error
+
+
+def answer(value: Any, status: int = 200) -> web.Response:
+    """Return a JSON answer."""
+    body = msgspec.json.encode(value, enc_hook=str)
+    return web.Response(status=status, body=body, content_type="application/json")

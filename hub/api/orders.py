@@ -1,0 +1,133 @@
+"""Routes for needs, orders, their trace, and the decisions of people."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from actors.dialogue import Approve, Cancel, Reject, order_address
+from actors.model.base import Value
+from actors.model.ids import OrderKey
+from actors.model.orders import OrderState
+from actors.purchasing.view import OrderView
+from actors.runtime.journal import RecordRow
+from actors.thing.state import NeedView, ThingState
+from hub.api.context import Hub, answer, asker, body_of, check_owner, hub_of, scope_of
+from hub.api.problems import Problem
+
+
+class Decision(Value, frozen=True, kw_only=True):
+    """What a person says with a decision."""
+
+    reason: str = ""
+
+
+async def list_needs(request: web.Request) -> web.Response:
+    """Return the needs of the asker's things; open ones first."""
+    hub = hub_of(request)
+    rows = hub.journal.records("need", scope_of(asker(request)))
+    views = [_need(hub, msgspec.json.decode(row.body or b"", type=NeedView)) for row in rows]
+    return answer(sorted(views, key=lambda view: not view["is_open"]))
+
+
+async def list_orders(request: web.Request) -> web.Response:
+    """Return the asker's orders, newest first; ``?state=`` and ``?thing_id=`` narrow them."""
+    hub, query = hub_of(request), request.query
+    views = [_view(row) for row in hub.journal.records("order", scope_of(asker(request)))]
+    chosen = [
+        view
+        for view in views
+        if query.get("state") in {None, view.state} and query.get("thing_id") in {None, view.thing_id}
+    ]
+    chosen.sort(key=lambda view: view.passages[0].at if view.passages else hub.clock.now(), reverse=True)
+    return answer([_shown(hub, view) for view in chosen])
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return one order."""
+    return answer(_shown(hub_of(request), _order(request)))
+
+
+async def trace(request: web.Request) -> web.Response:
+    """Return the whole chain: reading, peers, offers, mandate, order, CRM record, outcome."""
+    view = _order(request)
+    notes = hub_of(request).journal.notes(view.correlation_id)
+    return answer([{"at": note.at, "step": note.step, **msgspec.json.decode(note.body)} for note in notes])
+
+
+async def list_approvals(request: web.Request) -> web.Response:
+    """Return the orders that wait for a person."""
+    hub = hub_of(request)
+    views = (_view(row) for row in hub.journal.records("order", scope_of(asker(request))))
+    wanted = {OrderState.AWAITING_APPROVAL, OrderState.DEAD_LETTER}
+    return answer([_shown(hub, view) for view in views if view.state in wanted])
+
+
+async def approve(request: web.Request) -> web.Response:
+    """Approve an order; a dead letter is tried again under its key."""
+    view, principal = _order(request), asker(request)
+    return await _decide(request, view, Approve(by=principal.name), "approved")
+
+
+async def reject(request: web.Request) -> web.Response:
+    """Refuse an order that waits for approval."""
+    view, principal = _order(request), asker(request)
+    reason = (await body_of(request, Decision)).reason or "no reason given"
+    return await _decide(request, view, Reject(by=principal.name, reason=reason), "rejected")
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """Cancel an order, in the CRM too where it is there already."""
+    view, principal = _order(request), asker(request)
+    reason = (await body_of(request, Decision)).reason or "no reason given"
+    return await _decide(request, view, Cancel(by=principal.name, reason=reason), "cancelled", "cancelling")
+
+
+async def _decide(request: web.Request, view: OrderView, message: Any, *wanted: str) -> web.Response:
+    said = await hub_of(request).engine.ask(order_address(view.key), message)
+    if said not in wanted:
+        raise Problem(409, "not_possible_now", str(said), "look at the order's state with GET /api/v1/orders/{key}")
+    return answer({"key": view.key, "result": said})
+
+
+def _order(request: web.Request) -> OrderView:
+    key = OrderKey(request.match_info["key"])
+    body = hub_of(request).journal.record("order", key)
+    if body is None:
+        raise Problem(404, "not_found", f"there is no order {key}", "list them with GET /api/v1/orders")
+    view = msgspec.json.decode(body, type=OrderView)
+    check_owner(asker(request), view.owner_id, f"order {key}")
+    return view
+
+
+def _view(row: RecordRow) -> OrderView:
+    return msgspec.json.decode(row.body or b"", type=OrderView)
+
+
+def _shown(hub: Hub, view: OrderView) -> dict[str, Any]:
+    """Return an order with the live word of the desk it waits for."""
+    shown: dict[str, Any] = msgspec.to_builtins(view, enc_hook=str)
+    desk = next((desk for desk in hub.desks() if desk.connection == view.connection and desk.state == "down"), None)
+    if desk is not None and view.state in {OrderState.APPROVED, OrderState.RECONCILING}:
+        shown["waiting"] = {"reason": f"{desk.connection}: {desk.reason}", "next_try_at": desk.next_try_at}
+    return shown
+
+
+def _need(hub: Hub, view: NeedView) -> dict[str, Any]:
+    state: ThingState = hub.engine.read(f"thing/{view.need.thing_id}")
+    known = state.needs.get(view.need.subject)
+    is_open = known is not None and known.episode == view.need.episode and known.is_open
+    shown: dict[str, Any] = msgspec.to_builtins(view, enc_hook=str)
+    return shown | {"is_open": is_open}
+
+
+ROUTES = (
+    web.get("/api/v1/needs", list_needs),
+    web.get("/api/v1/orders", list_orders),
+    web.get("/api/v1/orders/{key}", show),
+    web.get("/api/v1/orders/{key}/trace", trace),
+    web.post("/api/v1/orders/{key}/approve", approve),
+    web.post("/api/v1/orders/{key}/reject", reject),
+    web.post("/api/v1/orders/{key}/cancel", cancel),
+    web.get("/api/v1/approvals", list_approvals),
+)

@@ -1,0 +1,201 @@
+"""Routes for things: register, import, look at, switch off and on, retire."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.dialogue import RegisterThing, RetireThing, SwitchOff, SwitchOn, owner_address, thing_address
+from actors.model.base import Value
+from actors.model.ids import OwnerId, ThingId
+from actors.model.things import Connection, Place, Purpose, ThingRecord
+from actors.thing.state import ThingState
+from hub.api.context import Hub, answer, asker, body_of, check_owner, hub_of, scope_of
+from hub.api.problems import Problem
+from hub.registry import new_token, token_hash
+
+_TOKEN_PROTOCOLS = frozenset({"http"})
+_MOST_IMPORTED = 100_000
+
+
+class NewThing(Value, frozen=True, kw_only=True):
+    """What is told about a thing to register it."""
+
+    thing_id: str
+    owner_id: OwnerId
+    profile: str
+    serial: str = ""
+    place: Place = Place()
+    connection: Connection
+    shares: tuple[Purpose, ...] = ()
+    is_test: bool = False
+
+
+class Registration(Struct, frozen=True, kw_only=True):
+    """A registered thing, with its bearer token this once."""
+
+    thing_id: ThingId
+    token: str | None
+
+
+class Imported(Struct, frozen=True, kw_only=True):
+    """What an import did."""
+
+    things: Sequence[Registration]
+    rejected: Sequence[dict[str, str]]
+
+
+async def list_things(request: web.Request) -> web.Response:
+    """Return the registered things of the asker."""
+    hub = hub_of(request)
+    return answer([_shown(hub, record) for record in hub.registry.records(scope_of(asker(request)))])
+
+
+async def register(request: web.Request) -> web.Response:
+    """Register one thing; the answer holds its token where it signs in by one."""
+    principal = asker(request)
+    new = await body_of(request, NewThing)
+    check_owner(principal, new.owner_id, f"owner {new.owner_id}")
+    return answer(await _register(hub_of(request), new), status=201)
+
+
+async def import_things(request: web.Request) -> web.Response:
+    """Register many things; a wrong one is told and does not stop the others."""
+    principal, hub = asker(request), hub_of(request)
+    rows = _csv_rows(await request.text()) if request.content_type == "text/csv" else await body_of(request, list[Any])
+    if len(rows) > _MOST_IMPORTED:
+        raise Problem(422, "too_many", f"expected at most {_MOST_IMPORTED} things, got {len(rows)}")
+    taken: list[Registration] = []
+    rejected: list[dict[str, str]] = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            new = msgspec.convert(row, NewThing)
+            check_owner(principal, new.owner_id, f"owner {new.owner_id}")
+            taken.append(await _register(hub, new))
+        except (msgspec.ValidationError, Problem) as error:
+            rejected.append({"row": str(number), "detail": str(error)})
+    return answer(Imported(things=taken, rejected=rejected), status=200 if taken or not rejected else 422)
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return one thing with its latest values, slots and needs."""
+    hub, record = hub_of(request), _record(request)
+    state: ThingState = hub.engine.read(thing_address(record.thing_id))
+    detail = {
+        "latest": state.latest,
+        "slots": {name: _slot(slot.samples[-1][1], slot.refills, slot.sku) for name, slot in state.slots.items()},
+        "components": {
+            name: {"cycle": part.cycle, "remaining_cycles": part.estimate} for name, part in state.components.items()
+        },
+        "needs": state.needs,
+        "communities": state.communities,
+        "messages": state.messages,
+    }
+    return answer(_shown(hub, record) | detail)
+
+
+async def retire(request: web.Request) -> web.Response:
+    """Take a thing out of service for good."""
+    record, principal = _record(request), asker(request)
+    await hub_of(request).engine.ask(thing_address(record.thing_id), RetireThing(by=principal.name))
+    return answer({"thing_id": record.thing_id, "state": "retired"})
+
+
+async def switch_off(request: web.Request) -> web.Response:
+    """Switch a thing off; the answer lists what had left before."""
+    record, principal = _record(request), asker(request)
+    command = SwitchOff(thing_id=record.thing_id, by=principal.name)
+    acknowledged = await hub_of(request).engine.ask(owner_address(record.owner_id), command)
+    return answer({"thing_id": record.thing_id, "state": "off", "already_under_way": acknowledged.already_under_way})
+
+
+async def switch_on(request: web.Request) -> web.Response:
+    """Let a thing order again."""
+    record, principal = _record(request), asker(request)
+    await hub_of(request).engine.ask(
+        owner_address(record.owner_id), SwitchOn(thing_id=record.thing_id, by=principal.name)
+    )
+    return answer({"thing_id": record.thing_id, "state": "on"})
+
+
+async def _register(hub: Hub, new: NewThing) -> Registration:
+    profile = hub.registry.profile_reference(new.profile)
+    if profile is None:
+        known = ", ".join(hub.registry.profile_names)
+        raise Problem(422, "unknown_profile", f"profile: expected one of {known}, got {new.profile!r}")
+    former = hub.registry.record(ThingId(new.thing_id))
+    if former is not None and former.owner_id != new.owner_id:
+        raise Problem(409, "foreign_thing", f"{new.thing_id} belongs to another owner", "choose another thing id")
+    token = new_token() if new.connection.protocol in _TOKEN_PROTOCOLS else None
+    record = _record_of(new, token)
+    message = RegisterThing(record=record, profile=profile, communities=hub.registry.communities_of(new.profile))
+    await hub.engine.ask(thing_address(record.thing_id), message)
+    return Registration(thing_id=record.thing_id, token=token)
+
+
+def _record_of(new: NewThing, token: str | None) -> ThingRecord:
+    fields = {name: getattr(new, name) for name in NewThing.__struct_fields__}
+    try:
+        return msgspec.convert(
+            msgspec.to_builtins(fields) | {"token_sha256": token_hash(token) if token else ""}, ThingRecord
+        )
+    except msgspec.ValidationError as error:
+        raise Problem(422, "malformed", str(error)) from error
+
+
+def _record(request: web.Request) -> ThingRecord:
+    thing_id = ThingId(request.match_info["thing_id"])
+    record = hub_of(request).registry.record(thing_id)
+    if record is None:
+        raise Problem(404, "not_found", f"there is no thing {thing_id}", "list them with GET /api/v1/things")
+    check_owner(asker(request), record.owner_id, f"thing {thing_id}")
+    return record
+
+
+def _shown(hub: Hub, record: ThingRecord) -> dict[str, Any]:
+    owner = hub.engine.read(owner_address(record.owner_id))
+    off_by = owner.all_off_by or owner.things_off.get(record.thing_id, "")
+    state = "retired" if record.retired_at else "off" if off_by else "on"
+    public = replace(record, token_sha256="")
+    shown: dict[str, Any] = msgspec.to_builtins(public)
+    return shown | {"state": state, "off_by": off_by}
+
+
+def _slot(level: float, refills: int, sku: str) -> dict[str, Any]:
+    return {"level": level, "refills": refills, "sku": sku}
+
+
+def _csv_rows(text: str) -> list[dict[str, Any]]:
+    """Return the rows of a CSV with a thing's fields as columns, inner ones as ``place.city``."""
+    rows: list[dict[str, Any]] = []
+    for flat in csv.DictReader(io.StringIO(text)):
+        row: dict[str, Any] = {}
+        for column, value in flat.items():
+            if value:
+                _set(row, column.split("."), value)
+        if isinstance(row.get("shares"), str):
+            row["shares"] = row["shares"].split()
+        rows.append(row)
+    return rows
+
+
+def _set(row: dict[str, Any], path: list[str], value: str) -> None:
+    for part in path[:-1]:
+        row = row.setdefault(part, {})
+    row[path[-1]] = value
+
+
+ROUTES = (
+    web.get("/api/v1/things", list_things),
+    web.post("/api/v1/things", register),
+    web.post("/api/v1/things/import", import_things),
+    web.get("/api/v1/things/{thing_id}", show),
+    web.post("/api/v1/things/{thing_id}/retire", retire),
+    web.post("/api/v1/things/{thing_id}/off", switch_off),
+    web.post("/api/v1/things/{thing_id}/on", switch_on),
+)

@@ -1,0 +1,234 @@
+"""Builds the hub from its configuration and runs it. The one file that names every part."""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import signal
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import msgspec
+import structlog
+from aiohttp import web
+from msgspec import Struct
+
+from actors.community.core import CommunityCore
+from actors.desk.desk import Desk
+from actors.dialogue import COMPUTE_RELAY, community_address, desk_relay
+from actors.model.ids import CommunityId, InstallationId
+from actors.model.readings import Principal, PrincipalKind
+from actors.owner.core import OwnerCore
+from actors.ports import Clock, CrmAdapter, CrmDeps, ProtocolAdapter, ProtocolDeps
+from actors.purchasing.core import OrderCore
+from actors.purchasing.sourcing import PurchasingSettings
+from actors.runtime.engine import EngineSettings, TurnEngine
+from actors.runtime.journal import RecordRow
+from actors.thing.core import ThingCore
+from hub.api.application import build_application
+from hub.api.context import Hub
+from hub.clock import SystemClock
+from hub.compute import Compute
+from hub.config import HubConfig
+from hub.ingest import DurableSink
+from hub.registry import Credential, Registry, operator_token, token_hash
+from hub.storage.sqlite import SqliteJournal, open_journal
+
+log = structlog.get_logger(__name__)
+
+URL_FILE: Final = "hub.url"
+_DRAIN_S: Final = 10.0
+
+
+class RunningHub(Struct, frozen=True, kw_only=True):
+    """A hub that serves: where, and its parts for tests and the demo."""
+
+    url: str
+    hub: Hub
+    protocol_urls: Mapping[str, Sequence[str]]
+
+
+async def run(config: HubConfig) -> None:
+    """Serve until SIGTERM or SIGINT, then drain."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with open_hub(config) as running:
+        log.info("hub_started", name=config.name, url=running.url, data_dir=str(config.data_dir))
+        await stop.wait()
+        log.info("hub_stopping", name=config.name)
+    log.info("hub_stopped", name=config.name)
+
+
+@asynccontextmanager
+async def open_hub(config: HubConfig, clock: Clock | None = None) -> AsyncGenerator[RunningHub]:
+    """Start all parts in order; when the context ends, stop taking, finish what was begun, and close."""
+    now = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        journal = stack.enter_context(open_journal(config.data_dir))
+        parts = _Parts(config, journal, now)
+        adapters = await parts.open_crm(stack)
+        parts.add_kinds(adapters)
+        desks = parts.add_desks(adapters)
+        group = await stack.enter_async_context(_cancelled_at_end())
+        protocols = await parts.start(stack, group, desks)
+        hub = parts.api(desks, protocols)
+        url = await parts.serve(stack, hub, protocols)
+        yield RunningHub(url=url, hub=hub, protocol_urls={name: p.urls for name, p in protocols.items()})
+
+
+class _Parts:
+    """The parts while they are put together."""
+
+    def __init__(self, config: HubConfig, journal: SqliteJournal, clock: Clock) -> None:
+        self._config = config
+        self._journal = journal
+        self._clock = clock
+        self._chance = Random(secrets.randbits(64))
+        self._installation = InstallationId(journal.setting("installation", lambda: secrets.token_hex(16)))
+        self._seal_key = journal.setting("seal_key", lambda: secrets.token_hex(32)).encode()
+        settings = EngineSettings(
+            mailbox_bound=config.limits.mailbox,
+            snapshot_every=config.storage.snapshot_every,
+            batch_s=config.storage.batch_ms / 1000,
+        )
+        self._engine = TurnEngine(journal, clock, settings)
+        self._registry = Registry(config.profiles, config.communities)
+        self._compute = Compute(config.communities, config.profiles, journal, clock)
+        self._sink = DurableSink(self._engine, self._registry)
+
+    async def open_crm(self, stack: AsyncExitStack) -> dict[str, CrmAdapter]:
+        adapters: dict[str, CrmAdapter] = {}
+        for choice in self._config.crm:
+            deps = CrmDeps(connection=choice.name, clock=self._clock, chance=self._chance)
+            adapters[choice.name] = await stack.enter_async_context(choice.spec.open(choice.config, deps))
+        return adapters
+
+    def add_kinds(self, adapters: Mapping[str, CrmAdapter]) -> None:
+        profiles = {f"{profile.name}@{profile.version}": profile for profile in self._config.profiles.values()}
+        waits = [community.answer_within_s for community in self._config.communities.values()]
+        purchasing = PurchasingSettings(
+            installation=self._installation,
+            connections={name: adapter.capabilities for name, adapter in adapters.items()},
+            advice_s=max(waits, default=5.0),
+        )
+        self._engine.add_kind(ThingCore(profiles, self._compute, self._installation))
+        self._engine.add_kind(OwnerCore())
+        self._engine.add_kind(CommunityCore())
+        self._engine.add_kind(OrderCore(purchasing))
+
+    def add_desks(self, adapters: Mapping[str, CrmAdapter]) -> dict[str, Desk]:
+        desks = {
+            name: Desk(name, adapter, self._engine, self._clock, self._chance) for name, adapter in adapters.items()
+        }
+        for name, desk in desks.items():
+            self._engine.add_relay(desk_relay(name), desk)
+        self._engine.add_relay(COMPUTE_RELAY, self._compute)
+        return desks
+
+    async def start(
+        self, stack: AsyncExitStack, group: asyncio.TaskGroup, desks: Mapping[str, Desk]
+    ) -> dict[str, ProtocolAdapter]:
+        """Recover first, then let devices in: what was acknowledged is there before anything new comes."""
+        self._registry.load(self._journal)
+        token = operator_token(self._config.data_dir)
+        operator = Credential(principal=Principal(kind=PrincipalKind.OPERATOR, name="operator"))
+        self._registry.take(_credential_row(token, operator))
+        self._engine.on_record(self._registry.take)
+        self._load_models()
+        for desk in desks.values():
+            group.create_task(desk.run())
+        group.create_task(self._compute.run(self._engine))
+        self._engine.start()
+        stack.push_async_callback(self._drain)
+        return await self._open_protocols(stack)
+
+    def _load_models(self) -> None:
+        models: dict[tuple[CommunityId, str], str] = {}
+        for name in self._config.communities:
+            community_id = CommunityId(name)
+            state = self._engine.read(community_address(community_id))
+            models |= {(community_id, subject): version for subject, version in state.models.items()}
+        self._compute.load(models)
+
+    async def _drain(self) -> None:
+        finished = await self._engine.stop(within_s=_DRAIN_S)
+        log.info("turns_drained", finished=finished, **self._engine.counters())
+
+    async def _open_protocols(self, stack: AsyncExitStack) -> dict[str, ProtocolAdapter]:
+        deps = ProtocolDeps(
+            sink=self._sink,
+            things=self._registry,
+            authenticator=self._registry,
+            clock=self._clock,
+            chance=self._chance,
+        )
+        protocols: dict[str, ProtocolAdapter] = {}
+        for choice in self._config.protocols:
+            protocols[choice.name] = await stack.enter_async_context(choice.spec.open(choice.config, deps))
+        return protocols
+
+    def api(self, desks: Mapping[str, Desk], protocols: Mapping[str, ProtocolAdapter]) -> Hub:
+        return Hub(
+            name=self._config.name,
+            engine=self._engine,
+            journal=self._journal,
+            registry=self._registry,
+            clock=self._clock,
+            communities=tuple(self._config.communities),
+            desks=lambda: [desk.status() for desk in desks.values()],
+            links=lambda: [link for protocol in protocols.values() for link in protocol.links()],
+            counters=lambda: {
+                "engine": self._engine.counters(),
+                "sink": self._sink.counters(),
+                **{f"protocol_{name}": protocol.counters() for name, protocol in protocols.items()},
+            },
+            seal=self._seal,
+        )
+
+    def _seal(self, content: bytes) -> str:
+        """Return a keyed hash. The hub keeps the key: it shows that nothing was changed, not who wrote it."""
+        return hmac.new(self._seal_key, content, hashlib.sha256).hexdigest()
+
+    async def serve(self, stack: AsyncExitStack, hub: Hub, protocols: Mapping[str, ProtocolAdapter]) -> str:
+        routes = [route for protocol in protocols.values() for route in protocol.http_routes]
+        application = build_application(hub, routes, max_body_bytes=self._config.limits.max_body_bytes)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, self._config.listen.host, self._config.listen.port)
+        await site.start()
+        port = runner.addresses[0][1]
+        url = f"http://{self._config.listen.host}:{port}"
+        _write_url(self._config.data_dir, url, stack)
+        return url
+
+
+def _credential_row(token: str, credential: Credential) -> RecordRow:
+    return RecordRow(kind="credential", key=token_hash(token), owner="", body=msgspec.json.encode(credential))
+
+
+def _write_url(data_dir: Path, url: str, stack: AsyncExitStack) -> None:
+    """Tell commands on this machine where the hub listens, for as long as it does."""
+    path = data_dir / URL_FILE
+    path.write_text(url + "\n", encoding="utf-8")
+    stack.callback(lambda: path.unlink(missing_ok=True))
+
+
+@asynccontextmanager
+async def _cancelled_at_end() -> AsyncGenerator[asyncio.TaskGroup]:
+    """A task group whose tasks run for ever: they are cancelled when the context ends."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+            raise _Stopped  # noqa: TRY301 - it ends the group's tasks, which nothing else does
+    except* _Stopped:
+        log.debug("background_stopped")
+
+
+class _Stopped(Exception):
+    """Ends a task group on purpose."""

@@ -1,0 +1,289 @@
+"""The computing relay: answers questions and trains models, in batches, off the event loop."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+from multiprocessing import get_context
+from typing import Final
+
+import msgspec
+import numpy as np
+import structlog
+from msgspec import Struct
+
+from actors.community.advising import AnswerRules, advise_health, advise_material
+from actors.community.cards import CardMatrix
+from actors.community.health_index import HealthModel
+from actors.community.lives import Life
+from actors.community.policy import ActBand
+from actors.dialogue import (
+    AdviceGiven,
+    ComputeAdvice,
+    ComputeJob,
+    TakeCard,
+    TrainingFailed,
+    TrainingFinished,
+    TrainModel,
+    community_address,
+)
+from actors.model.advice import Advice, ExperienceCard, Question, Topic
+from actors.model.ids import CommunityId, OwnerId
+from actors.model.profiles import HealthSpec, ThingProfile
+from actors.ports import Clock
+from actors.runtime.engine import TurnEngine
+from actors.runtime.journal import Batch, Journal, OutboxRow, RecordRow
+from hub.config import CommunityConfig
+
+log = structlog.get_logger(__name__)
+
+TRAINING_LIFE: Final = "training_life"
+_SEED: Final = 20261123
+_MOST_QUESTIONS: Final = 256
+_EARLY_FACTOR: Final = 2.0
+
+_Component = tuple[CommunityId, str]
+
+
+class TrainingLife(Struct, frozen=True, kw_only=True):
+    """The record of the kind ``training_life``: a whole life, given with its owner's consent to train on it."""
+
+    life_id: str
+    owner_id: str
+    n_settings: int
+    rows: list[list[float]]
+
+
+class PublishedModel(Struct, frozen=True, kw_only=True):
+    """What a training made: the model's bytes and the cards of the lives behind it."""
+
+    model: bytes
+    version: str
+    cards: list[tuple[str, str, int, list[float]]]
+    lives: int
+    owners: int
+
+
+class Compute:
+    """Implements the relay ``compute`` and keeps the projections that answers are made from."""
+
+    def __init__(
+        self,
+        communities: Mapping[str, CommunityConfig],
+        profiles: Mapping[str, ThingProfile],
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        self._communities = communities
+        self._profiles = profiles
+        self._journal = journal
+        self._clock = clock
+        self._decode = msgspec.msgpack.Decoder(ComputeJob).decode
+        self._models: dict[_Component, HealthModel] = {}
+        self._matrices: dict[_Component, CardMatrix] = {}
+        self._supplies: dict[_Component, dict[str, ExperienceCard]] = {}
+        self._questions: asyncio.Queue[tuple[OutboxRow, ComputeAdvice]] = asyncio.Queue()
+        self._trainings: asyncio.Queue[tuple[OutboxRow, TrainModel]] = asyncio.Queue()
+        self._engine: TurnEngine | None = None
+
+    def model(self, community_id: CommunityId, subject: str) -> HealthModel | None:
+        """Return the published model of a component."""
+        return self._models.get((community_id, subject))
+
+    def load(self, models: Mapping[_Component, str]) -> None:
+        """Rebuild the projections from the records; ``models`` are the versions that the communities publish."""
+        for component, version in models.items():
+            packed = self._journal.record("model", version)
+            if packed is not None:
+                self._publish(component, HealthModel.from_bytes(packed))
+        for row in self._journal.records("card"):
+            if row.body is not None:
+                self._take_card(msgspec.json.decode(row.body, type=ExperienceCard))
+
+    # The relay.
+
+    def work(self, row: OutboxRow, *, recovered: bool) -> None:
+        """Take a job; all of them may be done again after a restart."""
+        del recovered
+        job: ComputeJob = self._decode(row.body)
+        match job:
+            case ComputeAdvice():
+                self._questions.put_nowait((row, job))
+            case TrainModel():
+                self._trainings.put_nowait((row, job))
+            case TakeCard(card=card):
+                self._take_card(card)
+                asyncio.get_running_loop().call_soon(self._discard, row.outbox_id)
+
+    def _discard(self, outbox_id: int) -> None:
+        if self._engine is not None:
+            self._engine.discard(outbox_id)
+
+    async def run(self, engine: TurnEngine) -> None:
+        """Work until cancelled."""
+        self._engine = engine
+        with ThreadPoolExecutor(1, "compute") as threads:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._answer_for_ever(engine, threads))
+                group.create_task(self._train_for_ever(engine))
+
+    # Questions: all that wait are answered in one go.
+
+    async def _answer_for_ever(self, engine: TurnEngine, threads: Executor) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            asked = [await self._questions.get()]
+            while not self._questions.empty() and len(asked) < _MOST_QUESTIONS:
+                asked.append(self._questions.get_nowait())
+            questions = [job.question for _, job in asked]
+            now = self._clock.now()
+            answers = await loop.run_in_executor(threads, self._answer_all, questions, now)
+            for (row, job), advice in zip(asked, answers, strict=True):
+                engine.complete(row.outbox_id, job.reply_to, AdviceGiven(advice=advice))
+
+    def _answer_all(self, questions: Sequence[Question], now: datetime) -> list[Advice]:
+        return [self._answer(question, now) for question in questions]
+
+    def _answer(self, question: Question, now: datetime) -> Advice:
+        config = self._communities.get(question.community_id)
+        component = (question.community_id, question.subject)
+        rules = AnswerRules(k_owners=config.k_owners if config else 5, unit=self._unit(question))
+        if question.topic is Topic.MATERIAL:
+            cards = list(self._supplies.get(component, {}).values())
+            return advise_material(cards, question, rules=rules, answered_at=now)
+        model = self._models.get(component)
+        matrix = self._matrices.get(component) or CardMatrix(model.version if model else "")
+        return advise_health(model, matrix, question, rules=rules, answered_at=now).advice
+
+    def _unit(self, question: Question) -> str:
+        if question.topic is Topic.HEALTH:
+            return "cycles"
+        config = self._communities.get(question.community_id)
+        for name in config.members if config else ():
+            profile = self._profiles.get(name)
+            slot = profile.slots.get(question.subject) if profile else None
+            if profile and slot and slot.usage:
+                return f"{profile.properties[slot.usage].unit or 'use'}s"
+        return "days"
+
+    def _take_card(self, card: ExperienceCard) -> None:
+        component = (card.community_id, card.subject)
+        if card.topic is Topic.MATERIAL:
+            self._supplies.setdefault(component, {})[card.card_id] = card
+            return
+        matrix = self._matrices.get(component)
+        if matrix is not None and card.model_version == matrix.model_version:
+            matrix.append(card.card_id, card.owner_id, card.curve)
+
+    def _publish(self, component: _Component, model: HealthModel) -> None:
+        self._models[component] = model
+        self._matrices[component] = CardMatrix(model.version)
+
+    # Training: one at a time, in a process of its own.
+
+    async def _train_for_ever(self, engine: TurnEngine) -> None:
+        while True:
+            row, job = await self._trainings.get()
+            message = await self._train(job)
+            engine.complete(row.outbox_id, community_address(job.community_id), message)
+
+    async def _train(self, job: TrainModel) -> TrainingFinished | TrainingFailed:
+        lives = self._lives(job)
+        log.info("training_started", community=job.community_id, subject=job.subject, lives=len(lives))
+        call = partial(train_model, lives, self._band(job.subject))
+        try:
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
+                published = await asyncio.get_running_loop().run_in_executor(processes, call)
+        except (ValueError, OSError) as error:
+            log.warning("training_failed", community=job.community_id, subject=job.subject, reason=str(error))
+            return TrainingFailed(subject=job.subject, reason=str(error))
+        await self._keep(job, published)
+        log.info("model_published", community=job.community_id, subject=job.subject, version=published.version)
+        return TrainingFinished(
+            subject=job.subject, model_version=published.version, lives=published.lives, owners=published.owners
+        )
+
+    def _lives(self, job: TrainModel) -> list[bytes]:
+        prefix = f"{job.community_id}/{job.subject}/"
+        rows = self._journal.records(TRAINING_LIFE)
+        return [row.body for row in rows if row.key.startswith(prefix) and row.body is not None]
+
+    def _band(self, subject: str) -> ActBand:
+        specs = (profile.components.get(subject) for profile in self._profiles.values())
+        spec: HealthSpec | None = next((spec for spec in specs if spec is not None), None)
+        return ActBand(late=spec.act_below, early=spec.act_below * _EARLY_FACTOR) if spec else ActBand()
+
+    async def _keep(self, job: TrainModel, published: PublishedModel) -> None:
+        """Make model and cards durable before the community speaks of them."""
+        cards = [
+            ExperienceCard(
+                card_id=f"{published.version}.{life_id}",
+                community_id=job.community_id,
+                topic=Topic.HEALTH,
+                owner_id=OwnerId(owner_id),
+                subject=job.subject,
+                lived=float(cycles),
+                curve=tuple(curve),
+                model_version=published.version,
+            )
+            for life_id, owner_id, cycles, curve in published.cards
+        ]
+        records = [RecordRow(kind="model", key=published.version, owner="", body=published.model)]
+        records += [
+            RecordRow(
+                kind="card",
+                key=f"{card.community_id}/{card.card_id}",
+                owner=card.owner_id,
+                body=msgspec.json.encode(card),
+            )
+            for card in cards
+        ]
+        await store(self._journal, Batch(records=records))
+        self._publish((job.community_id, job.subject), HealthModel.from_bytes(published.model))
+        for card in cards:
+            self._take_card(card)
+
+
+async def store(journal: Journal, batch: Batch) -> None:
+    """Commit records that belong to no actor's turn.
+
+    Raises:
+        JournalUnavailable: the disk refuses.
+    """
+    stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def done(error: Exception | None) -> None:
+        if stored.done():
+            return
+        if error is None:
+            stored.set_result(None)
+        else:
+            stored.set_exception(error)
+
+    journal.commit(batch, done)
+    await stored
+
+
+def train_model(packed_lives: Sequence[bytes], band: ActBand) -> PublishedModel:
+    """Train in a process of its own; scikit-learn is imported only there."""
+    from actors.community.training import TrainingSettings, train  # noqa: PLC0415 - heavy, and needed only there
+
+    decoded = [msgspec.msgpack.decode(packed, type=TrainingLife) for packed in packed_lives]
+    lives = [
+        Life(
+            life_id=life.life_id,
+            owner_id=life.owner_id,
+            rows=np.array(life.rows, dtype=np.float64),
+            n_settings=life.n_settings,
+        )
+        for life in decoded
+    ]
+    trained = train(lives, seed=_SEED, settings=TrainingSettings(band=band))
+    return PublishedModel(
+        model=trained.model.to_bytes(),
+        version=trained.model.version,
+        cards=[(card.life_id, card.owner_id, card.cycles, card.curve.tolist()) for card in trained.cards],
+        lives=len(lives),
+        owners=len({life.owner_id for life in lives}),
+    )

@@ -1,0 +1,155 @@
+"""The reading sink: who may say what about which thing, in which unit, before a message enters the engine."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from msgspec.structs import replace
+
+from actors.dialogue import thing_address
+from actors.model.profiles import PropertyKind, PropertySpec, ThingProfile
+from actors.model.readings import (
+    DeviceMessage,
+    Principal,
+    PrincipalKind,
+    Reading,
+    ReadingRefusal,
+    Receipt,
+    Refused,
+    Stored,
+)
+from actors.model.units import NoConversion, UnknownUnit, convert, known
+from actors.ports import ConnectedThing
+from actors.runtime.cells import Outcome, Taken
+from actors.runtime.engine import TurnEngine
+from hub.registry import Registry
+
+_REFUSALS = {
+    "busy": ReadingRefusal.BUSY,
+    "storage_down": ReadingRefusal.STORAGE_DOWN,
+    "stopping": ReadingRefusal.STOPPING,
+}
+_TYPES: dict[PropertyKind, type | tuple[type, ...]] = {
+    PropertyKind.NUMBER: (int, float),
+    PropertyKind.FLAG: bool,
+    PropertyKind.TEXT: str,
+    PropertyKind.NUMBERS: tuple,
+}
+
+
+class _Wrong(Exception):
+    def __init__(self, code: ReadingRefusal, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class DurableSink:
+    """Implements ``ReadingSink`` on the turn engine: ``Stored`` is said after the commit and never before."""
+
+    def __init__(self, engine: TurnEngine, registry: Registry) -> None:
+        self._engine = engine
+        self._registry = registry
+        self._counts: Counter[str] = Counter()
+
+    def counters(self) -> Mapping[str, int]:
+        """Return counts of ``accepted``, ``duplicates`` and ``refused_<code>`` messages, and of ``readings``."""
+        return dict(self._counts)
+
+    def accept(self, principal: Principal, message: DeviceMessage, done: Callable[[Receipt], None]) -> None:
+        """Hand in one device message; see ``ReadingSink.accept``."""
+        try:
+            thing = self._addressee(principal, message)
+            checked = _checked(message, thing.profile)
+        except _Wrong as wrong:
+            self._refuse(done, Refused(code=wrong.code, detail=wrong.detail))
+            return
+        self._engine.submit(
+            thing_address(message.thing_id),
+            checked,
+            lambda outcome: self._answer(outcome, len(checked.readings), done),
+            message.message_id,
+        )
+
+    def _answer(self, outcome: Outcome, readings: int, done: Callable[[Receipt], None]) -> None:
+        if isinstance(outcome, Taken):
+            self._counts["accepted"] += 1
+            self._counts["readings"] += readings
+            self._counts["duplicates"] += outcome.duplicate
+            done(Stored(duplicate=outcome.duplicate))
+            return
+        code = _REFUSALS.get(outcome.code, ReadingRefusal.INTERNAL)
+        self._refuse(done, Refused(code=code, detail=outcome.detail, retry_after_s=outcome.retry_after_s))
+
+    def _refuse(self, done: Callable[[Receipt], None], refused: Refused) -> None:
+        self._counts[f"refused_{refused.code}"] += 1
+        done(refused)
+
+    def _addressee(self, principal: Principal, message: DeviceMessage) -> ConnectedThing:
+        if principal.kind is PrincipalKind.THING and principal.thing_id != message.thing_id:
+            raise _Wrong(ReadingRefusal.FOREIGN_THING, f"{principal.name} may not speak for {message.thing_id}")
+        if principal.kind not in {PrincipalKind.THING, PrincipalKind.LINK}:
+            raise _Wrong(ReadingRefusal.FOREIGN_THING, "only things and their links report readings")
+        thing = self._registry.find(message.thing_id)
+        if thing is not None:
+            return thing
+        if self._registry.record(message.thing_id) is not None:
+            raise _Wrong(ReadingRefusal.RETIRED_THING, f"{message.thing_id} is retired or its profile is gone")
+        raise _Wrong(ReadingRefusal.UNKNOWN_THING, f"{message.thing_id} is not registered")
+
+
+def _checked(message: DeviceMessage, profile: ThingProfile) -> DeviceMessage:
+    """Return the message with every reading in its profile's unit.
+
+    Raises:
+        _Wrong: the first reading that the profile does not allow, with what was expected.
+    """
+    if not message.readings:
+        raise _Wrong(ReadingRefusal.EMPTY, "the message holds no reading")
+    readings = tuple(_fitted(reading, profile) for reading in message.readings)
+    return message if readings == message.readings else replace(message, readings=readings)
+
+
+def _fitted(reading: Reading, profile: ThingProfile) -> Reading:
+    spec = profile.properties.get(reading.name)
+    if spec is None:
+        names = ", ".join(sorted(profile.properties))
+        raise _Wrong(
+            ReadingRefusal.UNKNOWN_PROPERTY, f"{reading.name!r} is no property of {profile.name}; it has {names}"
+        )
+    if not _is_of_kind(reading, spec):
+        raise _Wrong(
+            ReadingRefusal.WRONG_TYPE, f"{reading.name}: expected {spec.kind}, got {type(reading.value).__name__}"
+        )
+    if spec.kind is not PropertyKind.NUMBER:
+        return reading
+    value = _converted(reading, spec)
+    _check_range(reading.name, value, spec)
+    if value == reading.value and reading.unit == spec.unit:
+        return reading
+    return replace(reading, value=value, unit=spec.unit)
+
+
+def _is_of_kind(reading: Reading, spec: PropertySpec) -> bool:
+    if spec.kind is PropertyKind.NUMBER and isinstance(reading.value, bool):
+        return False
+    return isinstance(reading.value, _TYPES[spec.kind])
+
+
+def _converted(reading: Reading, spec: PropertySpec) -> float:
+    value = float(reading.value)  # type: ignore[arg-type] # its kind was checked
+    if reading.unit is None or spec.unit is None or reading.unit == spec.unit:
+        return value
+    try:
+        return convert(value, reading.unit, spec.unit)
+    except (UnknownUnit, NoConversion) as error:
+        hint = "" if known(reading.unit) else " (see the SenML unit registry)"
+        raise _Wrong(ReadingRefusal.WRONG_UNIT, f"{reading.name}: {error}{hint}") from error
+
+
+def _check_range(name: str, value: float, spec: PropertySpec) -> None:
+    low = float("-inf") if spec.minimum is None else spec.minimum
+    high = float("inf") if spec.maximum is None else spec.maximum
+    if not low <= value <= high:
+        raise _Wrong(
+            ReadingRefusal.OUT_OF_RANGE, f"{name}: expected {low:g} to {high:g} {spec.unit or ''}, got {value:g}"
+        )
