@@ -10,6 +10,9 @@ from actors.model.things import ThingRecord
 from actors.thing.state import NeedState, SlotState, ThingState
 
 _DAY_S = 86400.0
+_FEWEST_SAMPLES = 3
+_SHORTEST_HISTORY_S = 6 * 3600.0
+"""A rate of use from less would be a guess."""
 _CLOSE_LOOK = 4.0
 """The quantiles are worked out only when the plain rate says empty within this many delivery times."""
 
@@ -108,6 +111,8 @@ def _days_left(slot: SlotState, spec: SlotSpec, now: datetime) -> tuple[float, f
     """Return (10 % quantile, median) of the days until empty, from now; None while that is far off or unknown."""
     lead = spec.delivery_days + spec.safety_days
     rate = _use_per_day(slot)
+    if len(slot.samples) < _FEWEST_SAMPLES or slot.samples[-1][0] - slot.samples[0][0] < _SHORTEST_HISTORY_S:
+        return None
     if rate <= 0 or slot.samples[-1][1] / rate > _CLOSE_LOOK * lead:
         return None
     start = slot.samples[0][0]
