@@ -13,7 +13,7 @@ from actors.model.readings import Reading
 from actors.ports import Clock
 from protocols.backoff import next_delay_s
 
-RETRY_CAP_S: Final = 2.0
+RETRY_CAP_S: Final = 1.0
 
 
 class Acknowledged(Struct, frozen=True, kw_only=True):
