@@ -122,7 +122,7 @@ class WebApi:
             return self._related(operation, table, row, resource)
         if operation.headers.get("if-none-match") == etag(row) and "$expand" not in operation.query:
             return Answer(status=304, headers={"ETag": etag(row)})
-        return json_answer(200, self._representation(operation, table, row), {"ETag": etag(row)})
+        return json_answer(200, self._representation(operation, table, row, expands=True), {"ETag": etag(row)})
 
     def _related(self, operation: Operation, table: Table, row: Mapping[str, Any], resource: Resource) -> Answer:
         collection = table.collections.get(resource.rest)
@@ -207,14 +207,18 @@ class WebApi:
     ) -> Answer:
         if operation.preferences.get("return") != "representation":
             return Answer(status=204, headers={"OData-EntityId": address, "Location": address}, entity=address)
-        body = self._representation(operation, table, row)
+        body = self._representation(operation, table, row, expands=operation.method == "POST")
         applied = {"Preference-Applied": "return=representation"}
         return json_answer(201 if created else 200, body, applied, entity=address)
 
-    def _representation(self, operation: Operation, table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _representation(
+        self, operation: Operation, table: Table, row: Mapping[str, Any], *, expands: bool
+    ) -> dict[str, Any]:
+        """Return a row as the query wants it; an update ignores ``$expand``, as documented."""
         query = operation.query
         context = {"@odata.context": f"{operation.root}/$metadata#{table.entity_set}/$entity"}
-        return context | render(table, row, select_of(table, query)) | expand(self._environment, table, row, query)
+        related = expand(self._environment, table, row, query) if expands else {}
+        return context | render(table, row, select_of(table, query)) | related
 
     def _find(self, table: Table, resource: Resource) -> Mapping[str, Any] | None:
         if resource.guid:
