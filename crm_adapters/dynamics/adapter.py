@@ -164,7 +164,8 @@ class DynamicsAdapter:
     async def _resume(self, order: PurchaseOrder, duplicate: Duplicate) -> PlaceOutcome:
         """Submit an order of ours that was made and never submitted, unless a person took it in hand."""
         is_ours = duplicate.record.fingerprint == order.fingerprint
-        if not self._config.submit_orders or not is_ours or duplicate.record.status is not RecordStatus.OPEN:
+        is_wanted = self._config.submit_orders and not order.is_test
+        if not is_wanted or not is_ours or duplicate.record.status is not RecordStatus.OPEN:
             return duplicate
         row = await self._register.row(table_of(RecordKind.ORDER, self._config), order.key)
         if not isinstance(row, dict) or not is_unsubmitted(row):

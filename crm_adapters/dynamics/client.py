@@ -22,7 +22,6 @@ _HEADERS: Final = {
     "If-None-Match": "null",
 }
 _CONTINUE: Final = {"Prefer": "odata.continue-on-error"}
-_PAGE: Final = {"Prefer": "odata.maxpagesize=500"}
 _LARGEST_PAGES: Final = 50
 
 
@@ -43,10 +42,11 @@ class DataverseClient:
     def __init__(self, config: DynamicsConfig, keeper: TokenKeeper) -> None:
         self._config = config
         self._keeper = keeper
+        self._paged = {"Prefer": f"odata.maxpagesize={config.page_size}"}
 
     async def read(self, path: str) -> WireAnswer | Failure:
         """Read one row or one page; a row that is absent is an answer."""
-        answer = await self._send(path, "GET", None, _PAGE, writes=False)
+        answer = await self._send(path, "GET", None, self._paged, writes=False)
         if not isinstance(answer, WireAnswer) or answer.is_absent:
             return answer
         return failure_of(answer, writes=False) or _with_json(answer)

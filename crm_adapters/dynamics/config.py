@@ -1,7 +1,7 @@
 """What an operator writes to connect a Dynamics 365 environment."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -27,7 +27,7 @@ class AmountPlace(StrEnum):
 
 
 class ColumnNames(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Custom columns, as the administrator named them."""
+    """Columns, as the administrator named them. ``account`` holds an owner's id, ``key`` ours: both alternate keys."""
 
     key: ColumnName = "new_hubkey"
     fingerprint: ColumnName = "new_hubfingerprint"
@@ -35,6 +35,8 @@ class ColumnNames(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     delivery_days: ColumnName = "new_deliverydays"
     shipping_minor: ColumnName = "new_shippingminor"
     tax_percent: ColumnName = "new_taxpercent"
+    coupons: ColumnName | Literal[""] = "new_coupons"
+    account: ColumnName = "accountnumber"
 
 
 class NavigationNames(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,6 +92,7 @@ class DynamicsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     columns: ColumnNames = ColumnNames()
     navigation: NavigationNames = NavigationNames()
     extra: dict[str, dict[str, Scalar]] = {}
+    page_size: Annotated[int, Meta(ge=1, le=5000)] = 500
     timeout_s: Annotated[float, Meta(gt=0, le=300)] = 30.0
     settle_s: Annotated[float, Meta(ge=0, le=3600)] = 0.0
     changes_overlap_s: Annotated[float, Meta(ge=0, le=3600)] = 5.0

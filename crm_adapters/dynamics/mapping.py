@@ -42,7 +42,7 @@ class ServiceReferences(Struct, frozen=True, kw_only=True):
 
 def account_address(owner: str, config: DynamicsConfig) -> str:
     """Return where an owner's account is, by the account number."""
-    return by_key("accounts", "accountnumber", config.account_numbers.get(owner, owner))
+    return by_key("accounts", config.columns.account, config.account_numbers.get(owner, owner))
 
 
 def asset_address(thing: str, config: DynamicsConfig) -> str:
@@ -88,7 +88,7 @@ def total_mismatch(order: PurchaseOrder) -> Permanent | None:
 
 
 def place_operations(order: PurchaseOrder, references: OrderReferences, config: DynamicsConfig) -> list[Operation]:
-    """Return the changeset that makes the order whole or not at all: header, lines, submission.
+    """Return the changeset that makes the order whole or not at all: header, lines, submission (not of a test order).
 
     The header is a keyed create-only PATCH, which fails where the alternate key is not active. Lines are rows of
     their own and not nested: deep insert is documented for POST only, and OData forbids it in a PATCH.
@@ -101,7 +101,7 @@ def place_operations(order: PurchaseOrder, references: OrderReferences, config: 
         Operation(method="POST", path="salesorderdetails", body={"salesorderid@odata.bind": f"/{header}", **line})
         for line in _line_bodies(order, references, config)
     ]
-    if config.submit_orders:
+    if config.submit_orders and not order.is_test:
         operations.append(Operation(method="PATCH", path=header, body=SUBMITTED, headers=UPDATE_ONLY))
     return operations
 
@@ -310,7 +310,7 @@ def _case_body(request: ServiceRequest, config: DynamicsConfig) -> Body:
 
 def _name_of(order: PurchaseOrder) -> str:
     titles = ", ".join(f"{line.quantity} x {line.title}" for line in order.lines)
-    return f"[test] {titles}" if order.is_test else titles
+    return f"TEST {titles}" if order.is_test else titles
 
 
 def _address(prefix: str, place: Place) -> Body:

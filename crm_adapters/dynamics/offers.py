@@ -1,5 +1,6 @@
 """Price lists as offers: what a thing's owner would pay in the end."""
 
+import re
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
@@ -14,7 +15,10 @@ from crm_adapters.dynamics.config import DynamicsConfig
 
 Row = Mapping[str, Any]
 
-REFUSED_COUPON: Final = "discount_code_invalid"
+_PERCENT: Final = re.compile(r"^\d{1,3}(\.\d+)?$")
+INVALID_COUPON: Final = "discount_code_invalid"
+NOT_COMBINABLE: Final = "discount_code_combination_disallowed"
+"""Reasons of ACP's discount extension."""
 
 
 class Listing(Struct, frozen=True, kw_only=True):
@@ -26,6 +30,8 @@ class Listing(Struct, frozen=True, kw_only=True):
     people_price: Money
     shipping: Money
     tax_percent: Decimal
+    coupons: dict[str, Decimal]
+    """Percentages off the goods by code."""
     delivery_days: float | None
     references: dict[str, str]
 
@@ -34,7 +40,8 @@ def price_query(skus: Iterable[str], currency: str, config: DynamicsConfig) -> s
     """Return the address that lists the active products' prices on both lists."""
     lists = tuple(dict.fromkeys(name for name in (config.price_list, config.people_price_list) if name))
     names = config.columns
-    product = f"name,productnumber,{names.delivery_days},{names.shipping_minor},{names.tax_percent}"
+    optional = (names.delivery_days, names.shipping_minor, names.tax_percent, names.coupons)
+    product = ",".join(("name", "productnumber", *(name for name in optional if name)))
     return with_options(
         "productpricelevels",
         select="amount,_productid_value,_pricelevelid_value,_uomid_value,_transactioncurrencyid_value",
@@ -65,8 +72,11 @@ def offer_of(listing: Listing, query: OfferQuery, connection: str, config: Dynam
     """Return the offer for the wanted quantity: tax is on the reduced goods and on shipping."""
     goods = listing.people_price.times(query.quantity)
     reduced = listing.machine_price.times(query.quantity)
-    discounts = (Discount(title=f"Price list {config.price_list}", amount=goods - reduced),) if goods != reduced else ()
-    tax = percent_of(reduced + listing.shipping, listing.tax_percent)
+    machine = (Discount(title=f"price list {config.price_list}", amount=goods - reduced),) if goods != reduced else ()
+    by_coupon, refused = _coupons(listing, query.coupons, reduced)
+    discounts = (*machine, *by_coupon)
+    taxable = landed_cost(goods, discounts, listing.shipping, Money.zero(query.currency))
+    tax = percent_of(taxable, listing.tax_percent)
     return Offer(
         offer_id=OfferId(f"{connection}:{listing.sku}:{listing.references['uomid']}"),
         connection=connection,
@@ -77,7 +87,7 @@ def offer_of(listing: Listing, query: OfferQuery, connection: str, config: Dynam
         unit_price=listing.people_price,
         goods=goods,
         discounts=discounts,
-        refused_coupons=tuple(RefusedCoupon(code=code, reason=REFUSED_COUPON) for code in query.coupons),
+        refused_coupons=refused,
         shipping=listing.shipping,
         tax=tax,
         landed=landed_cost(goods, discounts, listing.shipping, tax),
@@ -90,6 +100,29 @@ def percent_of(amount: Money, percent: Decimal) -> Money:
     """Return a percentage of an amount, rounded half-even to minor units."""
     exact = Decimal(amount.minor) * percent / 100
     return Money(minor=int(exact.quantize(Decimal(1), ROUND_HALF_EVEN)), currency=amount.currency)
+
+
+def percentages(written: str) -> dict[str, Decimal]:
+    """Return the percentages of coupons written as in ``MACHINE5=5;SPRING=10``; what cannot be read does not count."""
+    pairs = (pair.partition("=") for pair in written.split(";"))
+    return {code.strip(): Decimal(percent.strip()) for code, _, percent in pairs if _PERCENT.match(percent.strip())}
+
+
+def _coupons(
+    listing: Listing, codes: tuple[str, ...], reduced: Money
+) -> tuple[tuple[Discount, ...], tuple[RefusedCoupon, ...]]:
+    """Return what the best coupon takes off the reduced goods, and why the others do not count."""
+    best = max(
+        (code for code in codes if code in listing.coupons), key=lambda code: listing.coupons[code], default=None
+    )
+    refused = tuple(
+        RefusedCoupon(code=code, reason=NOT_COMBINABLE if code in listing.coupons else INVALID_COUPON)
+        for code in codes
+        if code != best
+    )
+    if best is None:
+        return (), refused
+    return (Discount(title=f"coupon {best}", amount=percent_of(reduced, listing.coupons[best])),), refused
 
 
 def _listing(prices: Mapping[str, Row], currency: str, config: DynamicsConfig) -> Listing | None:
@@ -109,6 +142,7 @@ def _listing(prices: Mapping[str, Row], currency: str, config: DynamicsConfig) -
         people_price=max(listed, machine),
         shipping=Money(minor=int(product.get(names.shipping_minor) or 0), currency=currency),
         tax_percent=Decimal(str(product.get(names.tax_percent) or 0)),
+        coupons=percentages(str(product.get(names.coupons) or "")),
         delivery_days=None if days is None else float(days),
         references={
             "productid": str(row["_productid_value"]),

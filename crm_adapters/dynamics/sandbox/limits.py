@@ -61,8 +61,9 @@ class ServiceProtection:
     def headers(self) -> dict[str, str]:
         """Return what the platform tells about what is left."""
         spent = sum(spent for _, spent in self._recent)
+        left = self._limits.requests - len(self._recent) - self._running
         return {
-            "x-ms-ratelimit-burst-remaining-xrm-requests": str(max(0, self._limits.requests - len(self._recent))),
+            "x-ms-ratelimit-burst-remaining-xrm-requests": str(max(0, left)),
             "x-ms-ratelimit-time-remaining-xrm-requests": f"{max(0.0, self._limits.execution_s - spent):.2f}",
         }
 

@@ -73,6 +73,7 @@ class _Seeder:
             "new_deliverydays": item.delivery_days,
             "new_shippingminor": item.shipping_minor,
             "new_taxpercent": item.tax_percent,
+            "new_coupons": ";".join(f"{code}={percent}" for code, percent in item.coupons.items()),
             "defaultuomid@odata.bind": f"/uoms({unit})",
             "defaultuomscheduleid@odata.bind": f"/uomschedules({schedule})",
         }

@@ -108,7 +108,7 @@ _CUSTOMERS: Final = (
     _table(
         "account",
         text("name", length=160, level=Level.APPLICATION),
-        text("accountnumber", length=20),
+        text("accountnumber", length=100),  # 20 as delivered; the adapter's README asks to lengthen it
         text("description", length=2000),
         *_address("address1"),
         lookups=(to("primarycontactid", "contact"), _CURRENCY),
@@ -142,6 +142,7 @@ _CATALOGUE: Final = (
         number("new_deliverydays"),
         whole("new_shippingminor"),
         number("new_taxpercent"),
+        text("new_coupons", length=500),
         lookups=(
             to("defaultuomscheduleid", "uomschedule", level=Level.SYSTEM),
             to("defaultuomid", "uom", level=Level.SYSTEM),

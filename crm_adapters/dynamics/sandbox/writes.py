@@ -5,7 +5,7 @@ from typing import Any
 
 from crm_adapters.dynamics.sandbox.environment import Environment
 from crm_adapters.dynamics.sandbox.errors import refuse
-from crm_adapters.dynamics.sandbox.payloads import PayloadReader
+from crm_adapters.dynamics.sandbox.payloads import PayloadReader, canonical
 from crm_adapters.dynamics.sandbox.rules import NO_RULES, RULES
 from crm_adapters.dynamics.sandbox.schema import Level, Table
 from crm_adapters.dynamics.sandbox.tables import TABLES, status_reasons
@@ -28,7 +28,7 @@ class Writer:
         payload = self._reader.read(table, body)
         if "statecode" in payload.values:
             raise refuse(400, "InvalidArgument", f"statecode cannot be set when a {table.name} is created")
-        values: dict[str, Any] = {**_defaults(table), **key, **payload.values}
+        values: dict[str, Any] = {**_defaults(table), **_key_values(table, key), **payload.values}
         rules = RULES.get(table.name, NO_RULES)
         rules.before_create(self._environment, values)
         self._require(table, values)
@@ -94,6 +94,14 @@ def _defaults(table: Table) -> dict[str, Any]:
     }
     state, reasons = next(iter(status_reasons(table.name).items()))
     return {**values, "statecode": state, "statuscode": reasons[0]}
+
+
+def _key_values(table: Table, key: Mapping[str, str]) -> dict[str, Any]:
+    """Return what an address says about the row; ids and lookups are taken as they are."""
+    return {
+        name: canonical(table, table.columns[name], value) if name in table.columns else value
+        for name, value in key.items()
+    }
 
 
 def _check_status(table: Table, state: int, reason: int) -> None:

@@ -30,7 +30,16 @@ def test_a_filter_selects(crm: Any, text: str, wanted: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["name", "name eq", "unicorn eq 1", "name eq 'x' or", "(name eq 'x'", "name like 'x'", "name eq 'a' 'b'", "a/b/c eq 1"],
+    [
+        "name",
+        "name eq",
+        "unicorn eq 1",
+        "name eq 'x' or",
+        "(name eq 'x'",
+        "name like 'x'",
+        "name eq 'a' 'b'",
+        "a/b/c eq 1",
+    ],
 )
 def test_a_filter_that_cannot_be_read_is_refused(crm: Any, text: str) -> None:
     assert crm("GET", f"products?$filter={text}").status == 400
@@ -54,7 +63,9 @@ def test_rows_are_ordered_by_several_columns(crm: Any) -> None:
 
 def test_a_lookup_and_a_collection_are_expanded(crm: Any) -> None:
     order = crm.order(order_details=[crm.line()])
-    said = crm("GET", f"salesorders({order})?$select=name&$expand=order_details($select=quantity),pricelevelid($select=name)")
+    said = crm(
+        "GET", f"salesorders({order})?$select=name&$expand=order_details($select=quantity),pricelevelid($select=name)"
+    )
     assert said.body["pricelevelid"]["name"] == "Things"
     assert [line["quantity"] for line in said.body["order_details"]] == [2]
 
