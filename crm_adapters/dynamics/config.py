@@ -1,7 +1,9 @@
 """What an operator writes to connect a Dynamics 365 environment."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta, Struct
 
@@ -9,6 +11,10 @@ from actors.model.secrets import Secret
 
 WebUrl = Annotated[str, Meta(pattern="^https?://[^/?#]+/?$")]
 ColumnName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$")]
+OptionalColumn = Annotated[str, Meta(pattern="^([a-z][a-z0-9_]*)?$")]
+"""Empty: the environment has none."""
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
 Scalar = str | int | float | bool
 
 
@@ -35,7 +41,7 @@ class ColumnNames(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     delivery_days: ColumnName = "new_deliverydays"
     shipping_minor: ColumnName = "new_shippingminor"
     tax_percent: ColumnName = "new_taxpercent"
-    coupons: ColumnName | Literal[""] = "new_coupons"
+    coupons: OptionalColumn = "new_coupons"
     account: ColumnName = "accountnumber"
 
 
@@ -61,6 +67,17 @@ class WorkingHours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     to_hour: Annotated[int, Meta(ge=1, le=24)] = 17
     time_zone: str = "UTC"
     step_minutes: Annotated[int, Meta(ge=5, le=240)] = 30
+
+    def __post_init__(self) -> None:
+        """Refuse a day that ends before it begins, and a time zone that nobody knows."""
+        if self.to_hour <= self.from_hour:
+            raise ValueError(f"to_hour: expected more than from_hour ({self.from_hour}), got {self.to_hour}")
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(
+                f"time_zone: expected an IANA name such as Europe/Berlin, got {self.time_zone!r}"
+            ) from error
 
 
 class DynamicsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,6 +113,13 @@ class DynamicsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timeout_s: Annotated[float, Meta(gt=0, le=300)] = 30.0
     settle_s: Annotated[float, Meta(ge=0, le=3600)] = 0.0
     changes_overlap_s: Annotated[float, Meta(ge=0, le=3600)] = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuse to send the secret or a token in the clear to another machine."""
+        for name, url in (("org_url", self.org_url), ("login_url", self.login_url)):
+            parts = urlsplit(url)
+            if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+                raise ValueError(f"{name}: expected an https address, got {url!r}")
 
     @property
     def origin(self) -> str:
