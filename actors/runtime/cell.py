@@ -1,0 +1,214 @@
+"""The cell: what the system keeps for one actor. It is the actor's address and its context in one object."""
+
+from typing import TYPE_CHECKING, Any, final
+
+from actors.runtime import delivery, lifecycle, stash
+from actors.runtime.actor import Actor, ChildT, Context, Reply
+from actors.runtime.errors import ActorStopped, NameTaken
+from actors.runtime.extras import Extras
+from actors.runtime.kinds import Kind
+from actors.runtime.mailbox import Box
+from actors.runtime.messages import Envelope
+from actors.runtime.metering import KindMeter
+from actors.runtime.ref import ActorRef
+from actors.runtime.replies import LaterReply
+from actors.runtime.status import Status
+from actors.runtime.timers import IdleWatch, Timer
+
+if TYPE_CHECKING:
+    from actors.runtime.dispatcher import Dispatcher
+
+
+@final
+class Cell(ActorRef[Any], Context):
+    """One actor: eight slots, and ``extras`` only for what few actors need.
+
+    ``mailbox`` says what to do with a message. None: idle, make a list and queue the cell. A list or deque: append,
+    the cell is queued, at work or waiting. ``Held``: append, a restart is due. ``CLOSED``: dead letters.
+    """
+
+    __slots__ = ("actor", "dispatcher", "extras", "key", "mailbox", "meter", "parent", "status")
+
+    def __init__(self, dispatcher: "Dispatcher", parent: "Cell | None", key: str | int, meter: KindMeter) -> None:
+        self.dispatcher = dispatcher
+        self.parent = parent
+        self.key = key
+        self.meter = meter
+        self.mailbox: Box | tuple[None, ...] | None = None
+        self.status = Status.OPEN
+        self.extras: Extras | None = None
+        self.actor: Actor[Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"<actor {self.path}>"
+
+    # the address
+
+    @property
+    def path(self) -> str:
+        """Return the names from the top down to here."""
+        return "" if self.parent is None else f"{self.parent.path}/{self.name}"
+
+    @property
+    def alive(self) -> bool:
+        """Say whether messages are taken."""
+        return self.status <= Status.RESTARTING
+
+    def tell(self, message: Any) -> bool:
+        """Put a message into the mailbox; False when it was refused."""
+        dispatcher = self.dispatcher
+        sender = dispatcher.current
+        if sender is not None:
+            message = Envelope(message, sender)
+            if sender is dispatcher.door:
+                return delivery.admit(self, message)
+        box = self.mailbox
+        if box is None:
+            self.mailbox = [message]
+            dispatcher.ready.append(self)
+            if not dispatcher.awake:
+                dispatcher.wake()
+            return True
+        if len(box) < self.meter.short:
+            box.append(message)  # type: ignore[union-attr]  # CLOSED, the tuple, is never this short
+            return True
+        return delivery.admit(self, message)
+
+    def answer(self, message: Any) -> bool:
+        """Tell something the actor asked for: passes the bound."""
+        return delivery.put(self, Envelope(message, self.dispatcher.current, privileged=True))
+
+    async def ask(self, message: Any, *, timeout_s: float = 5.0) -> Any:
+        """Return what the handler answers; an idle actor answers inline."""
+        dispatcher = self.dispatcher
+        sender = dispatcher.current
+        envelope = Envelope(message, sender, True)  # noqa: FBT003 - hot: keywords cost a fifth of an inline ask
+        if self.mailbox is None and (sender is None or sender.waits):
+            result = dispatcher.run_inline(self, envelope)
+            if envelope.reply is None:
+                return result
+        else:
+            envelope.reply = dispatcher.loop.create_future()
+            delivery.admit(self, envelope)
+        envelope.asked_of = self
+        dispatcher.wheel.add(envelope, timeout_s)
+        try:
+            return await envelope.future(dispatcher.loop)
+        finally:
+            dispatcher.wheel.discard(envelope)
+
+    # the state, for the rest of the runtime
+
+    @property
+    def waits(self) -> bool:
+        """Say whether an ``async def`` handler or hook is under way."""
+        return self.extras is not None and self.extras.turn is not None
+
+    @property
+    def in_quarantine(self) -> bool:
+        """Say whether the actor failed too often."""
+        return self.status is Status.QUARANTINED
+
+    def more(self) -> Extras:
+        """Return the extras, made when first needed."""
+        if self.extras is None:
+            self.extras = Extras()
+        return self.extras
+
+    # the context
+
+    @property
+    def ref(self) -> ActorRef[Any]:
+        """Return the own address: this very object."""
+        return self
+
+    @property
+    def name(self) -> str:
+        """Return the last part of the path."""
+        return self.key if isinstance(self.key, str) else f"${self.key}"
+
+    @property
+    def sender(self) -> ActorRef[Any] | None:
+        """Return who told the present message."""
+        letter = self.dispatcher.letter
+        return letter.sender if letter.__class__ is Envelope else None
+
+    def spawn(self, kind: Kind[ChildT], name: str | None = None) -> ActorRef[ChildT]:
+        """Start a child."""
+        if not self.alive:
+            raise ActorStopped(self.path, f"is stopped and starts no child {name!r}")
+        key = self.dispatcher.key_for(name)
+        extras = self.more()
+        children = extras.children = {} if extras.children is None else extras.children
+        if key in children:
+            raise NameTaken(self.path, f"a child named {name!r} is alive")
+        child = Cell(self.dispatcher, self, key, self.dispatcher.meter_of(kind))
+        children[key] = child
+        lifecycle.be_born(child)
+        return child
+
+    def stop(self, ref: ActorRef[Any] | None = None) -> None:
+        """Stop this or another actor."""
+        lifecycle.stop(self if ref is None else cell_of(ref))
+
+    def watch(self, ref: ActorRef[Any]) -> None:
+        """Ask for one ``Terminated``."""
+        lifecycle.watch(self, cell_of(ref))
+
+    def unwatch(self, ref: ActorRef[Any]) -> None:
+        """Take a ``watch`` back."""
+        lifecycle.unwatch(self, cell_of(ref))
+
+    def reply_later(self) -> Reply:
+        """Keep the present question open."""
+        letter = self.dispatcher.letter
+        if letter.__class__ is not Envelope or not letter.asked:
+            return LaterReply(self, None)
+        letter.kept = True
+        letter.future(self.dispatcher.loop)
+        reply = LaterReply(self, letter)
+        extras = self.more()
+        extras.later = {} if extras.later is None else extras.later
+        extras.later[reply] = None
+        return reply
+
+    def stash(self) -> None:
+        """Put the present message aside."""
+        stash.put(self, self.dispatcher.letter)
+
+    def unstash(self) -> None:
+        """Put what was stashed back at the head of the mailbox."""
+        stash.put_back(self)
+
+    def start_timer(self, name: str, message: Any, *, after_s: float, every_s: float | None = None) -> None:
+        """Tell this actor something later."""
+        self.cancel_timer(name)
+        extras = self.more()
+        extras.timers = {} if extras.timers is None else extras.timers
+        due_s = self.dispatcher.monotonic() + after_s
+        timer = extras.timers[name] = Timer(self, name, message, due_s=due_s, every_s=every_s)
+        self.dispatcher.wheel.add(timer, after_s)
+
+    def cancel_timer(self, name: str) -> None:
+        """End a timer."""
+        timers = self.more().timers
+        timer = None if timers is None else timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+    def set_receive_timeout(self, after_s: float | None) -> None:
+        """Tell this actor when nothing came for a while."""
+        extras = self.more()
+        if extras.idle_watch is not None:
+            self.dispatcher.wheel.discard(extras.idle_watch)
+        extras.idle_watch = None if after_s is None else IdleWatch(self, after_s)
+        if extras.idle_watch is not None and after_s is not None:
+            extras.active_at_s = self.dispatcher.monotonic()
+            self.dispatcher.wheel.add(extras.idle_watch, after_s)
+
+
+def cell_of(ref: ActorRef[Any]) -> Cell:
+    """Return the cell behind an address."""
+    if not isinstance(ref, Cell):
+        raise TypeError(f"{ref!r} is no actor of this runtime")
+    return ref

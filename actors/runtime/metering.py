@@ -1,0 +1,57 @@
+"""Figures: what the system counts while it runs."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from actors.runtime.kinds import Kind
+from actors.runtime.mailbox import SHORT
+
+
+class KindFigures(Struct, frozen=True, kw_only=True):
+    """Counts of one kind since the start; ``live`` is how many there are now."""
+
+    live: int
+    handled: int
+    failed: int
+    restarted: int
+    quarantined: int
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """Counts of the whole system since the start."""
+
+    kinds: dict[str, KindFigures]
+    dead_letters: dict[str, int]
+    pumps: int
+    busy_s: float
+    ready: int
+    waiting: int
+    """Handlers and hooks that wait for something."""
+
+
+class KindMeter:
+    """The counters of one kind in one system, beside what the hot path needs of the kind."""
+
+    __slots__ = ("failed", "handled", "kind", "live", "quarantined", "restarted", "short")
+
+    def __init__(self, kind: Kind[Any]) -> None:
+        self.kind = kind
+        self.short = min(kind.capacity, SHORT)
+        self.live = self.handled = self.failed = self.restarted = self.quarantined = 0
+
+    def figures(self) -> KindFigures:
+        """Return the counts as they are."""
+        return KindFigures(
+            live=self.live,
+            handled=self.handled,
+            failed=self.failed,
+            restarted=self.restarted,
+            quarantined=self.quarantined,
+        )
+
+
+def add(one: KindFigures, other: KindFigures) -> KindFigures:
+    """Return the sums of two kinds that share a name."""
+    sums = {field: getattr(one, field) + getattr(other, field) for field in KindFigures.__struct_fields__}
+    return KindFigures(**sums)
