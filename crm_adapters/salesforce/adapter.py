@@ -49,11 +49,12 @@ from crm_adapters.salesforce.customers import Customers, Introduction
 from crm_adapters.salesforce.free_times import crew, crew_queries, free_times, taken_query
 from crm_adapters.salesforce.mapping import ACCOUNT, ASSET, RECORD, REQUEST, Part, Parties, TotalMismatch
 from crm_adapters.salesforce.price_books import PriceBooks, Priced
+from crm_adapters.salesforce.records import object_of, record_fields, record_of
 from crm_adapters.salesforce.soql import moment, select, text
 from crm_adapters.salesforce.wire import MOST_PARTS, Done, Refused, Row, Wire, client_credentials
 from crm_adapters.transport import TransportSettings, open_transport
 
-_UNREADABLE = (KeyError, TypeError, ValueError)
+_UNREADABLE = (ArithmeticError, KeyError, TypeError, ValueError)
 """What mapping raises for rows that are not as the API describes them."""
 
 
@@ -148,9 +149,9 @@ class SalesforceAdapter:
         """Look up what carries our key. A query, because a look-up by address answers 404 for a missing field too."""
         if kind is RecordKind.APPOINTMENT and not self._config.books_appointments:
             return Unsupported(capability="appointments")
-        fields = mapping.record_fields(kind, self._config)
+        fields = record_fields(kind, self._config)
         condition = f"{self._config.fields.key} = {text(key)}"
-        rows = await self._wire.query(select(fields, mapping.object_of(kind, self._config), (condition,)))
+        rows = await self._wire.query(select(fields, object_of(kind, self._config), (condition,)))
         if not isinstance(rows, list):
             return rows
         if len(rows) > 1:
@@ -169,7 +170,7 @@ class SalesforceAdapter:
         if found.record.status is RecordStatus.FULFILLED:
             said = f"{found.record.number} is {found.record.status_text}: it can be returned, not cancelled"
             return Permanent(code="ALREADY_FULFILLED", message=said, field="Status")
-        path = f"/sobjects/{mapping.object_of(kind, self._config)}/{quote(found.record.record_id, safe='')}"
+        path = f"/sobjects/{object_of(kind, self._config)}/{quote(found.record.record_id, safe='')}"
         body = mapping.cancellation(kind, reason, self._config)
         answer = await self._wire.send("PATCH", path, writes=True, body=body)
         return answer if isinstance(answer, Failure) else await self.find_by_key(key, kind)
@@ -181,7 +182,7 @@ class SalesforceAdapter:
         except BadCursor as error:
             return Permanent(code="BAD_CURSOR", message=str(error))
         kinds = kinds_followed(self._config)
-        before = [marks.get(mapping.object_of(kind, self._config), Mark()) for kind in kinds]
+        before = [marks.get(object_of(kind, self._config), Mark()) for kind in kinds]
         asked = [changes_query(kind, mark, self._config) for kind, mark in zip(kinds, before, strict=True)]
         results = await self._wire.queries(*asked)
         if not isinstance(results, tuple):
@@ -250,7 +251,7 @@ class SalesforceAdapter:
 
     def _record(self, kind: RecordKind, row: Row) -> CrmRecord | Transient:
         try:
-            return mapping.record_of(kind, row, self._config, self._wire.instance_url)
+            return record_of(kind, row, self._config, self._wire.instance_url)
         except _UNREADABLE as error:
             return Transient(reason=_unreadable(kind, error))
 
@@ -260,7 +261,7 @@ class SalesforceAdapter:
         marks: dict[str, Mark] = {}
         records: list[CrmRecord] = []
         for kind, mark, rows in zip(kinds, before, results, strict=True):
-            fresh, marks[mapping.object_of(kind, self._config)] = unseen(rows, mark, self._config)
+            fresh, marks[object_of(kind, self._config)] = unseen(rows, mark, self._config)
             read = [self._record(kind, row) for row in fresh]
             records += [record for record in read if isinstance(record, CrmRecord)]
         records.sort(key=lambda record: (record.changed_at is not None, record.changed_at))

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from actors.model.orders import RecordKind
 from crm_adapters.salesforce.config import SalesforceConfig
-from crm_adapters.salesforce.mapping import object_of, parse_moment, record_fields
+from crm_adapters.salesforce.records import object_of, parse_moment, record_fields
 from crm_adapters.salesforce.soql import moment, select
 
 Row = Mapping[str, Any]

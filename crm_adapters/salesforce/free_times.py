@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from actors.model.orders import AppointmentQuery, TimeSlot
 from crm_adapters.salesforce.config import SalesforceConfig
-from crm_adapters.salesforce.mapping import parse_moment
+from crm_adapters.salesforce.records import parse_moment
 from crm_adapters.salesforce.soql import moment, select, text, texts
 
 Row = Mapping[str, Any]

@@ -1,5 +1,6 @@
 """Price book entries to offers, priced as people and as things pay."""
 
+import re
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
@@ -135,4 +136,4 @@ def _percentages(written: str) -> dict[str, Decimal]:
 
 
 def _is_number(written: str) -> bool:
-    return written.strip().replace(".", "", 1).isdigit()
+    return re.fullmatch(r"\s*\d+(\.\d+)?\s*", written) is not None

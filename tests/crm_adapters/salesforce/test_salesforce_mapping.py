@@ -22,14 +22,13 @@ from crm_adapters.salesforce.mapping import (
     TotalMismatch,
     order_items,
     order_parts,
-    record_fields,
     service_parts,
     split,
     spread,
-    status_of,
     thing_key,
 )
 from crm_adapters.salesforce.offers import offer_of, prices_by_sku
+from crm_adapters.salesforce.records import record_fields, status_of
 from crm_adapters.salesforce.soql import query_path, select, text
 from crm_adapters.salesforce.wire import quota_share
 from crm_adapters.testing import OWNER, THING, order_from, service_request
@@ -41,7 +40,7 @@ ENTRIES = {"INK": "01uINK", "SHIPPING": "01uSHIP", "TAX": "01uTAX"}
 def entry(price: float, *, standard: bool) -> dict[str, Any]:
     book = {"IsStandard": standard}
     product = {"Name": "Ink", "StockKeepingUnit": "INK", "DeliveryDays__c": 2.0}
-    product |= {"ShippingMinor__c": 490, "TaxPercent__c": 19.0, "Coupons__c": "M5=5;BAD=x;M9=9"}
+    product |= {"ShippingMinor__c": 490, "TaxPercent__c": 19.0, "Coupons__c": "M5=5;BAD=x;DOT=.;M9=9"}
     ids = {"Id": f"01u{price}", "Pricebook2Id": f"01s{standard}"}
     return {**ids, "UnitPrice": price, "Pricebook2": book, "Product2": product}
 
