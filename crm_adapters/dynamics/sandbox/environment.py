@@ -16,6 +16,12 @@ _SPACE: Final = UUID("7c8e0f5a-1b1d-4a57-9d0a-5a2d3c6f9b10")
 _VERSION: Final = "versionnumber"
 MADE: Final = "#made"
 """Hidden: the place of a row among all rows ever made."""
+_INDEXED: Final = frozenset(
+    (collection.table, f"_{collection.column}_value")
+    for table in TABLES.values()
+    for collection in table.collections.values()
+)
+"""Lookups by which children are found without looking at every row."""
 _CENT: Final = Decimal("0.01")
 
 
@@ -123,6 +129,8 @@ class Environment:
 
     def pointing(self, table: str, value_name: str, guid: str) -> list[Mapping[str, Any]]:
         """Return the rows of ``table`` whose lookup points at ``guid``."""
+        if (table, value_name) in _INDEXED:
+            return [self.get(table, str(entry["id"])) for entry in self.tables.all(_children(table, value_name, guid))]
         return [row for row in self.rows(table) if row.get(value_name) == guid]
 
     def _delete_children(self, table: Table, value_name: str, guid: str) -> None:
@@ -130,6 +138,16 @@ class Environment:
             self.delete(table, str(child[table.primary_id]))
 
     def _reindex(self, table: Table, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        self._reindex_keys(table, old, new)
+        for value_name in (name for owner, name in _INDEXED if owner == table.name):
+            before, after = old.get(value_name), new.get(value_name)
+            guid = str((new or old)[table.primary_id])
+            if before is not None and before != after:
+                self.tables.delete(_children(table.name, value_name, str(before)), guid)
+            if after is not None and before != after:
+                self.tables.put(_children(table.name, value_name, str(after)), guid, {"id": guid})
+
+    def _reindex_keys(self, table: Table, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         for column in table.keys:
             before, after = _key_value(old, column), _key_value(new, column)
             if before == after:
@@ -162,6 +180,10 @@ def cents(value: object) -> Decimal:
 
 def _index(table: Table, column: str) -> str:
     return f"key {table.name} {column}"
+
+
+def _children(table: str, value_name: str, guid: str) -> str:
+    return f"rows of {table} by {value_name} {guid}"
 
 
 def _key_value(row: Mapping[str, Any], column: str) -> str | None:

@@ -27,6 +27,7 @@ class ServiceProtection:
         self._limits = limits
         self._clock = clock
         self._recent: deque[tuple[float, float]] = deque()
+        self._spent_s = 0.0
         self._running = 0
 
     def enter(self) -> float:
@@ -43,7 +44,7 @@ class ServiceProtection:
         if len(self._recent) >= self._limits.requests:
             text = f"Number of requests exceeded the limit of {self._limits.requests} over time window of 300 seconds."
             raise _refusal("RequestLimit", text, self._wait_s(now))
-        if sum(spent for _, spent in self._recent) >= self._limits.execution_s:
+        if self._spent_s >= self._limits.execution_s:
             spent_ms = int(self._limits.execution_s * 1000)
             text = (
                 f"Combined execution time of incoming requests exceeded limit of {spent_ms} milliseconds over time "
@@ -56,20 +57,21 @@ class ServiceProtection:
     def leave(self, began: float) -> None:
         """Count a request out."""
         self._running -= 1
-        self._recent.append((began, self._clock.monotonic() - began))
+        spent_s = self._clock.monotonic() - began
+        self._spent_s += spent_s
+        self._recent.append((began, spent_s))
 
     def headers(self) -> dict[str, str]:
         """Return what the platform tells about what is left."""
-        spent = sum(spent for _, spent in self._recent)
         left = self._limits.requests - len(self._recent) - self._running
         return {
             "x-ms-ratelimit-burst-remaining-xrm-requests": str(max(0, left)),
-            "x-ms-ratelimit-time-remaining-xrm-requests": f"{max(0.0, self._limits.execution_s - spent):.2f}",
+            "x-ms-ratelimit-time-remaining-xrm-requests": f"{max(0.0, self._limits.execution_s - self._spent_s):.2f}",
         }
 
     def _forget(self, now: float) -> None:
         while self._recent and self._recent[0][0] <= now - _WINDOW_S:
-            self._recent.popleft()
+            self._spent_s -= self._recent.popleft()[1]
 
     def _wait_s(self, now: float) -> int:
         return max(1, ceil(self._recent[0][0] + _WINDOW_S - now))
