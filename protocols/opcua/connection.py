@@ -13,6 +13,7 @@ from asyncua.crypto.uacrypto import CertProperties
 from asyncua.ua import uaerrors
 from msgspec import Struct
 
+from actors.model.errors import LinkDown
 from protocols.opcua.addressing import NodeAddress
 from protocols.opcua.config import EndpointConfig, Mode, Policy
 from protocols.opcua.faults import ANSWER_OR_PATH
@@ -224,9 +225,10 @@ def node_id(address: NodeAddress, namespaces: Sequence[str]) -> Any | None:
 async def _secure(client: Any, config: EndpointConfig) -> None:
     if config.certificate is None or config.private_key is None or config.server_certificate is None:
         return
-    secret = config.private_key_password
+    if config.policy is Policy.NONE:
+        return
     key = await _pem_or_der(config.private_key)
-    key.password = secret.reveal() if secret else None
+    key.password = config.private_key_password.reveal() if config.private_key_password else None
     await client.set_security(
         _POLICIES[config.policy],
         await _pem_or_der(config.certificate),
@@ -245,13 +247,27 @@ async def _pem_or_der(path: Path) -> CertProperties:
 async def _open_session(client: Any, config: EndpointConfig, ticket: SessionTicket | None) -> None:
     await client.connect_socket()
     await client.send_hello()
-    await client.open_secure_channel()
+    await _open_channel(client, config)
     if ticket is None:
         await client.create_session()
     else:
         show_ticket(client, ticket)
-    password = config.password.reveal() if config.password else None
-    await client.activate_session(username=config.user or None, password=password)
+    await client.activate_session(
+        username=config.user or None, password=config.password.reveal() if config.password else None
+    )
+
+
+async def _open_channel(client: Any, config: EndpointConfig) -> None:
+    """Open the secure channel. A server that cannot read or does not like our request may just not answer it."""
+    try:
+        await client.open_secure_channel()
+    except OSError as error:
+        if config.policy is Policy.NONE:
+            raise
+        raise LinkDown(
+            f"{config.url}: the server greets us and then does not open a secure channel; "
+            "if it stays so, check policy, mode and server_certificate of this endpoint"
+        ) from error
 
 
 def _notice(subscription_id: int, message: Any) -> Notice:

@@ -197,7 +197,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlantProcess]:
 
 
 @pytest.fixture
-async def hub() -> Hub:
+def hub() -> Hub:
     return Hub()
 
 
