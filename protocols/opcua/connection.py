@@ -2,37 +2,25 @@
 
 import asyncio
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from asyncua.crypto import security_policies
-from asyncua.crypto.uacrypto import CertProperties
 from asyncua.ua import uaerrors
 from msgspec import Struct
 
-from actors.model.errors import LinkDown
 from protocols.opcua.addressing import NodeAddress
-from protocols.opcua.config import EndpointConfig, Mode, Policy
+from protocols.opcua.config import EndpointConfig
 from protocols.opcua.faults import ANSWER_OR_PATH
 from protocols.opcua.mapping import Sample
+from protocols.opcua.opening import open_session
 from protocols.opcua.publishing import Notice, Undecodable
-from protocols.opcua.stack import SessionTicket, abort, fresh_client, show_ticket, ticket_of, ua
+from protocols.opcua.stack import SessionTicket, abort, plain_cancellation, ticket_of, ua
 
 MOST_ITEMS_PER_CALL: Final = 1000
 """Larger calls gain nothing, and some controllers take no more."""
 _GOODBYE_S: Final = 0.5
-_POLICIES: Final[Mapping[Policy, Any]] = {
-    Policy.BASIC256SHA256: security_policies.SecurityPolicyBasic256Sha256,
-    Policy.AES128_SHA256_RSAOAEP: security_policies.SecurityPolicyAes128Sha256RsaOaep,
-    Policy.AES256_SHA256_RSAPSS: security_policies.SecurityPolicyAes256Sha256RsaPss,
-}
-_MODES: Final = {
-    Mode.SIGN: ua.MessageSecurityMode.Sign,
-    Mode.SIGN_AND_ENCRYPT: ua.MessageSecurityMode.SignAndEncrypt,
-}
 _FACTS: Final = (
     ua.ObjectIds.Server_NamespaceArray,
     ua.ObjectIds.Server_ServerStatus_StartTime,
@@ -73,18 +61,7 @@ class Connection:
     @classmethod
     async def establish(cls, config: EndpointConfig, ticket: SessionTicket | None) -> "Connection":
         """Open a channel and take up the session of ``ticket``, or make a new session without one."""
-        client = fresh_client(config.url, config.request_timeout_s)
-        client.application_uri = config.application_uri
-        client.session_timeout = int(config.hold_s * 1000)
-        if config.user:
-            client.set_user(config.user)
-        try:
-            await _secure(client, config)
-            await _open_session(client, config, ticket)
-        except BaseException:
-            abort(client)
-            raise
-        return cls(client, config)
+        return cls(await open_session(config, ticket), config)
 
     @property
     def ticket(self) -> SessionTicket:
@@ -176,7 +153,8 @@ class Connection:
         """Renew the channel's keys after three quarters of their life (Part 4 section 5.6.2)."""
         while True:
             await asyncio.sleep(self._client.secure_channel_timeout * 0.75 / 1000)
-            await self._client.open_secure_channel(renew=True)
+            with plain_cancellation():
+                await self._client.open_secure_channel(renew=True)
             self._client.uaclient.revolve_security_token()
 
     async def close(self) -> None:
@@ -220,54 +198,6 @@ def node_id(address: NodeAddress, namespaces: Sequence[str]) -> Any | None:
             return ua.NodeId(base64.b64decode(address.identifier), index)
         case _:
             return ua.NodeId(address.identifier, index)
-
-
-async def _secure(client: Any, config: EndpointConfig) -> None:
-    if config.certificate is None or config.private_key is None or config.server_certificate is None:
-        return
-    if config.policy is Policy.NONE:
-        return
-    key = await _pem_or_der(config.private_key)
-    key.password = config.private_key_password.reveal() if config.private_key_password else None
-    await client.set_security(
-        _POLICIES[config.policy],
-        await _pem_or_der(config.certificate),
-        key,
-        server_certificate=await _pem_or_der(config.server_certificate),
-        mode=_MODES[config.mode],
-    )
-
-
-async def _pem_or_der(path: Path) -> CertProperties:
-    """Tell PEM from DER by content: asyncua goes by the file's extension."""
-    content = await asyncio.to_thread(path.read_bytes)
-    return CertProperties(content, extension="pem" if b"-----BEGIN" in content else "der")
-
-
-async def _open_session(client: Any, config: EndpointConfig, ticket: SessionTicket | None) -> None:
-    await client.connect_socket()
-    await client.send_hello()
-    await _open_channel(client, config)
-    if ticket is None:
-        await client.create_session()
-    else:
-        show_ticket(client, ticket)
-    await client.activate_session(
-        username=config.user or None, password=config.password.reveal() if config.password else None
-    )
-
-
-async def _open_channel(client: Any, config: EndpointConfig) -> None:
-    """Open the secure channel. A server that cannot read or does not like our request may just not answer it."""
-    try:
-        await client.open_secure_channel()
-    except OSError as error:
-        if config.policy is Policy.NONE:
-            raise
-        raise LinkDown(
-            f"{config.url}: the server greets us and then does not open a secure channel; "
-            "if it stays so, check policy, mode and server_certificate of this endpoint"
-        ) from error
 
 
 def _notice(subscription_id: int, message: Any) -> Notice:

@@ -8,12 +8,16 @@ What is private or undocumented there, and why we need it:
   what ActivateSession needs to take up a session on a new channel (Part 4 section 5.7.3). asyncua only knows that way
   inside its own reconnect, which waits for ever when a PublishRequest slips out too early, and throws away
   subscriptions that survived; we make a fresh ``Client`` for every attempt instead.
+- ``UaSession._send_request`` is the way of every request; its cancellations are made plain.
 - ``UaClient.session``, ``UaClient.protocol`` and ``UASocketProtocol.transport`` are replaced or aborted.
 
 Most of asyncua is generated, with types that checkers cannot follow: it is ``Any`` from here on, and what leaves
 ``protocols.opcua.connection`` has types of our own.
 """
 
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 from asyncua import ua as _ua  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType] - see above
@@ -29,6 +33,25 @@ class SilentSession(UaSession):
 
     def ensure_publish_loop(self) -> None:
         """Start nothing."""
+
+    async def _send_request(self, *args: Any, **kwargs: Any) -> Any:
+        with plain_cancellation():
+            return await super()._send_request(*args, **kwargs)
+
+
+@contextmanager
+def plain_cancellation() -> Generator[None]:
+    """Turn any kind of ``CancelledError`` into a plain one.
+
+    When a request is cancelled in the moment of its answer, asyncua (by way of wait_for2) raises a subclass, which
+    ``asyncio.TaskGroup`` and ``asyncio.timeout`` of Python 3.11 take for a failure: they compare by identity.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if type(error) is asyncio.CancelledError:
+            raise
+        raise asyncio.CancelledError from error
 
 
 class SessionTicket(Struct, frozen=True, kw_only=True):
