@@ -1,6 +1,6 @@
 """The thing actor: follows its readings, asks its community, notices needs and raises them, once an episode."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -92,9 +92,7 @@ class ThingCore:
         del at
         if isinstance(message, DeviceMessage):
             state = absorb(state, message, self._profiles[state.profile])
-        for event in events:
-            state = _evolve(state, event)
-        return state
+        return _evolve_all(state, events)
 
     def step(self, state: ThingState, message: ThingMessage, now: datetime) -> Step[ThingState]:
         """Decide on one message."""
@@ -164,7 +162,8 @@ class ThingCore:
                 events.append(NeedClosed(subject=subject, reason=reason))
                 effects += _closing(record, known, subject, reason)
             effects += self._experience(state, after, record, subject)
-        after = self.fold(after, None, tuple(events), now)
+        after = _evolve_all(after, events)
+        closed = len(events)
         opened = [*low_slots(after, profile, record, now), *active_faults(after, profile, record, now)]
         for need in opened:
             self._open(after, record, need, message, (events, effects))
@@ -172,7 +171,7 @@ class ThingCore:
             events.append(CommunityAsked(subject=question.subject, cycle=question.age))
             ask = AskCommunity(question=question, reply_to=thing_address(record.thing_id))
             effects.append(Tell(community_address(question.community_id), ask))
-        return Step(self.fold(state, message, tuple(events), now), tuple(events), tuple(effects))
+        return Step(_evolve_all(after, events[closed:]), tuple(events), tuple(effects))
 
     def _open(
         self,
@@ -271,6 +270,12 @@ class ThingCore:
             events.append(NeedClosed(subject=news.subject, reason=news.sentence, muted=True))
             effects.append(Note(_chain(record, known, news.subject), "need_closed", news.sentence))
         return Step(self.fold(state, None, tuple(events), now), tuple(events), tuple(effects))
+
+
+def _evolve_all(state: ThingState, events: Iterable[ThingEvent]) -> ThingState:
+    for event in events:
+        state = _evolve(state, event)
+    return state
 
 
 def _evolve(state: ThingState, event: ThingEvent) -> ThingState:

@@ -18,7 +18,9 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "health": ("hub.cli.health:health", "Ask a running hub how it is."),
     "things": ("hub.cli.things:things", "List, import, switch off and retire things."),
     "orders": ("hub.cli.orders:orders", "Follow orders and read why they were made."),
+    "mandates": ("hub.cli.mandates:mandates", "Say what things may buy, and take it back."),
     "approvals": ("hub.cli.approvals:approvals", "Decide on orders that wait for a person."),
+    "bench": ("hub.cli.bench:bench", "Measure this machine, as ratios against limits of the same run."),
 }
 """Name -> (where it is, one line of help), in the order that a newcomer meets them."""
 

@@ -1,0 +1,58 @@
+"""``iot2crm bench``: interleaved rounds, medians of the ratios of each round, flat keys."""
+
+import asyncio
+import statistics
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from hub.bench.appends import JournalAppender, RawAppender, rate
+from hub.bench.turns import TurnBench, row_bytes
+from hub.storage.sqlite import open_journal
+
+Say = Callable[[str], None]
+_ROUNDS = 5
+
+
+async def measure(say: Say, *, rounds: int = _ROUNDS, scale: float = 1.0) -> dict[str, float]:
+    """Return the medians; ``scale`` shrinks the work for a quick look."""
+    figures: dict[str, list[float]] = {}
+    for number in range(1, rounds + 1):
+        for key, value in (await _round(scale)).items():
+            figures.setdefault(key, []).append(value)
+        say(f"round {number} of {rounds}")
+    return {key: round(statistics.median(values), 4) for key, values in figures.items()}
+
+
+async def _round(scale: float) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for label, senders, readings in (("100", 100, 1), ("10k", 10_000, 1), ("10k_packed", 10_000, 10)):
+        total = int((20_000 if senders == 100 else 40_000) * scale)
+        raw, bare, turns = await _rates(senders, readings, total)
+        if readings == 1:
+            found[f"journal.append_{label}_vs_raw"] = bare / raw
+        found[f"turns.durable_{label}_vs_journal"] = turns / bare
+        found[f"turns.durable_{label}_per_s"] = turns
+    return found
+
+
+async def _rates(senders: int, readings: int, total: int) -> tuple[float, float, float]:
+    body = row_bytes(readings)
+    with tempfile.TemporaryDirectory(prefix="iot2crm-bench-") as name:
+        folder = Path(name)
+        raw = RawAppender(folder / "raw")
+        raw_rate = await rate(raw, senders=senders, total=total, body=body)
+        raw.close()
+        with open_journal(folder / "bare") as journal:
+            bare_rate = await rate(JournalAppender(journal), senders=senders, total=total, body=body)
+        with open_journal(folder / "turns") as journal:
+            bench = TurnBench(journal, min(senders, 10_000))
+            await bench.register()
+            turn_rate = await bench.rate(senders=senders, total=total, readings=readings, boot="b")
+            await bench.stop()
+    return raw_rate, bare_rate, turn_rate
+
+
+def run(say: Say, *, rounds: int = _ROUNDS, scale: float = 1.0) -> dict[str, float]:
+    """Measure on an event loop of its own."""
+    return asyncio.run(measure(say, rounds=rounds, scale=scale))

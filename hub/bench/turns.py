@@ -1,0 +1,131 @@
+"""Whole durable turns: bytes decoded, thing found, its real core, commit, answer; nothing left out but the socket."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from actors.dialogue import RegisterThing
+from actors.model.ids import CommunityId, InstallationId, OwnerId, ThingId
+from actors.model.profiles import PropertySpec, SkuChoice, SlotSpec, ThingProfile
+from actors.model.readings import DeviceMessage, Principal, PrincipalKind, Reading, Receipt, Refused
+from actors.model.things import Connection, ThingRecord
+from actors.runtime.engine import TurnEngine
+from actors.thing.core import ThingCore
+from hub.clock import SystemClock
+from hub.ingest import DurableSink
+from hub.registry import Registry
+from hub.storage.sqlite import SqliteJournal
+
+_PROPERTIES = 10
+
+
+class BenchFailed(Exception):
+    """What was measured did not do its work, so there is no figure."""
+
+
+class _Body(Struct):
+    seq: int
+    readings: list[Reading]
+
+
+class NoModels:
+    """No community has published a health model."""
+
+    def model(self, community_id: CommunityId, subject: str) -> Any:
+        """Return nothing."""
+        del community_id, subject
+
+
+def profile() -> ThingProfile:
+    """Return a thing with ten numbers, the first of them the level of a slot."""
+    names = [f"p{number}" for number in range(_PROPERTIES)]
+    slot = SlotSpec(level="p0", capacity=1e9, low_at=1, refill_step=1e8, skus=(SkuChoice(sku="S"),))
+    return ThingProfile(
+        name="bench",
+        title="bench",
+        model="bench",
+        properties={name: PropertySpec(unit="count") for name in names},
+        slots={"slot": slot},
+    )
+
+
+class TurnBench:
+    """An engine with ``things`` registered things, fed with device bytes."""
+
+    def __init__(self, journal: SqliteJournal, things: int) -> None:
+        kind = profile()
+        self._clock = SystemClock()
+        self._engine = TurnEngine(journal, self._clock)
+        self._engine.add_kind(ThingCore({"bench@1": kind}, NoModels(), InstallationId("bench")))
+        self._registry = Registry({"bench": kind}, {})
+        self._engine.on_record(self._registry.take)
+        self._sink = DurableSink(self._engine, self._registry)
+        self._engine.start()
+        self._decode = msgspec.json.Decoder(_Body).decode
+        self._things = [ThingId(f"t{number}") for number in range(things)]
+        self._principals = {
+            thing: Principal(kind=PrincipalKind.THING, name=thing, thing_id=thing) for thing in self._things
+        }
+
+    async def register(self) -> None:
+        """Register all things."""
+        for thing in self._things:
+            record = ThingRecord(
+                thing_id=thing, owner_id=OwnerId("o"), profile="bench", connection=Connection(protocol="http")
+            )
+            await self._engine.ask(f"thing/{thing}", RegisterThing(record=record, profile="bench@1"))
+
+    async def stop(self) -> None:
+        """Finish what was accepted."""
+        await self._engine.stop()
+
+    async def rate(self, *, senders: int, total: int, readings: int, boot: str) -> float:
+        """Return messages a second, each sender a thing with one message under way."""
+        loop = asyncio.get_running_loop()
+        each = max(1, total // senders)
+        started = loop.time()
+        async with asyncio.TaskGroup() as group:
+            for number in range(senders):
+                group.create_task(self._send(self._things[number % len(self._things)], each, readings, boot))
+        return each * senders / (loop.time() - started)
+
+    async def _send(self, thing: ThingId, count: int, readings: int, boot: str) -> None:
+        loop = asyncio.get_running_loop()
+        for seq in range(count):
+            answer: asyncio.Future[Receipt] = loop.create_future()
+            self._hand_in(thing, device_bytes(seq, readings), boot, answer)
+            receipt = await answer
+            if isinstance(receipt, Refused):
+                raise BenchFailed(receipt.detail)
+
+    def _hand_in(self, thing: ThingId, body: bytes, boot: str, answer: asyncio.Future[Receipt]) -> None:
+        decoded = self._decode(body)
+        message = DeviceMessage(
+            thing_id=thing,
+            message_id=f"{boot}:{decoded.seq}",
+            received_at=self._clock.now(),
+            readings=tuple(decoded.readings),
+            protocol="http",
+        )
+        self._sink.accept(self._principals[thing], message, answer.set_result)
+
+
+def device_bytes(seq: int, readings: int) -> bytes:
+    """Return what a device sends: ``readings`` numbers as JSON."""
+    told = [{"name": f"p{number}", "value": 1000.0 - seq * 0.01, "unit": "count"} for number in range(readings)]
+    return msgspec.json.encode({"seq": seq, "readings": told})
+
+
+def row_bytes(readings: int) -> bytes:
+    """Return what the journal keeps of such a message, for the bare append."""
+    message = DeviceMessage(
+        thing_id=ThingId("t1"),
+        message_id="b:1",
+        received_at=datetime.fromtimestamp(1_800_000_000, UTC),
+        readings=tuple(msgspec.json.decode(device_bytes(1, readings), type=_Body).readings),
+        protocol="http",
+    )
+    return msgspec.msgpack.encode(message)
