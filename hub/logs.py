@@ -56,7 +56,8 @@ def _enrich() -> list[Any]:
 def _rendering(log_format: LogFormat, stream: TextIO) -> list[Any]:
     on_terminal = stream.isatty()
     if log_format is LogFormat.CONSOLE or (log_format is LogFormat.AUTO and on_terminal):
-        return [structlog.dev.ConsoleRenderer(colors=on_terminal)]
+        # Not the default renderer: it prints local variables, and a secret may be among them.
+        return [structlog.dev.ConsoleRenderer(colors=on_terminal, exception_formatter=structlog.dev.plain_traceback)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
 
 

@@ -71,3 +71,18 @@ def test_libraries_warn_in_our_format_and_chat_not_at_all() -> None:
     library.warning("connection %s", "lost")
     line = json.loads(stream.getvalue())
     assert (line["event"], line["logger"], line["level"]) == ("connection lost", "asyncua.client", "warning")
+
+
+def test_a_traceback_on_a_terminal_shows_no_local_variables() -> None:
+    stream = io.StringIO()
+    set_up_logs(LogFormat.CONSOLE, stream=stream)
+    try:
+        _fail("canary-4711")
+    except LookupError:
+        structlog.get_logger().exception("failed")
+    assert "planted" in stream.getvalue()
+    assert "canary" not in stream.getvalue()
+
+
+def _fail(password: str) -> None:
+    raise LookupError(f"planted {len(password)}")

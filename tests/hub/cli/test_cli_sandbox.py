@@ -28,7 +28,10 @@ def test_a_sandbox_tells_its_address_and_credentials_serves_and_ends_on_sigterm(
                 assert answer.read() == b"[]"
         finally:
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=20)
+            assert process.stdout is not None
+            assert process.stderr is not None
+            out, err = process.stdout.read(), process.stderr.read()  # communicate would lose what is buffered
+            process.wait(timeout=20)
     assert (process.returncode, err) == (0, "")
     assert first.endswith(f"listens at {url}\n")
     assert "client_id = me" in out
