@@ -77,7 +77,7 @@ def test_a_traceback_on_a_terminal_shows_no_local_variables() -> None:
     stream = io.StringIO()
     set_up_logs(LogFormat.CONSOLE, stream=stream)
     try:
-        _fail("-".join(("canary", "4711")))
+        _fail(f"canary-{4000 + 711}")
     except LookupError:
         structlog.get_logger().exception("failed")
     assert "planted" in stream.getvalue()
