@@ -1,0 +1,149 @@
+"""Engine, SQLite journal, cores and a desk in one process, without sockets; it can crash at any commit."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+from fake_crm import FakeCrm
+from firm import INSTALLATION, PROFILES, settings
+
+from actors.community.core import CommunityCore
+from actors.community.health_index import HealthModel
+from actors.desk.desk import Desk, DeskSettings
+from actors.dialogue import COMPUTE_RELAY, AdviceGiven, ComputeAdvice, ComputeJob, desk_relay
+from actors.model.advice import Abstention
+from actors.owner.core import OwnerCore
+from actors.purchasing.core import OrderCore
+from actors.purchasing.view import OrderView
+from actors.runtime.cells import NotTaken, Taken
+from actors.runtime.engine import EngineSettings, TurnEngine
+from actors.runtime.journal import Batch, OutboxRow
+from actors.thing.core import ThingCore
+from hub.storage.sqlite import SqliteJournal, open_journal
+
+DESK = DeskSettings(again_s=0.001, probe_base_s=0.001, probe_cap_s=0.002, request_s=1.0, turn_grace_s=0.05)
+
+
+class RunningClock:
+    """The system's clock, for an engine on a real loop."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)  # noqa: TID251 - a real engine on a real loop wants real time
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+class MortalJournal:
+    """A journal that dies at its ``dies_at``-th commit: before writing it, or after it and before anybody knows."""
+
+    def __init__(self, journal: SqliteJournal, *, dies_at: int = 0, writes_last: bool = True) -> None:
+        self._journal = journal
+        self._dies_at = dies_at
+        self._writes_last = writes_last
+        self.commits = 0
+        self.died = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    def commit(self, batch: Batch, done: Callable[[Exception | None], None]) -> None:
+        self.commits += 1
+        if self.died.is_set():
+            return
+        if self.commits != self._dies_at:
+            self._journal.commit(batch, done)
+        elif self._writes_last:
+            self._journal.commit(batch, lambda _error: self.died.set())
+        else:
+            self.died.set()
+
+
+class NoModels:
+    """No community has a health model."""
+
+    def model(self, community_id: str, subject: str) -> HealthModel | None:
+        return None
+
+
+class SilentPeers:
+    """The computing relay of a community that knows nothing."""
+
+    def __init__(self, engine: TurnEngine) -> None:
+        self._engine = engine
+
+    def work(self, row: OutboxRow, *, recovered: bool) -> None:
+        job: ComputeJob = msgspec.msgpack.decode(row.body, type=ComputeJob)
+        if not isinstance(job, ComputeAdvice):
+            self._engine.discard(row.outbox_id)
+            return
+        question = job.question
+        advice = Abstention(
+            correlation_id=question.correlation_id,
+            topic=question.topic,
+            subject=question.subject,
+            reason="no_evidence",
+            sentence="nobody has used one up yet",
+            answered_at=question.asked_at + timedelta(seconds=1),
+        )
+        self._engine.complete(row.outbox_id, job.reply_to, AdviceGiven(advice=advice))
+
+
+class SmallHub:
+    """A hub between two crashes."""
+
+    def __init__(self, engine: TurnEngine, journal: MortalJournal) -> None:
+        self.engine = engine
+        self.journal = journal
+
+    async def until(self, condition: Callable[[], bool], within_s: float = 10.0) -> bool:
+        """Wait for a condition; False when the hub died first."""
+        async with asyncio.timeout(within_s):
+            while not condition():
+                if self.journal.died.is_set():
+                    return False
+                await asyncio.sleep(0.001)
+        return True
+
+    async def acknowledged(self, address: str, message: Any, message_id: str = "") -> bool:
+        """Hand in a message and say whether it was acknowledged before the hub died."""
+        outcomes: list[Taken | NotTaken] = []
+        self.engine.submit(address, message, outcomes.append, message_id)
+        return await self.until(lambda: bool(outcomes)) and isinstance(outcomes[0], Taken)
+
+    def orders(self) -> list[OrderView]:
+        """Return the orders as owners see them."""
+        rows = self.journal.records("order")
+        return [msgspec.json.decode(row.body, type=OrderView) for row in rows]
+
+
+@asynccontextmanager
+async def small_hub(
+    path: Path, crm: FakeCrm, *, dies_at: int = 0, writes_last: bool = True, batch_turns: int = 2048
+) -> AsyncIterator[SmallHub]:
+    """Open the hub on a data directory; leaving the context is a crash: nothing is drained."""
+    clock = RunningClock()
+    with open_journal(path) as sqlite:
+        journal = MortalJournal(sqlite, dies_at=dies_at, writes_last=writes_last)
+        engine = TurnEngine(journal, clock, EngineSettings(batch_turns=batch_turns, snapshot_every=3))
+        engine.add_kind(ThingCore(PROFILES, NoModels(), INSTALLATION))
+        engine.add_kind(OwnerCore())
+        engine.add_kind(CommunityCore())
+        engine.add_kind(OrderCore(settings(connections={"shop": crm.capabilities})))
+        desk = Desk("shop", crm, engine, clock, Random(1), DESK)
+        engine.add_relay(desk_relay("shop"), desk)
+        engine.add_relay(COMPUTE_RELAY, SilentPeers(engine))
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(desk.run())
+            engine.start()
+            try:
+                yield SmallHub(engine, journal)
+            finally:
+                journal.died.set()
+                running.cancel()
+                await engine.stop(within_s=0.0)
