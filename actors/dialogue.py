@@ -191,6 +191,7 @@ class AskReservation(Message, frozen=True, kw_only=True):
 
     key: OrderKey
     thing_id: ThingId
+    subject: str
     kind: NeedKind
     candidates: tuple[Candidate, ...]
     is_test: bool = False
@@ -345,7 +346,10 @@ class CancelReported(Message, frozen=True, kw_only=True):
 
 
 class DeadlinePassed(Message, frozen=True, kw_only=True):
-    """A deadline of the order's own: ``advice``, ``offers``, ``source_again``, ``status``, ``times`` or ``expiry``."""
+    """A deadline of the order's own passed.
+
+    ``advice``, ``offers``, ``source_again``, ``status``, ``times``, ``blocked`` or ``expiry``.
+    """
 
     name: str
 

@@ -7,6 +7,7 @@ import secrets
 import signal
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -21,7 +22,7 @@ from actors.desk.desk import Desk
 from actors.dialogue import COMPUTE_RELAY, community_address, desk_relay
 from actors.model.ids import CommunityId, InstallationId
 from actors.model.readings import Principal, PrincipalKind
-from actors.owner.core import OwnerCore
+from actors.owner.core import OwnerCore, OwnerLimits
 from actors.ports import Clock, CrmAdapter, CrmDeps, ProtocolAdapter, ProtocolDeps
 from actors.purchasing.core import OrderCore
 from actors.purchasing.sourcing import PurchasingSettings
@@ -117,7 +118,11 @@ class _Parts:
             advice_s=max(waits, default=5.0),
         )
         self._engine.add_kind(ThingCore(profiles, self._compute, self._installation))
-        self._engine.add_kind(OwnerCore())
+        limits = OwnerLimits(
+            max_orders_per_7_days=self._config.limits.max_orders_per_7_days,
+            min_between_orders=timedelta(hours=self._config.limits.min_hours_between_orders),
+        )
+        self._engine.add_kind(OwnerCore(limits))
         self._engine.add_kind(CommunityCore())
         self._engine.add_kind(OrderCore(purchasing))
 

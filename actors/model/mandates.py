@@ -74,3 +74,5 @@ class Verdict(StrEnum):
     OVER_ORDER_LIMIT = "over_order_limit"
     OVER_BUDGET = "over_budget"
     WRONG_CURRENCY = "wrong_currency"
+    TOO_MANY_ORDERS = "too_many_orders"
+    TOO_SOON = "too_soon"

@@ -1,6 +1,6 @@
 """The owner's rules: who may buy what, how much is left, what is switched off. Grants are request and answer."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -27,12 +27,14 @@ from actors.model.mandates import Mandate, Verdict
 from actors.model.needs import NeedKind
 from actors.owner.judgement import SENTENCES, budget_meter, judge_candidate, judge_mandate
 from actors.owner.state import (
+    REMEMBERED,
     Blocked,
     Cleared,
     Landed,
     MandateGranted,
     OwnerEvent,
     OwnerState,
+    RecentOrder,
     Reservation,
     Reserved,
     Settled,
@@ -55,6 +57,13 @@ OwnerMessage = (
 _MAY_BUY = frozenset({Verdict.ALLOWED, Verdict.NEEDS_APPROVAL})
 
 
+class OwnerLimits(Struct, frozen=True, kw_only=True):
+    """What holds whatever a thing thinks it needs (``[limits]`` of the configuration)."""
+
+    max_orders_per_7_days: int = 3
+    min_between_orders: timedelta = timedelta(hours=1)
+
+
 class OffAcknowledged(Struct, frozen=True, kw_only=True):
     """The answer to ``SwitchOff``: from now on nothing leaves; these requests had left before."""
 
@@ -69,6 +78,9 @@ class OwnerCore:
     state_type = OwnerState
     message_type = OwnerMessage
     event_type = OwnerEvent
+
+    def __init__(self, limits: OwnerLimits | None = None) -> None:
+        self._limits = limits or OwnerLimits()
 
     def initial(self, name: str) -> OwnerState:
         """Return an owner without any rule: nothing may be bought."""
@@ -106,7 +118,7 @@ class OwnerCore:
             case SwitchOn(thing_id=thing_id):
                 return (SwitchedOn(thing_id=thing_id),), _wake(state, "switched on"), "on"
             case AskReservation():
-                return (*_reserve(state, message, now), None)
+                return (*_reserve(state, message, self._limits, now), None)
             case AskClearance():
                 return (*_clear(state, message, now), None)
             case AttemptEnded(key=key):
@@ -143,7 +155,7 @@ def _switched_off(state: OwnerState, thing_id: ThingId) -> Verdict | None:
 
 
 def _reserve(
-    state: OwnerState, ask: AskReservation, now: datetime
+    state: OwnerState, ask: AskReservation, limits: OwnerLimits, now: datetime
 ) -> tuple[tuple[OwnerEvent, ...], tuple[Effect, ...]]:
     """Judge afresh: an earlier reservation of the same order is given back first."""
     events: tuple[OwnerEvent, ...] = ()
@@ -151,7 +163,7 @@ def _reserve(
     if ask.key in state.reservations:
         events, effects = _settle(state, SettleReservation(key=ask.key, spent=None))
         state = evolve(state, events[0])
-    best, refusals = _judge(state, ask, now)
+    best, refusals = _judge(state, ask, limits, now)
     if best is None:
         verdict = refusals[0].verdict if refusals else Verdict.NO_MANDATE
         answer = ReservationAnswered(verdict=verdict, sentence=SENTENCES[verdict], refusals=refusals)
@@ -170,9 +182,10 @@ def _reserve(
         offer_id=candidate.offer_id,
         refusals=refusals,
     )
+    order = RecentOrder(key=ask.key, subject=ask.subject, at=now)
     metered = _metered(reservation, mandate.budget.minor)
     return (
-        (*events, Reserved(key=ask.key, reservation=reservation)),
+        (*events, Reserved(key=ask.key, reservation=reservation, order=order)),
         (*effects, *metered, Tell(order_address(ask.key), answer)),
     )
 
@@ -186,11 +199,13 @@ def _metered(reservation: Reservation, cap: int) -> tuple[Effect, ...]:
 _Best = tuple[Verdict, Mandate, Candidate]
 
 
-def _judge(state: OwnerState, ask: AskReservation, now: datetime) -> tuple[_Best | None, tuple[Refusal, ...]]:
+def _judge(
+    state: OwnerState, ask: AskReservation, limits: OwnerLimits, now: datetime
+) -> tuple[_Best | None, tuple[Refusal, ...]]:
     """Return the first candidate that a mandate allows, and why the ones before it are not allowed."""
-    off = _switched_off(state, ask.thing_id)
-    if off is not None:
-        return None, (Refusal(connection="", sku="", verdict=off),)
+    stop = _switched_off(state, ask.thing_id) or _over_limits(state, ask, limits, now)
+    if stop is not None:
+        return None, (Refusal(connection="", sku="", verdict=stop),)
     covering, verdict = _covering(state, ask.thing_id, ask.kind, now)
     if not covering:
         return None, (Refusal(connection="", sku="", verdict=verdict),)
@@ -203,6 +218,18 @@ def _judge(state: OwnerState, ask: AskReservation, now: datetime) -> tuple[_Best
                 return (verdict, mandate, candidate), tuple(refusals)
             refusals.append(Refusal(connection=candidate.connection, sku=candidate.sku, verdict=verdict))
     return None, tuple(refusals)
+
+
+def _over_limits(state: OwnerState, ask: AskReservation, limits: OwnerLimits, now: datetime) -> Verdict | None:
+    """Stop a thing that orders too often, before anyone is asked; test things spend nothing and may try."""
+    if ask.is_test:
+        return None
+    others = [order for order in state.recent.get(ask.thing_id, ()) if order.key != ask.key]
+    if sum(order.at > now - REMEMBERED for order in others) >= limits.max_orders_per_7_days:
+        return Verdict.TOO_MANY_ORDERS
+    if any(order.subject == ask.subject and order.at > now - limits.min_between_orders for order in others):
+        return Verdict.TOO_SOON
+    return None
 
 
 def _covering(state: OwnerState, thing_id: ThingId, kind: NeedKind, now: datetime) -> tuple[list[Mandate], Verdict]:

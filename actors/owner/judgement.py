@@ -22,6 +22,8 @@ SENTENCES = {
     Verdict.OVER_ORDER_LIMIT: "the price is above the mandate's limit for one order; raise the limit or order yourself",
     Verdict.OVER_BUDGET: "the rest of the budget is too small; raise the budget or wait for the next period",
     Verdict.WRONG_CURRENCY: "the offer is in another currency than the mandate; no rate is agreed",
+    Verdict.TOO_MANY_ORDERS: "this thing ordered too often in seven days; it stops buying until that is over",
+    Verdict.TOO_SOON: "this thing ordered for the same need only just before; it waits",
 }
 
 

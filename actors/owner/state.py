@@ -1,13 +1,17 @@
 """What an owner's actor knows: mandates, switches, and the money that is spoken for."""
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors.model.base import Instant
 from actors.model.ids import MandateId, OrderKey, ThingId
 from actors.model.mandates import Mandate
 from actors.model.money import Money
+
+REMEMBERED: Final = timedelta(days=7)
 
 
 class Reservation(Struct, frozen=True, kw_only=True):
@@ -18,6 +22,14 @@ class Reservation(Struct, frozen=True, kw_only=True):
     amount: Money | None
     meter: str
     under_way: bool = False
+
+
+class RecentOrder(Struct, frozen=True, kw_only=True):
+    """An order that a thing was allowed; ``at`` is when it was first reserved."""
+
+    key: OrderKey
+    subject: str
+    at: Instant
 
 
 class OwnerState(Struct, frozen=True, kw_only=True):
@@ -32,6 +44,8 @@ class OwnerState(Struct, frozen=True, kw_only=True):
     """Meter -> minor units reserved or spent."""
     blocked: tuple[OrderKey, ...] = ()
     """Orders to tell when something changes."""
+    recent: dict[ThingId, tuple[RecentOrder, ...]] = {}
+    """What each thing ordered lately, for the limits that hold whatever the deciding code thinks."""
 
 
 class Event(Struct, frozen=True, kw_only=True, tag=True):
@@ -62,6 +76,7 @@ class Reserved(Event, frozen=True, kw_only=True):
 
     key: OrderKey
     reservation: Reservation
+    order: RecentOrder
 
 
 class Blocked(Event, frozen=True, kw_only=True):
@@ -105,8 +120,8 @@ def evolve(state: OwnerState, event: OwnerEvent) -> OwnerState:
             return replace(state, all_off_by="", blocked=())
         case SwitchedOn(thing_id=thing_id):
             return replace(state, things_off=_without(state.things_off, thing_id), blocked=())
-        case Reserved(key=key, reservation=reservation):
-            return _reserve(state, key, reservation)
+        case Reserved(key=key, reservation=reservation, order=order):
+            return _remember(_reserve(state, key, reservation), reservation.thing_id, order)
         case Blocked(key=key):
             return replace(state, blocked=(*(k for k in state.blocked if k != key), key))
         case Cleared(key=key):
@@ -126,6 +141,15 @@ def _reserve(state: OwnerState, key: OrderKey, reservation: Reservation) -> Owne
     used = {**state.used, reservation.meter: state.used.get(reservation.meter, 0) + minor}
     blocked = tuple(k for k in state.blocked if k != key)
     return replace(state, reservations={**state.reservations, key: reservation}, used=used, blocked=blocked)
+
+
+def _remember(state: OwnerState, thing_id: ThingId, order: RecentOrder) -> OwnerState:
+    known = state.recent.get(thing_id, ())
+    if any(former.key == order.key for former in known):
+        return state
+    since = order.at - REMEMBERED
+    kept = (*(former for former in known if former.at > since), order)
+    return replace(state, recent={**state.recent, thing_id: kept})
 
 
 def _mark(state: OwnerState, key: OrderKey, *, under_way: bool) -> OwnerState:

@@ -160,6 +160,8 @@ def _take_deadline(turn: Turn, settings: PurchasingSettings, name: str) -> None:
             turn.work(turn.data.connection, LookUp(key=turn.key, kind=_record_kind(turn)))
         case "times" if state is OrderState.PLACED and turn.data.booking is None:
             placing.search_times(turn, settings)
+        case "blocked":
+            _try_again(turn, settings, "time has passed")
         case "expiry":
             placing.expire(turn)
         case _:

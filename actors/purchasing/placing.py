@@ -39,7 +39,7 @@ from actors.model.outcomes import (
     Unsupported,
 )
 from actors.purchasing.choosing import booking_key_of
-from actors.purchasing.sourcing import PurchasingSettings, queue, source
+from actors.purchasing.sourcing import PurchasingSettings, block, queue, source
 from actors.purchasing.state import (
     BookingKnown,
     BookingStarted,
@@ -79,7 +79,7 @@ def take_clearance(turn: Turn, settings: PurchasingSettings, verdict: Verdict, s
     if verdict is not Verdict.ALLOWED:
         turn.note("clearance", sentence, verdict=verdict)
         if purpose == "place":
-            turn.move(OrderState.BLOCKED, verdict, sentence, "the order is tried again when that changes")
+            block(turn, settings, verdict, sentence)
         else:
             turn.happen(ClearanceAsked(purpose=""))
             turn.pause(sentence)
@@ -377,7 +377,7 @@ def _kind(turn: Turn) -> RecordKind:
 def _end(turn: Turn, state: OrderState, code: str, sentence: str, next_step: str = "") -> None:
     """Reach an end: free what is reserved and tell the thing."""
     turn.move(state, code, sentence, next_step)
-    for name in ("expiry", "advice", "offers", "source_again", "status", "times"):
+    for name in ("expiry", "advice", "offers", "source_again", "status", "times", "blocked"):
         turn.forget(name)
     spent = None
     if state is OrderState.FULFILLED and isinstance(turn.data.request, PurchaseOrder):

@@ -49,6 +49,8 @@ class PurchasingSettings(Struct, frozen=True, kw_only=True):
     expiry_days: float = 14.0
     visit_within_days: float = 14.0
     booking_rounds: int = 3
+    blocked_s: float = 3600.0
+    """A blocked order asks again so often: a new period brings a new budget, and limits pass."""
 
 
 def begin(turn: Turn, settings: PurchasingSettings, order: RaiseNeed) -> None:
@@ -139,9 +141,7 @@ def take_reservation(turn: Turn, settings: PurchasingSettings, answer: Reservati
     if answer.mandate_id is None:
         turn.happen(MandateAnswered(verdict=answer.verdict))
         turn.note("mandate", answer.sentence, verdict=answer.verdict, refusals=answer.refusals)
-        turn.move(
-            OrderState.BLOCKED, answer.verdict, answer.sentence, "change the mandate; the order is then tried again"
-        )
+        block(turn, settings, answer.verdict, answer.sentence)
         return
     connection, offer, request = _request(turn, settings, answer.offer_id, answer.mandate_id)
     turn.happen(
@@ -158,6 +158,12 @@ def take_reservation(turn: Turn, settings: PurchasingSettings, answer: Reservati
         turn.move(OrderState.AWAITING_APPROVAL, "needs_approval", _approval_sentence(turn), "approve or reject it")
         return
     queue(turn, "inside_mandate", "inside the mandate; waits for its turn at the CRM")
+
+
+def block(turn: Turn, settings: PurchasingSettings, verdict: Verdict, sentence: str) -> None:
+    """Stop with a reason; tried again when the owner changes something, and from time to time."""
+    turn.move(OrderState.BLOCKED, verdict, sentence, "change what the reason names; the order is then tried again")
+    turn.remind("blocked", settings.blocked_s)
 
 
 def approve(turn: Turn, by: str) -> str:
@@ -198,6 +204,7 @@ def _ask_mandate(turn: Turn, candidates: tuple[Candidate, ...]) -> None:
     ask = AskReservation(
         key=turn.key,
         thing_id=need.thing_id,
+        subject=need.subject,
         kind=need.kind,
         candidates=candidates,
         is_test=turn.order.is_test,
