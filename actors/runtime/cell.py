@@ -7,7 +7,6 @@ from actors.runtime.actor import Actor, ChildT, Context, Reply
 from actors.runtime.errors import ActorStopped, NameTaken
 from actors.runtime.extras import Extras
 from actors.runtime.kinds import Kind
-from actors.runtime.mailbox import Box
 from actors.runtime.messages import Envelope
 from actors.runtime.metering import KindMeter
 from actors.runtime.ref import ActorRef
@@ -34,7 +33,7 @@ class Cell(ActorRef[Any], Context):
         self.parent = parent
         self.key = key
         self.meter = meter
-        self.mailbox: Box | tuple[None, ...] | None = None
+        self.mailbox: Any = None  # Box | CLOSED | None; the hot path tells them apart in a way checkers do not see
         self.status = Status.OPEN
         self.extras: Extras | None = None
         self.actor: Actor[Any] | None = None
@@ -70,7 +69,7 @@ class Cell(ActorRef[Any], Context):
                 dispatcher.wake()
             return True
         if len(box) < self.meter.short:
-            box.append(message)  # type: ignore[union-attr]  # CLOSED, the tuple, is never this short
+            box.append(message)
             return True
         return delivery.admit(self, message)
 
@@ -82,13 +81,13 @@ class Cell(ActorRef[Any], Context):
         """Return what the handler answers; an idle actor answers inline."""
         dispatcher = self.dispatcher
         sender = dispatcher.current
-        envelope = Envelope(message, sender, True)  # noqa: FBT003 - hot: keywords cost a fifth of an inline ask
         if self.mailbox is None and (sender is None or sender.waits):
-            result = dispatcher.run_inline(self, envelope)
-            if envelope.reply is None:
+            result = dispatcher.run_inline(self, message, sender)
+            if result.__class__ is not Envelope:
                 return result
+            envelope: Envelope = result
         else:
-            envelope.reply = dispatcher.loop.create_future()
+            envelope = Envelope(message, sender, asked=True, reply=dispatcher.loop.create_future())
             delivery.admit(self, envelope)
         envelope.asked_of = self
         dispatcher.wheel.add(envelope, timeout_s)
@@ -130,16 +129,18 @@ class Cell(ActorRef[Any], Context):
     @property
     def sender(self) -> ActorRef[Any] | None:
         """Return who told the present message."""
-        letter = self.dispatcher.letter
+        letter = self.dispatcher.present_letter()
         return letter.sender if letter.__class__ is Envelope else None
 
     def spawn(self, kind: Kind[ChildT], name: str | None = None) -> ActorRef[ChildT]:
         """Start a child."""
-        if not self.alive:
+        if self.status > Status.RESTARTING:
             raise ActorStopped(self.path, f"is stopped and starts no child {name!r}")
         key = self.dispatcher.key_for(name)
-        extras = self.more()
-        children = extras.children = {} if extras.children is None else extras.children
+        extras = self.extras or self.more()
+        children = extras.children
+        if children is None:
+            children = extras.children = {}
         if key in children:
             raise NameTaken(self.path, f"a child named {name!r} is alive")
         child = Cell(self.dispatcher, self, key, self.dispatcher.meter_of(kind))
@@ -161,7 +162,7 @@ class Cell(ActorRef[Any], Context):
 
     def reply_later(self) -> Reply:
         """Keep the present question open."""
-        letter = self.dispatcher.letter
+        letter = self.dispatcher.present_letter()
         if letter.__class__ is not Envelope or not letter.asked:
             return LaterReply(self, None)
         letter.kept = True
@@ -174,7 +175,7 @@ class Cell(ActorRef[Any], Context):
 
     def stash(self) -> None:
         """Put the present message aside."""
-        stash.put(self, self.dispatcher.letter)
+        stash.put(self, self.dispatcher.present_letter())
 
     def unstash(self) -> None:
         """Put what was stashed back at the head of the mailbox."""

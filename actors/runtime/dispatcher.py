@@ -14,7 +14,7 @@ from actors.runtime.dead_letters import DeadLetters, DeadReason
 from actors.runtime.errors import ActorFailed
 from actors.runtime.kinds import Kind
 from actors.runtime.lane import Lane, Turn
-from actors.runtime.messages import START, Envelope, is_tick
+from actors.runtime.messages import INLINE, START, Envelope, is_tick
 from actors.runtime.metering import KindMeter
 from actors.runtime.replies import give
 from actors.runtime.settings import SystemSettings
@@ -32,6 +32,7 @@ class Dispatcher:
 
     __slots__ = (
         "_budget",
+        "_inline",
         "_keys",
         "_meters",
         "_outside",
@@ -79,8 +80,7 @@ class Dispatcher:
         self.letter: Any = None
         self.at_s = monotonic()
         self.restarting = 0
-        self.pumps = 0
-        self.busy_s = 0.0
+        self.pumps, self.busy_s = 0, 0.0
         self.give_up = on_give_up
         self.root_gone: asyncio.Future[None] = self.loop.create_future()
         self.wheel = Wheel(monotonic, settings.tick_s, self.context)
@@ -92,6 +92,7 @@ class Dispatcher:
         self._budget = settings.message_budget
         self._meters: dict[int, KindMeter] = {}
         self._keys = 0
+        self._inline: tuple[Any, Cell | None] = None, None
         self._settled: list[asyncio.Future[None]] = []
 
     # what cells ask for
@@ -150,13 +151,12 @@ class Dispatcher:
     # turns
 
     def _pump(self) -> None:
-        monotonic, ready, turn = self.monotonic, self.ready, self._turn
+        monotonic, ready = self.monotonic, self.ready
         self.at_s = started_s = monotonic()
         ends_s = started_s + self.slice_s
         try:
             while ready and self.at_s < ends_s:
-                for _ in range(min(len(ready), CLOCK_EVERY)):
-                    turn(ready.popleft())
+                self._take_turns(min(len(ready), CLOCK_EVERY))
                 self.at_s = monotonic()
         finally:
             self.current, self.letter = self._outside, None
@@ -168,39 +168,41 @@ class Dispatcher:
             else:
                 self._tell_settled()
 
-    def _turn(self, cell: "Cell") -> None:  # noqa: PLR0915 - the hot loop: calls would cost more than branches
-        self.current = cell
-        handled = 0
+    def _take_turns(self, turns: int) -> None:  # noqa: PLR0912, PLR0915 - the hot loop: calls cost more than branches
+        ready, budget = self.ready, self._budget
         letter: Any = None
         result: Any
-        try:
-            while True:
-                box = cell.mailbox
-                if type(box) is list:
-                    letter = box.pop(0)
-                elif type(box) is deque:
-                    letter = box.popleft()
-                else:
-                    break
-                self.letter = letter
-                plain = type(letter) is not Envelope
-                result = cell.actor.receive(cell, letter) if plain else self._open(cell, letter)  # type: ignore[union-attr]
-                if result is not None and result.__class__ is CoroutineType:
-                    self.wait_for(cell, letter, result)
-                    break
-                handled += 1
-                if not cell.mailbox or handled >= self._budget:
-                    break
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - supervision judges what a handler raises
-            supervision.fail(cell, letter, error)
-        cell.meter.handled += handled
-        extras = cell.extras
-        if extras is not None:
-            self._end_rare_turn(cell, handled)
-        elif not cell.mailbox:
-            cell.mailbox = None
-        else:
-            self.ready.append(cell)
+        for _ in range(turns):
+            self.current = cell = ready.popleft()
+            handled = 0
+            try:
+                while True:
+                    box = cell.mailbox
+                    if box.__class__ is list:
+                        self.letter = letter = box.pop(0)
+                    elif box.__class__ is deque:
+                        self.letter = letter = box.popleft()
+                    else:
+                        break
+                    if letter.__class__ is Envelope:
+                        result = self._open(cell, letter)
+                    else:
+                        result = cell.actor.receive(cell, letter)  # type: ignore[union-attr]  # open cells have one
+                    if result is not None and result.__class__ is CoroutineType:
+                        self.wait_for(cell, letter, result)
+                        break
+                    handled += 1
+                    if not cell.mailbox or handled >= budget:
+                        break
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - supervision judges what is raised
+                supervision.fail(cell, letter, error)
+            cell.meter.handled += handled
+            if cell.extras is not None:
+                self._end_rare_turn(cell, handled)
+            elif cell.mailbox:
+                ready.append(cell)
+            else:
+                cell.mailbox = None
 
     def _end_rare_turn(self, cell: "Cell", handled: int) -> None:
         extras = cell.more()
@@ -234,20 +236,20 @@ class Dispatcher:
             give(cell, envelope, result)
         return None
 
-    def run_inline(self, cell: "Cell", envelope: Envelope) -> Any:
-        """Handle a question at once. When ``envelope`` has a future afterwards, the answer comes through that."""
+    def run_inline(self, cell: "Cell", message: Any, sender: "Cell | None") -> Any:
+        """Handle a question at once and return the answer, or its envelope when the answer comes later."""
         outer, outer_letter = self.current, self.letter
-        self.current, self.letter = cell, envelope
+        self.current, self.letter, self._inline = cell, INLINE, (message, sender)
         cell.mailbox = []
         try:
-            result = self.context.run(cell.actor.receive, cell, envelope.message)  # type: ignore[union-attr]  # idle
+            result = self.context.run(cell.actor.receive, cell, message)  # type: ignore[union-attr]  # idle: it has one
             if result is not None and result.__class__ is CoroutineType:
-                envelope.future(self.loop)
-                self.wait_for(cell, envelope, result)
+                self.wait_for(cell, self._asked_envelope(), result)
             else:
                 cell.meter.handled += 1
+            letter = self.letter
         except (Exception, asyncio.CancelledError) as error:
-            supervision.fail(cell, envelope, error)
+            supervision.fail(cell, self.present_letter(), error)
             raise ActorFailed(cell.path, f"failed: {error!r}") from error
         finally:
             self.current, self.letter = outer or self._outside, outer_letter
@@ -257,7 +259,19 @@ class Dispatcher:
                 cell.mailbox = None
             else:
                 self.enqueue(cell)
-        return result
+        return result if letter is INLINE or letter.reply is None else letter
+
+    def present_letter(self) -> Any:
+        """Return what is being handled; makes the envelope of an inline question, which starts without one."""
+        if self.letter is INLINE:
+            message, sender = self._inline
+            self.letter = Envelope(message, sender, asked=True)
+        return self.letter
+
+    def _asked_envelope(self) -> Envelope:
+        envelope: Envelope = self.present_letter()
+        envelope.future(self.loop)
+        return envelope
 
     def _end_inline(self, cell: "Cell") -> None:
         cell.more().active_at_s = self.monotonic()

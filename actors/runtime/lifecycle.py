@@ -31,25 +31,16 @@ def be_born(cell: "Cell") -> None:
     """Make the first incarnation; its maker's exception goes to whoever spawned it."""
     meter = cell.meter
     try:
-        cell.actor = actor = meter.kind.make(cell)
+        cell.actor = actor = meter.make(cell)
     except BaseException:
         stop_children(cell)
         _leave_family(cell)
         raise
     meter.live += 1
-    if wants_start(actor):
+    if meter.wants_start(actor):
         delivery.put(cell, Envelope(START, privileged=True))
     if meter.kind.receive_timeout_s is not None:
         cell.set_receive_timeout(meter.kind.receive_timeout_s)
-
-
-def wants_start(actor: Actor[Any]) -> bool:
-    """Say whether the ``started`` hook does anything."""
-    return _defines(actor, "started")
-
-
-def _defines(actor: Actor[Any], hook: str) -> bool:
-    return getattr(type(actor), hook) is not getattr(Actor, hook)
 
 
 def stop(cell: "Cell", reason: StopReason = StopReason.STOPPED, detail: str = "") -> None:
@@ -115,7 +106,7 @@ def _stay(_cell: "Cell") -> None:
 def release(cell: "Cell", then: Then) -> None:
     """Run the incarnation's ``stopped`` hook once, then go on; a failing hook is logged and changes nothing."""
     actor, cell.actor = cell.actor, None
-    if actor is None or not _defines(actor, "stopped"):
+    if actor is None or not _has_stopped_hook(actor):
         then(cell)
         return
     with cell.dispatcher.acting_as(cell):
@@ -128,6 +119,11 @@ def release(cell: "Cell", then: Then) -> None:
         cell.dispatcher.wait_for(cell, None, cast("Coroutine[Any, Any, Any]", result), then)
     else:
         then(cell)
+
+
+def _has_stopped_hook(actor: Actor[Any]) -> bool:
+    made: type[Any] = type(actor)
+    return made.stopped is not Actor[Any].stopped
 
 
 def hook_failed(cell: "Cell", error: BaseException) -> None:

@@ -42,6 +42,10 @@ START: Final = object()
 """In an envelope: call the ``started`` hook."""
 
 
+INLINE: Final = object()
+"""In place of the present letter: a question that runs inline, for which no envelope was needed so far."""
+
+
 def is_tick(letter: Any) -> bool:
     """Say whether this came from the actor's own timer, which does not count as activity."""
     return letter.__class__ is Envelope and letter.timer is not None

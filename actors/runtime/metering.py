@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from actors.runtime.actor import Actor
 from actors.runtime.kinds import Kind
 from actors.runtime.mailbox import SHORT
 
@@ -33,12 +34,22 @@ class Figures(Struct, frozen=True, kw_only=True):
 class KindMeter:
     """The counters of one kind in one system, beside what the hot path needs of the kind."""
 
-    __slots__ = ("failed", "handled", "kind", "live", "quarantined", "restarted", "short")
+    __slots__ = ("failed", "handled", "kind", "live", "made", "make", "quarantined", "restarted", "short", "starts")
 
     def __init__(self, kind: Kind[Any]) -> None:
         self.kind = kind
+        self.make = kind.make
         self.short = min(kind.capacity, SHORT)
+        self.made: type[Any] | None = None
+        self.starts = False
         self.live = self.handled = self.failed = self.restarted = self.quarantined = 0
+
+    def wants_start(self, actor: Actor[Any]) -> bool:
+        """Say whether the actor has a ``started`` hook; looked up once a type."""
+        made: type[Any] = type(actor)
+        if made is not self.made:
+            self.made, self.starts = made, made.started is not Actor[Any].started
+        return self.starts
 
     def figures(self) -> KindFigures:
         """Return the counts as they are."""

@@ -39,11 +39,8 @@ def take_all(cell: "Cell") -> list[Any]:
 def put_back(cell: "Cell") -> None:
     """Put the stash at the head of the mailbox, which is open: its actor is at work."""
     letters = take_all(cell)
-    box = cell.mailbox
-    if isinstance(box, list):
-        cell.mailbox = deque(letters + box)
-    elif isinstance(box, deque):
-        box.extendleft(reversed(letters))
+    if not isinstance(cell.mailbox, tuple):
+        cell.mailbox = deque([*letters, *cell.mailbox])
 
 
 def forget_failed(cell: "Cell", letter: Any) -> None:

@@ -120,12 +120,12 @@ def _revive(cell: "Cell") -> None:
     cell.dispatcher.restarting -= 1
     with cell.dispatcher.acting_as(cell):
         try:
-            cell.actor = actor = cell.meter.kind.make(cell)
+            cell.actor = actor = cell.meter.make(cell)
         except Exception as error:  # noqa: BLE001 - a maker may raise anything; that is one more failure
             _failed_to_start(cell, error)
             return
     cell.meter.restarted += 1
-    start = [Envelope(START, privileged=True)] if lifecycle.wants_start(actor) else []
+    start = [Envelope(START, privileged=True)] if cell.meter.wants_start(actor) else []
     unhold(cell, start + stash.take_all(cell))
     cell.dispatcher.settle(cell)
 

@@ -56,7 +56,7 @@ class ActorSystem:
         self._monotonic = monotonic
         self._settings = settings or SystemSettings()
         self._tasks = asyncio.TaskGroup()
-        self._started: tuple[Dispatcher, Cell] | None = None
+        self._top: Cell | None = None
         self._owner: asyncio.Task[Any] | None = None
         self._failure: SystemFailed | None = None
         self._stopping = False
@@ -68,7 +68,7 @@ class ActorSystem:
         dispatcher = Dispatcher(self._settings, monotonic, self._chance, self._tasks, self._give_up)
         root = Cell(dispatcher, None, "", dispatcher.meter_of(Kind(name="top", make=_top)))
         lifecycle.be_born(root)
-        self._started = dispatcher, root
+        self._top = root
         return self
 
     async def __aexit__(
@@ -94,7 +94,7 @@ class ActorSystem:
             NameTaken: an actor at the top has this name.
             ActorStopped: the system has stopped.
         """
-        return self._root.spawn(kind, name)
+        return (self._top or self._root).spawn(kind, name)
 
     def find(self, path: str) -> ActorRef[Any] | None:
         """Return the actor at a path such as ``/plant/pump-7``."""
@@ -168,13 +168,10 @@ class ActorSystem:
 
     @property
     def _dispatcher(self) -> Dispatcher:
-        return self._inside()[0]
+        return self._root.dispatcher
 
     @property
     def _root(self) -> Cell:
-        return self._inside()[1]
-
-    def _inside(self) -> tuple[Dispatcher, Cell]:
-        if self._started is None:
+        if self._top is None:
             raise RuntimeError("an actor system runs inside its 'async with'; it was not entered")
-        return self._started
+        return self._top

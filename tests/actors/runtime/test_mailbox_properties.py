@@ -84,10 +84,10 @@ class World:
         self.most_waiting = max(self.most_waiting, len(self.told) - gone - len(self.stashed - set(self.begun)))
 
 
-Plan = list[tuple[int, str, float]]
-"""(sender: 0 outside, 1 and 2 actors, 3 an asker; what the item does; seconds to wait before)."""
+Plan = list[tuple[int, str, float | None]]
+"""(sender: 0 outside, 1 and 2 actors, 3 an asker; what the item does; seconds to wait before, None: in one go)."""
 
-PAUSES = st.sampled_from([0.0, 0.0, 0.0, 0.3, 5.0])
+PAUSES = st.sampled_from([None, None, None, None, 0.0, 0.3, 5.0])
 
 
 def plans(*does: str) -> st.SearchStrategy[Plan]:
@@ -111,7 +111,8 @@ async def play(plan: Plan, *, capacity: int, overflow: Overflow, directive: Dire
         forward = Kind(name="forward", capacity=10_000, make=lambda _: Forwarder(actor))
         senders = [actor, actors.spawn(forward), actors.spawn(forward)]
         for number, (sender, does, pause_s) in enumerate(plan):
-            await asyncio.sleep(pause_s)
+            if pause_s is not None:
+                await asyncio.sleep(pause_s)
             if number == stop_at:
                 actors.stop_actor(actor)
             item = Item(sender, number, does)

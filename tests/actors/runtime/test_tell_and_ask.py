@@ -343,6 +343,17 @@ async def test_a_question_to_a_full_mailbox_is_refused_and_an_answer_is_not() ->
 
 
 @virtual_time
+async def test_an_overflow_drops_no_answer() -> None:
+    async with system() as actors:
+        tally = actors.spawn(Kind(name="tally", make=Tally, capacity=2, overflow=Overflow.DROP_OLDEST))
+        tally.answer("answer")
+        for number in range(4):
+            tally.tell(number)
+        await actors.settled()
+        assert await tally.ask("seen") == ("answer", 3)
+
+
+@virtual_time
 async def test_leaving_drains_the_mailboxes_first() -> None:
     seen: list[int] = []
 

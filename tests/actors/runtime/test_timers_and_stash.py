@@ -153,15 +153,16 @@ class Waiting(Actor[Any]):
         return None
 
 
+@pytest.mark.parametrize("newer", [1, 100])
 @virtual_time
-async def test_stashed_messages_come_back_in_order_before_newer_ones() -> None:
+async def test_stashed_messages_come_back_in_order_before_newer_ones(newer: int) -> None:
     log: list[Any] = []
     async with system() as actors:
         waiting = actors.spawn(Kind(name="waiting", make=lambda _: Waiting(log)))
-        for message in (1, 2, "open", 3):
+        for message in (1, 2, 3, "open", *range(4, 4 + newer)):
             waiting.tell(message)
         await actors.settled()
-    assert log == [1, 2, 3]
+    assert log == list(range(1, 4 + newer))
 
 
 @virtual_time
