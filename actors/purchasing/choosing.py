@@ -33,9 +33,14 @@ def rank_offers(offers: tuple[Offer, ...], advice: Advice | None, need: Need) ->
 def candidates_of(offers: tuple[Offer, ...]) -> tuple[Candidate, ...]:
     """Return what the mandate must judge, in the order of the offers."""
     return tuple(
-        Candidate(offer_id=offer.offer_id, connection=offer.connection, sku=offer.sku, amount=offer.landed)
+        Candidate(offer_id=qualified(offer), connection=offer.connection, sku=offer.sku, amount=offer.landed)
         for offer in offers
     )
+
+
+def qualified(offer: Offer) -> str:
+    """Return a name that no other seller's offer has: sellers number their offers as they like."""
+    return f"{offer.connection}/{offer.offer_id}"
 
 
 def purchase_order(

@@ -23,7 +23,7 @@ from actors.model.needs import NeedKind
 from actors.model.offers import Offer, OfferQuery
 from actors.model.orders import OrderState, Request
 from actors.model.outcomes import Capabilities, Offers
-from actors.purchasing.choosing import candidates_of, purchase_order, rank_offers, service_request
+from actors.purchasing.choosing import candidates_of, purchase_order, qualified, rank_offers, service_request
 from actors.purchasing.state import (
     AdviceTaken,
     ApprovalGiven,
@@ -125,7 +125,9 @@ def choose(turn: Turn, settings: PurchasingSettings) -> None:
     ranked = rank_offers(turn.data.offers, turn.data.advice, turn.order.need)
     if ranked:
         best = ranked[0]
-        turn.note("choice", _choice_sentence(best, len(ranked)), best=best, others=[o.offer_id for o in ranked[1:]])
+        turn.note(
+            "choice", _choice_sentence(best, len(ranked)), best=best, others=[qualified(offer) for offer in ranked[1:]]
+        )
         _ask_mandate(turn, candidates_of(ranked))
         return
     silent = {**turn.data.silent_sellers, **dict.fromkeys(turn.data.asked_sellers, "no answer in time")}
@@ -223,7 +225,7 @@ def _request(
     order, installation = turn.order, settings.installation
     if order.need.kind is NeedKind.SERVICE:
         return offer_id, None, service_request(turn.key, installation, order, mandate_id, turn.now)
-    offer = next(offer for offer in turn.data.offers if offer.offer_id == offer_id)
+    offer = next(offer for offer in turn.data.offers if qualified(offer) == offer_id)
     return offer.connection, offer, purchase_order(turn.key, installation, order, offer, mandate_id, turn.now)
 
 

@@ -1,6 +1,7 @@
 """What the API's handlers share: the hub's parts, who asks, and how answers are written."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -83,6 +84,11 @@ async def body_of(request: web.Request, kind: type[_T]) -> _T:
         return msgspec.json.decode(await request.read() or b"{}", type=kind)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise Problem(422, "malformed", str(error), "see the API's description in docs/api.md") from error
+
+
+def instant(seconds: float) -> datetime:
+    """Return the time that a journal row names in seconds since 1970."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def answer(value: Any, status: int = 200) -> web.Response:

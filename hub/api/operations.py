@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from hub.api.context import HUB, Hub, answer, asker, hub_of
+from hub.api.context import HUB, Hub, answer, asker, hub_of, instant
 
 _GAUGES = frozenset({"resident", "waiting"})
 
@@ -36,7 +36,7 @@ async def dead_letters(request: web.Request) -> web.Response:
     """Return messages that could not be processed, with the reason."""
     asker(request)
     letters = hub_of(request).journal.dead_letters()
-    return answer([{"at": at, "actor": address, "reason": reason} for at, address, reason in letters])
+    return answer([{"at": instant(at), "actor": address, "reason": reason} for at, address, reason in letters])
 
 
 async def metrics(request: web.Request) -> web.Response:

@@ -12,7 +12,7 @@ from actors.model.orders import OrderState
 from actors.purchasing.view import OrderView
 from actors.runtime.journal import RecordRow
 from actors.thing.state import NeedView, ThingState
-from hub.api.context import Hub, answer, asker, body_of, check_owner, hub_of, scope_of
+from hub.api.context import Hub, answer, asker, body_of, check_owner, hub_of, instant, scope_of
 from hub.api.problems import Problem
 
 
@@ -52,7 +52,7 @@ async def trace(request: web.Request) -> web.Response:
     """Return the whole chain: reading, peers, offers, mandate, order, CRM record, outcome."""
     view = _order(request)
     notes = hub_of(request).journal.notes(view.correlation_id)
-    return answer([{"at": note.at, "step": note.step, **msgspec.json.decode(note.body)} for note in notes])
+    return answer([{"at": instant(note.at), "step": note.step, **msgspec.json.decode(note.body)} for note in notes])
 
 
 async def list_approvals(request: web.Request) -> web.Response:
