@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check format bench clean
+.PHONY: setup demo test check format bench torture clean
 
 setup: $(STAMP)
 
@@ -32,6 +32,11 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/iot2crm bench --output bench.json
+
+# Kills the hub KILLS times under load with faulting CRMs; the last line holds the figures. About 2 s a kill.
+KILLS ?= 1000
+torture: $(STAMP)
+	$(BIN)/python -m hub.torture --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -3,6 +3,7 @@
 Methods: communities.md 4h; unfinished lives by redistribution to the right (Efron 1967), which is Kaplan and Meier's.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -132,8 +133,8 @@ def _bounds(lives: _Lives) -> tuple[float, float]:
     mean = float(weight @ lives.lived) / total
     around = float(weight @ (lives.lived - mean) ** 2)
     usual = _USUAL_SPREAD_WEIGHT * (_USUAL_SPREAD * mean) ** 2
-    deviation = np.sqrt((around + usual) / (total + _USUAL_SPREAD_WEIGHT))
-    return mean, max(0.0, mean - _DEVIATIONS_BELOW * float(deviation) / np.sqrt(total))
+    deviation = math.sqrt((around + usual) / (total + _USUAL_SPREAD_WEIGHT))
+    return mean, max(0.0, mean - _DEVIATIONS_BELOW * deviation / math.sqrt(total))
 
 
 def _redistributed(lives: _Lives) -> FloatArray:

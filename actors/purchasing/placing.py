@@ -44,6 +44,7 @@ from actors.purchasing.state import (
     BookingKnown,
     BookingStarted,
     ClearanceAsked,
+    NeedEnded,
     PlacingStarted,
     RecordKnown,
     SlotChosen,
@@ -51,6 +52,15 @@ from actors.purchasing.state import (
 from actors.purchasing.turn import Turn
 
 _CONFLICT_S = 1.0
+_UNDER_WAY = frozenset(
+    {
+        OrderState.PLACING,
+        OrderState.UNKNOWN,
+        OrderState.RECONCILING,
+        OrderState.CANCELLING,
+        OrderState.DEAD_LETTER,
+    }
+)
 _PERSON = "look at the CRM record and decide: place again under the same key, accept the record, or cancel"
 
 
@@ -112,11 +122,13 @@ def take_place_outcome(turn: Turn, settings: PurchasingSettings, attempt: int, o
             look_up(turn)
         case Transient(reason=reason) | Conflict(reason=reason) | AuthFailed(reason=reason):
             after_s = _CONFLICT_S if isinstance(outcome, Conflict) else 0.0
-            queue(turn, "not_placed_yet", f"surely not placed: {reason}; tried again as soon as possible", after_s)
-            turn.pause(reason)
+            if _place_again(
+                turn, "not_placed_yet", f"surely not placed: {reason}; tried again as soon as possible", after_s
+            ):
+                turn.pause(reason)
         case Throttled(retry_after_s=after_s, reason=reason):
-            queue(turn, "throttled", f"the CRM asks to wait {after_s:.0f} s: {reason}", after_s)
-            turn.pause(reason, turn.now + timedelta(seconds=after_s))
+            if _place_again(turn, "throttled", f"the CRM asks to wait {after_s:.0f} s: {reason}", after_s):
+                turn.pause(reason, turn.now + timedelta(seconds=after_s))
         case Permanent(code=code, message=message, field=field):
             where = f" (field {field})" if field else ""
             _end(turn, OrderState.REJECTED, f"crm_{code}", f"the CRM refused it: {message}{where}", _mend(code))
@@ -131,9 +143,12 @@ def take_place_outcome(turn: Turn, settings: PurchasingSettings, attempt: int, o
 
 
 def look_up(turn: Turn) -> None:
-    """Ask the CRM whether it holds our record; only its evidence leads out of doubt."""
+    """Ask the CRM whether it holds our record; only its evidence leads out of doubt.
+
+    Its settle time counts from now: the request may have left later than it was decided, and been answered later still.
+    """
     turn.move(OrderState.RECONCILING, "looking_up", "asking the CRM whether it holds the order")
-    job = LookUp(key=turn.key, kind=_kind(turn), placed_at=turn.data.left_at)
+    job = LookUp(key=turn.key, kind=_kind(turn), placed_at=turn.now)
     turn.work(turn.data.connection, job)
 
 
@@ -153,11 +168,21 @@ def _take_proof(turn: Turn, settings: PurchasingSettings, outcome: FindOutcome) 
         case Found(record=record):
             take_record(turn, settings, record, "found by its key: the lost answer was a yes")
         case Absent():
-            queue(turn, "proven_absent", "the CRM holds no such order; it is placed again under the same key")
+            _place_again(turn, "proven_absent", "the CRM holds no such order; it is placed again under the same key")
         case Permanent(code=code, message=message):
             _for_a_person(turn, f"lookup_{code}", f"the CRM refuses to say whether it holds the order: {message}")
         case _:
             _for_a_person(turn, "lookup_failed", "it cannot be found out whether the CRM holds the order")
+
+
+def _place_again(turn: Turn, code: str, sentence: str, after_s: float = 0.0) -> bool:
+    """Wait for the desk once more, unless the need is over by now; say whether it waits."""
+    if not turn.data.need_over:
+        queue(turn, code, sentence, after_s)
+        return True
+    turn.move(OrderState.APPROVED, code, sentence)
+    _end(turn, OrderState.CANCELLED, "need_gone", f"no longer needed: {turn.data.need_over}")
+    return False
 
 
 def take_record(turn: Turn, settings: PurchasingSettings, record: CrmRecord, how: str) -> None:
@@ -171,7 +196,10 @@ def take_record(turn: Turn, settings: PurchasingSettings, record: CrmRecord, how
     name = record.number or record.record_id
     turn.move(OrderState.PLACED, "placed", f"{how}: {name} at {turn.data.connection}")
     turn.note("crm_record", f"{name} at {turn.data.connection}", record=record)
-    _after_placed(turn, settings, record)
+    if turn.data.need_over:
+        _end(turn, OrderState.FULFILLED, "need_met", turn.data.need_over)
+    else:
+        _after_placed(turn, settings, record)
 
 
 def take_status(turn: Turn, settings: PurchasingSettings, record: CrmRecord) -> None:
@@ -251,7 +279,7 @@ def take_booking_outcome(turn: Turn, settings: PurchasingSettings, outcome: Plac
         case Ambiguous(reason=reason):
             turn.note("visit", f"the answer to the booking was lost ({reason}); asking the CRM")
             key = _booking_key(turn, settings)
-            job = LookUp(key=key, kind=RecordKind.APPOINTMENT, placed_at=turn.data.left_at)
+            job = LookUp(key=key, kind=RecordKind.APPOINTMENT, placed_at=turn.now)
             turn.work(turn.data.connection, job)
         case Permanent(message=message):
             _search_again(turn, settings, message)
@@ -291,10 +319,12 @@ def take_cancelled(turn: Turn, outcome: FindOutcome) -> None:
         case _:
             why = getattr(outcome, "message", "") or getattr(outcome, "reason", "") or "it stays as it was"
             turn.move(OrderState.CONFIRMED, "not_cancelled", f"the CRM did not cancel it: {why}", "ask the seller")
+            if turn.data.need_over:
+                _end(turn, OrderState.FULFILLED, "need_met", turn.data.need_over)
 
 
 def close_need(turn: Turn, reason: str, *, dismissed: bool) -> None:
-    """The need is over: what was not sent is cancelled, what was placed is fulfilled."""
+    """The need is over: what was not sent is cancelled, what was placed is fulfilled, what is in doubt ends later."""
     state = turn.data.state
     if state in {OrderState.PLACED, OrderState.CONFIRMED} and not dismissed:
         _end(turn, OrderState.FULFILLED, "need_met", reason)
@@ -302,6 +332,8 @@ def close_need(turn: Turn, reason: str, *, dismissed: bool) -> None:
         _end(turn, OrderState.CANCELLED, "need_gone", f"no longer needed: {reason}")
     else:
         turn.note("need_closed", reason)
+        if not dismissed and state in _UNDER_WAY:
+            turn.happen(NeedEnded(reason=reason))
 
 
 def expire(turn: Turn) -> None:

@@ -72,7 +72,8 @@ def begin(turn: Turn, settings: PurchasingSettings, order: RaiseNeed) -> None:
 
 def take_advice(turn: Turn, settings: PurchasingSettings, advice: Advice | None) -> None:
     """Take the community's word, or its silence, and go on to the sellers."""
-    if turn.data.advice is not None or turn.data.asked_sellers or turn.data.offers:
+    is_late = turn.data.state is not OrderState.DRAFTED or turn.data.asked_sellers or turn.data.offers
+    if is_late or turn.data.advice is not None:
         return
     turn.forget("advice")
     turn.happen(AdviceTaken(advice=advice))
@@ -105,7 +106,7 @@ def source(turn: Turn, settings: PurchasingSettings) -> None:
 
 def take_offers(turn: Turn, settings: PurchasingSettings, report: OffersReported) -> None:
     """Take one seller's answer; when it was the last, choose."""
-    if report.connection not in turn.data.asked_sellers:
+    if turn.data.state is not OrderState.DRAFTED or report.connection not in turn.data.asked_sellers:
         return
     outcome = report.outcome
     if isinstance(outcome, Offers):

@@ -55,6 +55,8 @@ class OrderData(Struct, frozen=True, kw_only=True):
     booking: CrmRecord | None = None
     booking_rounds: int = 0
     blocked_by: Verdict | None = None
+    need_over: str = ""
+    """Why the need is over, when that was told while the request was under way: it ends once its fate is known."""
     waiting: Waiting | None = None
     code: str = "need_raised"
     sentence: str = "a need was raised"
@@ -153,6 +155,12 @@ class BookingKnown(Event, frozen=True, kw_only=True):
     record: CrmRecord
 
 
+class NeedEnded(Event, frozen=True, kw_only=True):
+    """The need is over, but nobody knows yet what becomes of the request."""
+
+    reason: str
+
+
 class Paused(Event, frozen=True, kw_only=True):
     """Nothing can be done at the moment."""
 
@@ -173,6 +181,7 @@ OrderEvent = (
     | SlotChosen
     | BookingStarted
     | BookingKnown
+    | NeedEnded
     | Paused
 )
 
@@ -214,6 +223,8 @@ def _learn(data: OrderData, event: OrderEvent) -> OrderData:
             return replace(data, slot=slot, booking_rounds=data.booking_rounds + 1)
         case BookingKnown(record=record):
             return replace(data, booking=record, slot=record.scheduled or data.slot)
+        case NeedEnded(reason=reason):
+            return replace(data, need_over=reason)
         case Paused(waiting=waiting):
             return replace(data, waiting=waiting)
         case _:

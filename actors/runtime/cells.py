@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from numbers import Integral, Real
 from typing import Any
 
 import msgspec
@@ -13,7 +14,30 @@ from actors.runtime.turns import Core, Upcasters
 
 SEEN_WINDOW = 64
 
-encode = msgspec.msgpack.Encoder(enc_hook=str).encode
+
+def plain_number(value: Any) -> float | int:
+    """Return a number of a foreign type, such as numpy's, as Python's own: only what decodes again may be kept.
+
+    Raises:
+        TypeError: it is no number, so the journal could not give it back.
+    """
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} cannot be journalled: it would not come back as it is")
+
+
+def legible(value: Any) -> float | int | str:
+    """Return a number as Python's own, and anything else as text: for what only people will read."""
+    try:
+        return plain_number(value)
+    except TypeError:
+        return str(value)
+
+
+encode = msgspec.msgpack.Encoder(enc_hook=plain_number).encode
+encode_legibly = msgspec.msgpack.Encoder(enc_hook=legible).encode
 
 
 class Taken(Struct, frozen=True, gc=False):

@@ -18,7 +18,20 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from actors.runtime.cells import Cell, Done, Envelope, Kind, NotTaken, Outcome, Run, Taken, encode
+from actors.runtime.cells import (
+    Cell,
+    Done,
+    Envelope,
+    Kind,
+    NotTaken,
+    Outcome,
+    Run,
+    Taken,
+    encode,
+    encode_legibly,
+    legible,
+    plain_number,
+)
 from actors.runtime.journal import (
     BatchRefused,
     DeadLetterRow,
@@ -405,7 +418,7 @@ class TurnEngine:
 
     def _bury(self, run: Run, cell: Cell, envelope: Envelope, reason: str) -> None:
         self._counters["dead_letters"] += 1
-        row = DeadLetterRow(at=run.at, address=cell.address, reason=reason, message=encode(envelope.message))
+        row = DeadLetterRow(at=run.at, address=cell.address, reason=reason, message=encode_legibly(envelope.message))
         run.batch.dead_letters.append(row)
 
     # Effects.
@@ -547,12 +560,12 @@ def _decoded(cell: Cell, message: bytes) -> Envelope:
 def _prepared_row(address: str, effect: Effect) -> _Apply:
     match effect:
         case Note(correlation_id=correlation_id, step=step, sentence=sentence, facts=facts):
-            packed = msgspec.json.encode({"sentence": sentence, **facts}, enc_hook=str)
+            packed = msgspec.json.encode({"sentence": sentence, **facts}, enc_hook=legible)
             return lambda run: run.batch.notes.append(
                 NoteRow(correlation_id=correlation_id, at=run.at, address=address, step=step, body=packed)
             )
         case Put(kind=kind, key=key, owner=owner, body=body):
-            packed = body if isinstance(body, bytes) else msgspec.json.encode(body, enc_hook=str)
+            packed = body if isinstance(body, bytes) else msgspec.json.encode(body, enc_hook=plain_number)
             record = RecordRow(kind=kind, key=key, owner=owner, body=packed)
             return lambda run: run.batch.records.append(record)
         case Remove(kind=kind, key=key):

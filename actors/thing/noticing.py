@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from actors.community.depletion import run_out
 from actors.model.ids import CorrelationId, ThingId
 from actors.model.needs import Need, NeedKind
+from actors.model.orders import TERMINAL
 from actors.model.profiles import FaultSpec, HealthSpec, SlotSpec, ThingProfile
 from actors.model.things import ThingRecord
 from actors.thing.state import NeedState, SlotState, ThingState
@@ -28,9 +29,11 @@ def need_state(state: ThingState, subject: str) -> NeedState:
 
 
 def may_open(state: ThingState, subject: str) -> bool:
-    """Say whether a new episode of this subject may begin."""
+    """Say whether a new episode of this subject may begin: the last one is over, and so is its order."""
     known = need_state(state, subject)
-    return not known.is_open and not known.muted
+    if known.is_open or known.muted:
+        return False
+    return known.key is None or known.order_state in TERMINAL
 
 
 def low_slots(state: ThingState, profile: ThingProfile, record: ThingRecord, now: datetime) -> list[Need]:

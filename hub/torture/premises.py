@@ -15,7 +15,10 @@ LOW_AT: Final = 15.0
 SUBJECT: Final = "black"
 SETTLE_S: Final = 1.5
 """Longer than the shops' longest late commit; an absent record proves nothing before."""
-_PRICES_MINOR: Final = {"shop": {"INK-XL-BK": 3000, "INK-STD-BK": 2600}, "outlet": {"INK-XL-BK": 3300, "INK-STD-BK": 2100}}
+_PRICES_MINOR: Final = {
+    "shop": {"INK-XL-BK": 3000, "INK-STD-BK": 2600},
+    "outlet": {"INK-XL-BK": 3300, "INK-STD-BK": 2100},
+}
 _SECRET: Final = "not-a-secret-shop"  # noqa: S105 - the development secret that the sandbox prints
 
 _PROFILE: Final = """\
@@ -81,7 +84,9 @@ client_secret = {{ file = "secret" }}
 def write_catalog(folder: Path, seller: str) -> Path:
     """Write what a seller offers; each sells one article for less than the other."""
     items = [
-        CatalogItem(sku=sku, title="Black ink", list_price_minor=minor, price_minor=minor, shipping_minor=490, tax_percent=19)
+        CatalogItem(
+            sku=sku, title="Black ink", list_price_minor=minor, price_minor=minor, shipping_minor=490, tax_percent=19
+        )
         for sku, minor in _PRICES_MINOR[seller].items()
     ]
     path = folder / f"{seller}.catalog.json"

@@ -73,3 +73,8 @@ def test_prices_are_told_when_enough_owners_paid() -> None:
     few = [card(f"p{n}", "XL", 900 + n, price_minor=99, currency="USD") for n in range(4)]
     found = rank_supplies([*paid, *few], asker_owner="me", k_owners=5).choices[0]
     assert found.prices == {"EUR": (1000, 1200, 1400)}
+
+
+def test_what_is_told_is_in_numbers_that_a_journal_keeps() -> None:
+    (choice,) = rank_supplies(owners(6, "XL", 900), asker_owner="me", k_owners=5).choices
+    assert {type(choice.lower), type(choice.mean)} == {float}
