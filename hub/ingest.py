@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -105,8 +106,20 @@ def _checked(message: DeviceMessage, profile: ThingProfile) -> DeviceMessage:
     """
     if not message.readings:
         raise _Wrong(ReadingRefusal.EMPTY, "the message holds no reading")
-    readings = tuple(_fitted(reading, profile) for reading in message.readings)
-    return message if readings == message.readings else replace(message, readings=readings)
+    properties = profile.properties
+    if all(_fits(reading, properties.get(reading.name)) for reading in message.readings):
+        return message
+    return replace(message, readings=tuple(_fitted(reading, profile) for reading in message.readings))
+
+
+def _fits(reading: Reading, spec: PropertySpec | None) -> bool:
+    """Say whether nothing is to be checked further: a number in its own unit and range, as most readings are."""
+    if spec is None or spec.kind is not PropertyKind.NUMBER or reading.value.__class__ is not float:
+        return False
+    if reading.unit != spec.unit:
+        return False
+    value: Any = reading.value
+    return (spec.minimum is None or value >= spec.minimum) and (spec.maximum is None or value <= spec.maximum)
 
 
 def _fitted(reading: Reading, profile: ThingProfile) -> Reading:

@@ -116,6 +116,7 @@ class Cell:
 
     __slots__ = (
         "address",
+        "boot",
         "committed",
         "crashes",
         "kind",
@@ -125,6 +126,7 @@ class Cell:
         "seen",
         "snapshot_turn",
         "state",
+        "top",
         "turn",
     )
 
@@ -137,6 +139,8 @@ class Cell:
         self.turn = 0
         self.snapshot_turn = 0
         self.seen: deque[str] = deque(maxlen=0)
+        self.boot = ""
+        self.top = -1
         self.mailbox: deque[Envelope] | None = None
         self.queued = False
         self.crashes: tuple[float, ...] = ()
@@ -151,16 +155,16 @@ class Cell:
         else:
             state, turn = core.initial(self.address.partition("/")[2]), 0
         self.snapshot_turn = turn
-        seen: deque[str] = deque(maxlen=SEEN_WINDOW)
+        self.drop()
+        self.seen = deque(maxlen=SEEN_WINDOW)
         for row in loaded.turns:
             if row.turn > turn:
                 at = datetime.fromtimestamp(row.at, UTC)
                 state = core.fold(state, self.kind.read_message(row.message), self.kind.read_events(row), at)
                 turn = row.turn
-            seen.append(row.message_id)
+            self.remember(row.message_id)
         self.state = self.committed = state
         self.turn = turn
-        self.seen = seen
         self.loaded = True
 
     def drop(self) -> None:
@@ -168,6 +172,27 @@ class Cell:
         self.loaded = False
         self.state = None
         self.seen = deque(maxlen=0)
+        self.boot = ""
+        self.top = -1
+
+    def has_seen(self, message_id: str) -> bool | None:
+        """Say whether this message was consumed; None when only the index knows.
+
+        Ids of the form ``boot:number`` that rise are new without asking. A device that sends numbers out of order may
+        be judged wrongly here once; the store then refuses the batch, and its messages are judged by the index alone.
+        """
+        if message_id in self.seen:
+            return True
+        boot, _, number = message_id.rpartition(":")
+        return False if boot and boot == self.boot and number.isdecimal() and int(number) > self.top else None
+
+    def remember(self, message_id: str) -> None:
+        """Take a consumed message's id into the window."""
+        self.seen.append(message_id)
+        boot, _, number = message_id.rpartition(":")
+        if boot and number.isdecimal():
+            self.top = max(self.top, int(number)) if boot == self.boot else int(number)
+            self.boot = boot
 
 
 class Run:

@@ -376,8 +376,11 @@ class TurnEngine:
             run.reminders[envelope.reminder.address, envelope.reminder.name] = None
 
     def _is_duplicate(self, cell: Cell, message_id: str) -> bool:
-        """Ask the window first; outside of it only the index knows."""
-        return message_id in cell.seen or self._journal.has_turn(cell.address, message_id)
+        """Ask the window first; outside of it, and after the store refused a batch, only the index knows."""
+        seen = cell.has_seen(message_id)
+        if seen is None or (self._one_by_one and not seen):
+            return self._journal.has_turn(cell.address, message_id)
+        return seen
 
     def _take(self, run: Run, cell: Cell, envelope: Envelope, step: Step[Any]) -> None:
         assert cell.kind is not None  # noqa: S101 - checked by the caller
@@ -405,7 +408,7 @@ class TurnEngine:
         )
         self._next_position += 1
         cell.turn += 1
-        cell.seen.append(row.message_id)
+        cell.remember(row.message_id)
         run.batch.turns.append(row)
 
     def _crashed(self, run: Run, cell: Cell, envelope: Envelope, error: Exception) -> None:
@@ -513,7 +516,7 @@ class TurnEngine:
                 self._ready.appendleft(cell)
 
     def _try_one_by_one(self, run: Run, error: BatchRefused) -> None:
-        if len(run.processed) == 1:
+        if len(run.processed) == 1 and self._one_by_one:
             cell, envelope = run.processed[0]
             log.error("message_refused_by_store", actor=cell.address, reason=str(error))
             envelope.poison = str(error)

@@ -12,6 +12,8 @@ _LAST_CYCLES = 80
 _LATEST_SKEW_S = 300.0
 _OLDEST_S = 30 * 86400.0
 _DAY_S = 86400.0
+_EMPTY = SlotState()
+_NEW = ComponentState()
 
 
 def absorb(state: ThingState, message: DeviceMessage, profile: ThingProfile) -> ThingState:
@@ -27,8 +29,17 @@ def absorb(state: ThingState, message: DeviceMessage, profile: ThingProfile) -> 
         latest[reading.name] = Latest(value=reading.value, at=at, quality=reading.quality)
         if reading.quality is not Quality.BAD:
             fresh[reading.name] = latest[reading.name]
-    state = replace(state, latest=latest, messages=state.messages + 1)
-    return _faults(_components(_slots(state, profile, fresh), profile, fresh), profile, fresh)
+    return ThingState(
+        record=state.record,
+        profile=state.profile,
+        communities=state.communities,
+        latest=latest,
+        slots=_slots(state, profile, fresh, latest) if profile.slots else state.slots,
+        components=_components(state, profile, fresh) if profile.components else state.components,
+        faults=_faults(state, profile, fresh) if profile.faults else state.faults,
+        needs=state.needs,
+        messages=state.messages + 1,
+    )
 
 
 def _time_of(reading: Reading, received: float) -> float:
@@ -39,17 +50,22 @@ def _time_of(reading: Reading, received: float) -> float:
     return at if received - _OLDEST_S <= at <= received + _LATEST_SKEW_S else received
 
 
-def _slots(state: ThingState, profile: ThingProfile, fresh: dict[str, Latest]) -> ThingState:
+def _slots(
+    state: ThingState, profile: ThingProfile, fresh: dict[str, Latest], latest: dict[str, Latest]
+) -> dict[str, SlotState]:
+    told = [(name, spec) for name, spec in profile.slots.items() if spec.level in fresh]
+    if not told:
+        return state.slots
     slots = dict(state.slots)
-    for name, spec in profile.slots.items():
-        value = fresh.get(spec.level)
-        if value is not None and isinstance(value.value, float | int):
-            slots[name] = _level(slots.get(name, SlotState()), spec, value, _usage(state, spec))
-    return replace(state, slots=slots)
+    for name, spec in told:
+        level = fresh[spec.level]
+        if isinstance(level.value, float | int):
+            slots[name] = _level(slots.get(name, _EMPTY), spec, level, _usage(latest, spec))
+    return slots
 
 
-def _usage(state: ThingState, spec: SlotSpec) -> float | None:
-    counter = state.latest.get(spec.usage) if spec.usage else None
+def _usage(latest: dict[str, Latest], spec: SlotSpec) -> float | None:
+    counter = latest.get(spec.usage) if spec.usage else None
     return float(counter.value) if counter is not None and isinstance(counter.value, float | int) else None
 
 
@@ -68,7 +84,14 @@ def _level(slot: SlotState, spec: SlotSpec, value: Latest, usage: float | None) 
             usage_at_fill=usage,
             last_life=_life(slot, value.at, usage),
         )
-    return replace(slot, samples=_thinned((*slot.samples, sample)), last_life=None)
+    return SlotState(
+        samples=_thinned((*slot.samples, sample)),
+        refills=slot.refills,
+        filled_at=slot.filled_at,
+        filled_to=slot.filled_to,
+        usage_at_fill=slot.usage_at_fill,
+        sku=slot.sku,
+    )
 
 
 def _life(slot: SlotState, at: float, usage: float | None) -> float:
@@ -84,13 +107,10 @@ def _thinned(samples: tuple[tuple[float, float], ...]) -> tuple[tuple[float, flo
     return (samples[0], *samples[1:-1:2], samples[-1])
 
 
-def _components(state: ThingState, profile: ThingProfile, fresh: dict[str, Latest]) -> ThingState:
-    if not profile.components:
-        return state
-    components = dict(state.components)
-    for name, spec in profile.components.items():
-        components[name] = _component(components.get(name, ComponentState()), spec, fresh)
-    return replace(state, components=components)
+def _components(state: ThingState, profile: ThingProfile, fresh: dict[str, Latest]) -> dict[str, ComponentState]:
+    return {
+        name: _component(state.components.get(name, _NEW), spec, fresh) for name, spec in profile.components.items()
+    }
 
 
 def _component(component: ComponentState, spec: HealthSpec, fresh: dict[str, Latest]) -> ComponentState:
@@ -114,8 +134,8 @@ def _lived(component: ComponentState, cycle: float, row: Row) -> ComponentState:
     return replace(component, cycle=cycle, cycles=component.cycles + 1, first=first, last=last, pending=None)
 
 
-def _faults(state: ThingState, profile: ThingProfile, fresh: dict[str, Latest]) -> ThingState:
-    faults = {
+def _faults(state: ThingState, profile: ThingProfile, fresh: dict[str, Latest]) -> dict[str, bool]:
+    told = {
         name: str(fresh[spec.code].value) == spec.equals for name, spec in profile.faults.items() if spec.code in fresh
     }
-    return replace(state, faults={**state.faults, **faults}) if faults else state
+    return {**state.faults, **told} if told else state.faults

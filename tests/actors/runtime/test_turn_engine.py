@@ -293,3 +293,18 @@ async def test_a_second_process_on_the_same_directory_is_refused(tmp_path: Path)
     async with running(tmp_path):
         with pytest.raises(Exception, match="another hub runs"), open_journal(tmp_path):
             raise AssertionError("opened twice")
+
+
+async def test_a_number_that_came_out_of_order_is_still_known_after_a_restart(tmp_path: Path) -> None:
+    outcomes: list[Outcome] = []
+    async with running(tmp_path, snapshot_every=2) as (engine, _):
+        for number in (1, 9, 5):
+            engine.submit("sum/a", Add(amount=number), outcomes.append, message_id=f"b:{number}")
+            await until(lambda: not engine.counters()["waiting"])
+        assert await total(engine, "a") == 15
+    async with running(tmp_path, snapshot_every=2) as (engine, journal):
+        await total(engine, "a")
+        engine.submit("sum/a", Add(amount=9), outcomes.append, message_id="b:9")
+        await until(lambda: len(outcomes) == 4)
+        assert outcomes[-1] == Taken(duplicate=True)
+        assert (await total(engine, "a"), journal.counts()["dead_letter"]) == (15, 0)
