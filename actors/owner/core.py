@@ -22,10 +22,10 @@ from actors.dialogue import (
     SwitchOn,
     order_address,
 )
-from actors.model.ids import OrderKey, ThingId
+from actors.model.ids import MandateId, OrderKey, ThingId
 from actors.model.mandates import Mandate, Verdict
 from actors.model.needs import NeedKind
-from actors.owner.judgement import SENTENCES, budget_meter, judge_candidate, judge_mandate
+from actors.owner.judgement import SENTENCES, budget_meter, judge_candidate, judge_mandate, most_telling
 from actors.owner.state import (
     REMEMBERED,
     Blocked,
@@ -111,8 +111,7 @@ class OwnerCore:
             case GrantMandate(mandate=mandate):
                 return _grant(state, mandate)
             case RevokeMandate(mandate_id=mandate_id):
-                revoked = replace(state.mandates[mandate_id], revoked_at=now)
-                return (MandateGranted(mandate=revoked),), (_shown(revoked),), "revoked"
+                return _revoke(state, mandate_id, now)
             case SwitchOff(thing_id=thing_id, by=by):
                 return (SwitchedOff(thing_id=thing_id, by=by),), (), _under_way(state, thing_id)
             case SwitchOn(thing_id=thing_id):
@@ -124,15 +123,27 @@ class OwnerCore:
             case AttemptEnded(key=key):
                 return ((Landed(key=key),) if key in state.reservations else ()), (), None
             case SettleReservation():
-                return (*_settle(state, message), None)
+                return (*_end(state, message), None)
 
 
 def _grant(state: OwnerState, mandate: Mandate) -> tuple[tuple[OwnerEvent, ...], tuple[Effect, ...], Any]:
     return (MandateGranted(mandate=mandate),), (_shown(mandate), *_wake(state, "mandate granted")), "granted"
 
 
+def _revoke(
+    state: OwnerState, mandate_id: MandateId, now: datetime
+) -> tuple[tuple[OwnerEvent, ...], tuple[Effect, ...], Any]:
+    mandate = state.mandates.get(mandate_id)
+    if mandate is None:
+        return (), (), "no such mandate"
+    if mandate.revoked_at is not None:
+        return (), (), "revoked"
+    revoked = replace(mandate, revoked_at=now)
+    return (MandateGranted(mandate=revoked),), (_shown(revoked),), "revoked"
+
+
 def _shown(mandate: Mandate) -> Effect:
-    return Put("mandate", mandate.mandate_id, mandate.owner_id, mandate)
+    return Put("mandate", f"{mandate.owner_id}/{mandate.mandate_id}", mandate.owner_id, mandate)
 
 
 def _wake(state: OwnerState, reason: str) -> tuple[Effect, ...]:
@@ -165,13 +176,16 @@ def _reserve(
         state = evolve(state, events[0])
     best, refusals = _judge(state, ask, limits, now)
     if best is None:
-        verdict = refusals[0].verdict if refusals else Verdict.NO_MANDATE
+        verdict = most_telling([refusal.verdict for refusal in refusals])
         answer = ReservationAnswered(verdict=verdict, sentence=SENTENCES[verdict], refusals=refusals)
         return (*events, Blocked(key=ask.key)), (*effects, Tell(order_address(ask.key), answer))
     verdict, mandate, candidate = best
     reservation = Reservation(
         thing_id=ask.thing_id,
         mandate_id=mandate.mandate_id,
+        connection=candidate.connection,
+        sku=candidate.sku,
+        needs_approval=verdict is Verdict.NEEDS_APPROVAL,
         amount=None if ask.is_test else candidate.amount,
         meter=budget_meter(mandate, now),
     )
@@ -236,8 +250,7 @@ def _covering(state: OwnerState, thing_id: ThingId, kind: NeedKind, now: datetim
     """Return the mandates that cover the need; with none, the most telling reason."""
     verdicts = {m.mandate_id: judge_mandate(m, thing_id, kind, now) for m in state.mandates.values()}
     covering = [m for m in state.mandates.values() if verdicts[m.mandate_id] is Verdict.ALLOWED]
-    reasons = [verdict for verdict in verdicts.values() if verdict is not Verdict.NO_MANDATE]
-    return covering, reasons[0] if reasons else Verdict.NO_MANDATE
+    return covering, most_telling(list(verdicts.values()))
 
 
 def _clear(state: OwnerState, ask: AskClearance, now: datetime) -> tuple[tuple[OwnerEvent, ...], tuple[Effect, ...]]:
@@ -255,13 +268,32 @@ def _clearance(state: OwnerState, ask: AskClearance, now: datetime) -> Verdict:
     reservation = state.reservations.get(ask.key)
     if reservation is None:
         return Verdict.NO_MANDATE
-    return judge_mandate(state.mandates[reservation.mandate_id], ask.thing_id, ask.kind, now)
+    mandate = state.mandates[reservation.mandate_id]
+    verdict = judge_mandate(mandate, ask.thing_id, ask.kind, now)
+    return _still_allowed(state, reservation, ask.kind) if verdict is Verdict.ALLOWED else verdict
+
+
+def _still_allowed(state: OwnerState, reservation: Reservation, kind: NeedKind) -> Verdict:
+    """Judge what was reserved by the mandate as it stands now; what a person had to approve has been approved."""
+    mandate, amount = state.mandates[reservation.mandate_id], reservation.amount
+    candidate = Candidate(offer_id="", connection=reservation.connection, sku=reservation.sku, amount=amount)
+    used_by_others = state.used.get(reservation.meter, 0) - (amount.minor if amount else 0)
+    verdict = judge_candidate(mandate, candidate, kind, used_by_others)
+    return Verdict.ALLOWED if verdict is Verdict.NEEDS_APPROVAL and reservation.needs_approval else verdict
+
+
+def _end(state: OwnerState, settle: SettleReservation) -> tuple[tuple[OwnerEvent, ...], tuple[Effect, ...]]:
+    """Forget an order that ended; money that it gives back may be what others wait for."""
+    events, effects = _settle(state, settle)
+    if not effects:
+        return events, effects
+    return events, (*effects, *_wake(evolve(state, events[0]), "budget was given back"))
 
 
 def _settle(state: OwnerState, settle: SettleReservation) -> tuple[tuple[OwnerEvent, ...], tuple[Effect, ...]]:
     reservation = state.reservations.get(settle.key)
     if reservation is None:
-        return (), ()
+        return ((Settled(key=settle.key, spent_minor=0),) if settle.key in state.blocked else ()), ()
     reserved = reservation.amount.minor if reservation.amount else 0
     spent = min(settle.spent.minor, reserved) if settle.spent else 0
     effects = (Meter(reservation.meter, spent - reserved, 0),) if spent != reserved else ()

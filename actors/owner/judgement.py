@@ -1,5 +1,6 @@
 """May this be bought? A mandate's word on one candidate, as a pure function of what the owner has set."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from actors.dialogue import Candidate
@@ -12,7 +13,7 @@ SENTENCES = {
     Verdict.ALLOWED: "inside the mandate",
     Verdict.NEEDS_APPROVAL: "the mandate wants a person to approve this",
     Verdict.NO_MANDATE: "no mandate covers this thing and this kind of need; grant one with a budget",
-    Verdict.MANDATE_EXPIRED: "the mandate has run out; renew it",
+    Verdict.MANDATE_EXPIRED: "the mandate has run out or has not begun; renew it",
     Verdict.MANDATE_REVOKED: "the owner revoked the mandate",
     Verdict.THING_OFF: "the owner switched this thing off; switch it on to let it order again",
     Verdict.ALL_OFF: "the owner switched all things off; switch them on to let them order again",
@@ -27,17 +28,38 @@ SENTENCES = {
 }
 
 
+_NEAREST_LAST = (
+    Verdict.NO_MANDATE,
+    Verdict.MANDATE_REVOKED,
+    Verdict.MANDATE_EXPIRED,
+    Verdict.LEVEL_TOO_LOW,
+    Verdict.PAYEE_NOT_ALLOWED,
+    Verdict.ITEM_NOT_ALLOWED,
+    Verdict.WRONG_CURRENCY,
+    Verdict.OVER_ORDER_LIMIT,
+    Verdict.OVER_BUDGET,
+    Verdict.TOO_SOON,
+    Verdict.TOO_MANY_ORDERS,
+    Verdict.THING_OFF,
+    Verdict.ALL_OFF,
+)
+
+
+def most_telling(refusals: Sequence[Verdict]) -> Verdict:
+    """Return the refusal that was nearest to a yes: the one whose remedy a person wants to hear of."""
+    told = [verdict for verdict in refusals if verdict in _NEAREST_LAST]
+    return max(told, key=_NEAREST_LAST.index, default=Verdict.NO_MANDATE)
+
+
 def judge_mandate(mandate: Mandate, thing_id: ThingId, kind: NeedKind, now: datetime) -> Verdict:
     """Say whether the mandate covers this thing and kind of need at this time."""
+    level = mandate.levels.get(kind)
+    if level is None or (mandate.things and thing_id not in mandate.things):
+        return Verdict.NO_MANDATE
     if mandate.revoked_at is not None:
         return Verdict.MANDATE_REVOKED
     if not mandate.valid_from <= now < mandate.valid_until:
         return Verdict.MANDATE_EXPIRED
-    if mandate.things and thing_id not in mandate.things:
-        return Verdict.NO_MANDATE
-    level = mandate.levels.get(kind)
-    if level is None:
-        return Verdict.NO_MANDATE
     if level in {Level.OFF, Level.ANNOUNCER}:
         return Verdict.LEVEL_TOO_LOW
     return Verdict.ALLOWED

@@ -12,6 +12,7 @@ from actors.model.mandates import Mandate
 from actors.model.money import Money
 
 REMEMBERED: Final = timedelta(days=7)
+_UNNAMED = "somebody"
 
 
 class Reservation(Struct, frozen=True, kw_only=True):
@@ -19,8 +20,12 @@ class Reservation(Struct, frozen=True, kw_only=True):
 
     thing_id: ThingId
     mandate_id: MandateId
+    connection: str
+    sku: str
     amount: Money | None
     meter: str
+    needs_approval: bool = False
+    """It may leave only because a person approved it."""
     under_way: bool = False
 
 
@@ -113,9 +118,9 @@ def evolve(state: OwnerState, event: OwnerEvent) -> OwnerState:
         case MandateGranted(mandate=mandate):
             return replace(state, mandates={**state.mandates, mandate.mandate_id: mandate})
         case SwitchedOff(thing_id=None, by=by):
-            return replace(state, all_off_by=by)
+            return replace(state, all_off_by=by or _UNNAMED)
         case SwitchedOff(thing_id=thing_id, by=by):
-            return replace(state, things_off={**state.things_off, thing_id: by})
+            return replace(state, things_off={**state.things_off, thing_id: by or _UNNAMED})
         case SwitchedOn(thing_id=None):
             return replace(state, all_off_by="", blocked=())
         case SwitchedOn(thing_id=thing_id):
@@ -158,7 +163,10 @@ def _mark(state: OwnerState, key: OrderKey, *, under_way: bool) -> OwnerState:
 
 
 def _settle(state: OwnerState, key: OrderKey, spent_minor: int) -> OwnerState:
-    reservation = state.reservations[key]
+    blocked = tuple(k for k in state.blocked if k != key)
+    reservation = state.reservations.get(key)
+    if reservation is None:
+        return replace(state, blocked=blocked)
     minor = reservation.amount.minor if reservation.amount else 0
     used = {**state.used, reservation.meter: state.used.get(reservation.meter, 0) - minor + spent_minor}
-    return replace(state, reservations=_without(state.reservations, key), used=used)
+    return replace(state, reservations=_without(state.reservations, key), used=used, blocked=blocked)

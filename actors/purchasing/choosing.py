@@ -15,9 +15,9 @@ def key_of(installation: InstallationId, need: Need) -> OrderKey:
     return order_key(installation, need.owner_id, need.thing_id, need.subject, need.episode, need.revision)
 
 
-def booking_key_of(installation: InstallationId, need: Need, booking_round: int) -> OrderKey:
+def booking_key_of(installation: InstallationId, need: Need, lost_slots: int) -> OrderKey:
     """Return the external key of the visit for this need."""
-    subject = f"{need.subject}/visit/{booking_round}"
+    subject = f"{need.subject}/visit/{lost_slots}"
     return order_key(installation, need.owner_id, need.thing_id, subject, need.episode, need.revision)
 
 

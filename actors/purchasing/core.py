@@ -13,7 +13,6 @@ from actors.dialogue import (
     CloseNeed,
     DeadlinePassed,
     DeskWaits,
-    LookUp,
     LookUpReported,
     MandateChanged,
     OffersReported,
@@ -25,11 +24,12 @@ from actors.dialogue import (
     TurnGiven,
 )
 from actors.model.ids import OrderKey
-from actors.model.orders import TERMINAL, OrderState, RecordKind
-from actors.purchasing import placing, sourcing
+from actors.model.orders import TERMINAL, OrderState
+from actors.purchasing import deciding, ending, placing, sourcing, visiting
 from actors.purchasing.choosing import key_of
+from actors.purchasing.events import OrderEvent, VisitStep
 from actors.purchasing.sourcing import PurchasingSettings
-from actors.purchasing.state import OrderData, OrderEvent, evolve
+from actors.purchasing.state import OrderData, evolve
 from actors.purchasing.turn import Turn
 from actors.purchasing.view import view_of
 from actors.runtime.turns import Claim, Effect, Put, Release, Step
@@ -91,6 +91,7 @@ class OrderCore:
             return Step(state, reply="no such order")
         turn = Turn(OrderKey(_key_of(self._settings, state, message)), state, now)
         reply = self._decide(turn, message)
+        ending.settle_need(turn)
         if not turn.events:
             return Step(state, (), tuple(turn.effects), reply)
         shown = Put("order", turn.key, turn.order.need.owner_id, view_of(turn.key, turn.order, turn.data))
@@ -112,11 +113,11 @@ class OrderCore:
             case DeadlinePassed(name=name):
                 _take_deadline(turn, settings, name)
             case Approve(by=by):
-                return sourcing.approve(turn, by)
+                return deciding.approve(turn, settings, by)
             case Reject(by=by, reason=reason):
-                return placing.reject(turn, by, reason)
+                return deciding.reject(turn, by, reason)
             case Cancel(by=by, reason=reason):
-                return placing.cancel(turn, by, reason)
+                return deciding.cancel(turn, settings, by, reason)
             case _:
                 _take_report(turn, settings, message)
         return None
@@ -133,13 +134,13 @@ def _take_report(turn: Turn, settings: PurchasingSettings, message: OrderMessage
         case LookUpReported(kind=kind, outcome=outcome):
             placing.take_look_up(turn, settings, kind, outcome)
         case TimesReported(outcome=outcome):
-            placing.take_times(turn, settings, outcome)
-        case BookReported(outcome=outcome):
-            placing.take_booking_outcome(turn, settings, outcome)
+            visiting.take_times(turn, settings, outcome)
+        case BookReported(attempt=attempt, outcome=outcome):
+            visiting.take_booking_outcome(turn, settings, attempt, outcome)
         case CancelReported(outcome=outcome):
-            placing.take_cancelled(turn, outcome)
+            deciding.take_cancelled(turn, outcome)
         case CloseNeed(reason=reason, dismissed=dismissed):
-            placing.close_need(turn, reason, dismissed=dismissed)
+            ending.close_need(turn, reason, dismissed=dismissed)
         case DeskWaits(reason=reason, next_try_at=next_try_at):
             if turn.data.state not in TERMINAL:
                 turn.pause(reason, next_try_at)
@@ -154,30 +155,28 @@ def _take_deadline(turn: Turn, settings: PurchasingSettings, name: str) -> None:
             sourcing.take_advice(turn, settings, None)
         case "offers" if state is OrderState.DRAFTED and turn.data.asked_sellers:
             sourcing.choose(turn, settings)
-        case "source_again" if state is OrderState.DRAFTED:
+        case "source_again" if state is OrderState.DRAFTED and not turn.data.judging:
             sourcing.source(turn, settings)
-        case "status" if state is OrderState.PLACED and turn.data.record is not None:
-            turn.work(turn.data.connection, LookUp(key=turn.key, kind=_record_kind(turn)))
-        case "times" if state is OrderState.PLACED and turn.data.booking is None:
-            placing.search_times(turn, settings)
-        case "blocked":
-            _try_again(turn, settings, "time has passed")
+        case "blocked" if state is OrderState.BLOCKED:
+            _try_again(turn, settings, "some time has passed")
+        case "status":
+            placing.ask_status(turn)
+        case "times" if state is OrderState.PLACED and turn.data.visit is VisitStep.WAITING:
+            visiting.search_times(turn, settings)
         case "expiry":
-            placing.expire(turn)
+            ending.expire(turn)
         case _:
             return
 
 
-def _record_kind(turn: Turn) -> RecordKind:
-    return turn.data.record.kind if turn.data.record else RecordKind.ORDER
-
-
 def _try_again(turn: Turn, settings: PurchasingSettings, reason: str) -> None:
     if turn.data.state is OrderState.BLOCKED:
+        turn.forget("blocked")
         turn.move(OrderState.DRAFTED, "tried_again", f"tried again: {reason}")
         sourcing.source(turn, settings)
-    elif turn.data.state is OrderState.PLACED and turn.data.slot and not turn.data.booking:
-        placing.take_turn(turn, settings)
+    elif turn.data.state is OrderState.PLACED and turn.data.visit is VisitStep.WAITING:
+        turn.forget("times")
+        visiting.search_times(turn, settings)
 
 
 def _holds(before: OrderData, turn: Turn) -> tuple[Effect, ...]:

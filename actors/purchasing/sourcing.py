@@ -24,19 +24,22 @@ from actors.model.offers import Offer, OfferQuery
 from actors.model.orders import OrderState, Request
 from actors.model.outcomes import Capabilities, Offers
 from actors.purchasing.choosing import candidates_of, purchase_order, qualified, rank_offers, service_request
-from actors.purchasing.state import (
+from actors.purchasing.events import (
     AdviceTaken,
-    ApprovalGiven,
     MandateAnswered,
+    MandateAsked,
     NeedRaised,
     SellerAnswered,
     SellersAsked,
 )
-from actors.purchasing.turn import Turn
+from actors.purchasing.turn import Turn, doubled
 
 
 class PurchasingSettings(Struct, frozen=True, kw_only=True):
-    """What the composition tells the orders. ``connections`` are the CRM connections with what they can do."""
+    """What the composition tells the orders. ``connections`` are the CRM connections with what they can do.
+
+    Waits that end in ``again_s`` double with every round up to ``longest_again_s``.
+    """
 
     installation: InstallationId
     connections: dict[str, Capabilities]
@@ -44,13 +47,15 @@ class PurchasingSettings(Struct, frozen=True, kw_only=True):
     advice_s: float = 5.0
     offers_s: float = 20.0
     source_again_s: float = 30.0
+    place_again_s: float = 0.5
+    longest_again_s: float = 3600.0
+    blocked_s: float = 3600.0
+    """A blocked order asks again so often: a new period brings a new budget, and limits pass."""
     status_s: float = 60.0
     times_s: float = 1800.0
     expiry_days: float = 14.0
     visit_within_days: float = 14.0
     booking_rounds: int = 3
-    blocked_s: float = 3600.0
-    """A blocked order asks again so often: a new period brings a new budget, and limits pass."""
 
 
 def begin(turn: Turn, settings: PurchasingSettings, order: RaiseNeed) -> None:
@@ -72,8 +77,7 @@ def begin(turn: Turn, settings: PurchasingSettings, order: RaiseNeed) -> None:
 
 def take_advice(turn: Turn, settings: PurchasingSettings, advice: Advice | None) -> None:
     """Take the community's word, or its silence, and go on to the sellers."""
-    is_late = turn.data.state is not OrderState.DRAFTED or turn.data.asked_sellers or turn.data.offers
-    if is_late or turn.data.advice is not None:
+    if turn.data.state is not OrderState.DRAFTED or turn.data.advised:
         return
     turn.forget("advice")
     turn.happen(AdviceTaken(advice=advice))
@@ -89,7 +93,7 @@ def source(turn: Turn, settings: PurchasingSettings) -> None:
     """Ask every connection that could meet the need; service needs no offers."""
     need = turn.order.need
     if need.kind is NeedKind.SERVICE:
-        _ask_mandate(turn, _service_candidates(settings))
+        _source_service(turn, settings)
         return
     sellers = tuple(name for name, can in settings.connections.items() if can.offers and can.orders)
     turn.happen(SellersAsked(connections=sellers))
@@ -101,7 +105,20 @@ def source(turn: Turn, settings: PurchasingSettings) -> None:
     )
     for name in sellers:
         turn.work(name, FindOffers(query=query))
-    turn.remind("offers", settings.offers_s)
+    turn.forget("source_again")
+    if sellers:
+        turn.remind("offers", settings.offers_s)
+    else:
+        choose(turn, settings)
+
+
+def _source_service(turn: Turn, settings: PurchasingSettings) -> None:
+    candidates = _service_candidates(settings)
+    if candidates:
+        _ask_mandate(turn, candidates)
+        return
+    turn.happen(SellersAsked(connections=()))
+    _wait_for_sellers(turn, settings, "no connected CRM takes service requests")
 
 
 def take_offers(turn: Turn, settings: PurchasingSettings, report: OffersReported) -> None:
@@ -133,20 +150,28 @@ def choose(turn: Turn, settings: PurchasingSettings) -> None:
         return
     silent = {**turn.data.silent_sellers, **dict.fromkeys(turn.data.asked_sellers, "no answer in time")}
     told = "; ".join(f"{name}: {why}" for name, why in silent.items()) or "no connected seller has the item"
-    turn.remind("source_again", settings.source_again_s)
-    turn.pause(f"no offer: {told}", turn.now + timedelta(seconds=settings.source_again_s))
+    _wait_for_sellers(turn, settings, f"no offer: {told}")
+
+
+def _wait_for_sellers(turn: Turn, settings: PurchasingSettings, reason: str) -> None:
+    wait_s = doubled(settings.source_again_s, turn.data.sourcing_rounds, cap_s=settings.longest_again_s)
+    turn.remind("source_again", wait_s)
+    turn.pause(reason, turn.now + timedelta(seconds=wait_s))
 
 
 def take_reservation(turn: Turn, settings: PurchasingSettings, answer: ReservationAnswered) -> None:
     """Take the mandate's word: go on, ask a person, or stop here with the reason."""
-    if turn.data.state is not OrderState.DRAFTED:
+    if turn.data.state is not OrderState.DRAFTED or not turn.data.judging:
         return
     if answer.mandate_id is None:
         turn.happen(MandateAnswered(verdict=answer.verdict))
         turn.note("mandate", answer.sentence, verdict=answer.verdict, refusals=answer.refusals)
         block(turn, settings, answer.verdict, answer.sentence)
         return
-    connection, offer, request = _request(turn, settings, answer.offer_id, answer.mandate_id)
+    found = _request(turn, settings, answer.offer_id, answer.mandate_id)
+    if found is None:
+        return
+    connection, offer, request = found
     turn.happen(
         MandateAnswered(
             verdict=answer.verdict,
@@ -157,8 +182,9 @@ def take_reservation(turn: Turn, settings: PurchasingSettings, answer: Reservati
         )
     )
     turn.note("mandate", answer.sentence, verdict=answer.verdict, mandate=answer.mandate_id, refusals=answer.refusals)
-    if answer.verdict is Verdict.NEEDS_APPROVAL and not turn.data.approved_by:
-        turn.move(OrderState.AWAITING_APPROVAL, "needs_approval", _approval_sentence(turn), "approve or reject it")
+    if not turn.data.approved_by and (why := _why_approval(settings, answer.verdict, connection)):
+        sentence = f"{_what(turn)} waits for the owner's approval ({why}): {turn.order.need.reason}"
+        turn.move(OrderState.AWAITING_APPROVAL, "needs_approval", sentence, "approve or reject it")
         return
     queue(turn, "inside_mandate", "inside the mandate; waits for its turn at the CRM")
 
@@ -167,16 +193,6 @@ def block(turn: Turn, settings: PurchasingSettings, verdict: Verdict, sentence: 
     """Stop with a reason; tried again when the owner changes something, and from time to time."""
     turn.move(OrderState.BLOCKED, verdict, sentence, "change what the reason names; the order is then tried again")
     turn.remind("blocked", settings.blocked_s)
-
-
-def approve(turn: Turn, by: str) -> str:
-    """Take a person's yes; return what it led to. A dead letter is tried again under the same key."""
-    if turn.data.state not in {OrderState.AWAITING_APPROVAL, OrderState.DEAD_LETTER} or not turn.data.request:
-        return f"not awaiting approval: {turn.data.state}"
-    turn.happen(ApprovalGiven(by=by))
-    turn.note("approval", f"{by} approved", by=by)
-    queue(turn, "approved", f"approved by {by}; waits for its turn at the CRM")
-    return "approved"
 
 
 def queue(turn: Turn, code: str, sentence: str, after_s: float = 0.0) -> None:
@@ -212,6 +228,8 @@ def _ask_mandate(turn: Turn, candidates: tuple[Candidate, ...]) -> None:
         candidates=candidates,
         is_test=turn.order.is_test,
     )
+    turn.happen(MandateAsked())
+    turn.forget("source_again")
     turn.tell_owner(ask)
 
 
@@ -222,11 +240,14 @@ def _service_candidates(settings: PurchasingSettings) -> tuple[Candidate, ...]:
 
 def _request(
     turn: Turn, settings: PurchasingSettings, offer_id: str, mandate_id: MandateId
-) -> tuple[str, Offer | None, Request]:
+) -> tuple[str, Offer | None, Request] | None:
+    """Return what is ordered, and where; None for an offer that is not the order's."""
     order, installation = turn.order, settings.installation
     if order.need.kind is NeedKind.SERVICE:
         return offer_id, None, service_request(turn.key, installation, order, mandate_id, turn.now)
-    offer = next(offer for offer in turn.data.offers if qualified(offer) == offer_id)
+    offer = next((offer for offer in turn.data.offers if qualified(offer) == offer_id), None)
+    if offer is None:
+        return None
     return offer.connection, offer, purchase_order(turn.key, installation, order, offer, mandate_id, turn.now)
 
 
@@ -242,6 +263,16 @@ def _choice_sentence(best: Offer, count: int) -> str:
     return f"best of {count}: {best.sku} from {best.seller} for {best.landed} delivered{off}"
 
 
-def _approval_sentence(turn: Turn) -> str:
-    what = f"{turn.data.offer.sku} for {turn.data.offer.landed}" if turn.data.offer else turn.order.need.title
-    return f"{what} waits for the owner's approval: {turn.order.need.reason}"
+def _why_approval(settings: PurchasingSettings, verdict: Verdict, connection: str) -> str:
+    """Return why a person must confirm, or nothing. A CRM that proves nothing gets no order without one."""
+    if verdict is Verdict.NEEDS_APPROVAL:
+        return "the mandate wants it"
+    can = settings.connections.get(connection)
+    if can is not None and not can.unique_key and not can.search_by_key:
+        return f"{connection} can neither refuse nor find a second order, so a person confirms each"
+    return ""
+
+
+def _what(turn: Turn) -> str:
+    offer = turn.data.offer
+    return f"{offer.sku} for {offer.landed}" if offer else turn.order.need.title

@@ -1,6 +1,7 @@
-"""What an order's actor knows, the events it records, and how they change what it knows."""
+"""What an order's actor knows, and how its events change that."""
 
 from datetime import datetime
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,13 +14,33 @@ from actors.model.mandates import Verdict
 from actors.model.offers import Offer
 from actors.model.orders import OrderState, Request, TimeSlot, may_follow
 from actors.model.outcomes import CrmRecord
+from actors.purchasing.events import (
+    AdviceTaken,
+    ApprovalGiven,
+    BookingKnown,
+    BookingStarted,
+    ClearanceAsked,
+    MandateAnswered,
+    MandateAsked,
+    Moved,
+    NeedOver,
+    NeedRaised,
+    OrderEvent,
+    Paused,
+    PlacingStarted,
+    RecordKnown,
+    SellerAnswered,
+    SellersAsked,
+    SlotChosen,
+    SlotLost,
+    VisitMoved,
+    VisitStep,
+    Waiting,
+)
 
-
-class Waiting(Struct, frozen=True, kw_only=True):
-    """Why nothing happens at the moment, and when it will."""
-
-    reason: str
-    next_try_at: Instant | None = None
+_FIRST_PASSAGES: Final = 10
+_LAST_PASSAGES: Final = 60
+"""All of them stand in the chain of notes; the state keeps the beginning and the end."""
 
 
 class Passage(Struct, frozen=True, kw_only=True):
@@ -37,153 +58,35 @@ class OrderData(Struct, frozen=True, kw_only=True):
     state: OrderState = OrderState.DRAFTED
     order: RaiseNeed | None = None
     advice: Advice | None = None
+    advised: bool = False
+    """The community has answered, or was given up."""
     asked_sellers: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
     silent_sellers: dict[str, str] = {}
+    sourcing_rounds: int = 0
+    judging: bool = False
+    """The owner's rules are asked and have not answered."""
     connection: str = ""
     offer: Offer | None = None
     mandate_id: MandateId | None = None
     approved_by: str = ""
+    """Who approved this offer; a dearer or another one must be approved anew."""
     request: Request | None = None
     attempt: int = 0
     clearing: str = ""
     """``place`` or ``book`` while the owner's clearance is awaited."""
-    left_at: Instant | None = None
-    """When the last request left, perhaps without an answer."""
     record: CrmRecord | None = None
+    visit: VisitStep = VisitStep.NONE
     slot: TimeSlot | None = None
     booking: CrmRecord | None = None
-    booking_rounds: int = 0
+    lost_slots: int = 0
+    need_over: NeedOver | None = None
     blocked_by: Verdict | None = None
-    need_over: str = ""
-    """Why the need is over, when that was told while the request was under way: it ends once its fate is known."""
     waiting: Waiting | None = None
     code: str = "need_raised"
     sentence: str = "a need was raised"
     next_step: str = ""
     passages: tuple[Passage, ...] = ()
-
-
-class Event(Struct, frozen=True, kw_only=True, tag=True):
-    """Base of an order's events."""
-
-
-class NeedRaised(Event, frozen=True, kw_only=True):
-    """The order exists; the need is in the message."""
-
-    order: RaiseNeed
-
-
-class AdviceTaken(Event, frozen=True, kw_only=True):
-    """The community's word, or that none came."""
-
-    advice: Advice | None
-
-
-class SellersAsked(Event, frozen=True, kw_only=True):
-    """Offers are looked for."""
-
-    connections: tuple[str, ...]
-
-
-class SellerAnswered(Event, frozen=True, kw_only=True):
-    """One seller's offers, or why there are none."""
-
-    connection: str
-    offers: tuple[Offer, ...] = ()
-    failure: str = ""
-
-
-class MandateAnswered(Event, frozen=True, kw_only=True):
-    """The owner's rules were asked; an allowed offer is reserved and turned into a request."""
-
-    verdict: Verdict
-    mandate_id: MandateId | None = None
-    offer: Offer | None = None
-    connection: str = ""
-    request: Request | None = None
-
-
-class Moved(Event, frozen=True, kw_only=True):
-    """The order reached a state."""
-
-    to: OrderState
-    code: str
-    sentence: str
-    next_step: str = ""
-
-
-class ApprovalGiven(Event, frozen=True, kw_only=True):
-    """A person approved."""
-
-    by: str
-
-
-class ClearanceAsked(Event, frozen=True, kw_only=True):
-    """A request is ready to leave."""
-
-    purpose: str
-
-
-class PlacingStarted(Event, frozen=True, kw_only=True):
-    """The request leaves as soon as this is durable."""
-
-    attempt: int
-
-
-class RecordKnown(Event, frozen=True, kw_only=True):
-    """The CRM holds our record."""
-
-    record: CrmRecord
-
-
-class SlotChosen(Event, frozen=True, kw_only=True):
-    """A time for the visit."""
-
-    slot: TimeSlot
-
-
-class BookingStarted(Event, frozen=True, kw_only=True):
-    """The booking leaves as soon as this is durable."""
-
-    attempt: int
-
-
-class BookingKnown(Event, frozen=True, kw_only=True):
-    """The CRM holds our booking."""
-
-    record: CrmRecord
-
-
-class NeedEnded(Event, frozen=True, kw_only=True):
-    """The need is over, but nobody knows yet what becomes of the request."""
-
-    reason: str
-
-
-class Paused(Event, frozen=True, kw_only=True):
-    """Nothing can be done at the moment."""
-
-    waiting: Waiting
-
-
-OrderEvent = (
-    NeedRaised
-    | AdviceTaken
-    | SellersAsked
-    | SellerAnswered
-    | MandateAnswered
-    | Moved
-    | ApprovalGiven
-    | ClearanceAsked
-    | PlacingStarted
-    | RecordKnown
-    | SlotChosen
-    | BookingStarted
-    | BookingKnown
-    | NeedEnded
-    | Paused
-)
 
 
 class IllegalMove(Exception):
@@ -195,38 +98,39 @@ def evolve(data: OrderData, event: OrderEvent, at: datetime) -> OrderData:
     match event:
         case Moved():
             return _move(data, event, at)
-        case MandateAnswered():
-            return _judged(data, event)
-        case PlacingStarted(attempt=attempt) | BookingStarted(attempt=attempt):
-            return replace(data, attempt=attempt, left_at=at, clearing="", waiting=None)
+        case PlacingStarted(attempt=attempt):
+            return replace(data, attempt=attempt, clearing="", waiting=None)
+        case ClearanceAsked(purpose=purpose):
+            return replace(data, clearing=purpose)
+        case RecordKnown(record=record):
+            return replace(data, record=record, waiting=None)
+        case Paused(waiting=waiting):
+            return replace(data, waiting=waiting)
+        case ApprovalGiven(by=by):
+            return replace(data, approved_by=by)
+        case NeedOver():
+            return replace(data, need_over=event)
+        case SlotChosen() | SlotLost() | VisitMoved() | BookingStarted() | BookingKnown():
+            return _visit(data, event)
         case _:
-            return _learn(data, event)
+            return _source(data, event)
 
 
-def _learn(data: OrderData, event: OrderEvent) -> OrderData:
+def _source(data: OrderData, event: OrderEvent) -> OrderData:
     match event:
         case NeedRaised(order=order):
             return replace(data, order=order)
         case AdviceTaken(advice=advice):
-            return replace(data, advice=advice)
+            return replace(data, advice=advice, advised=True)
         case SellersAsked(connections=connections):
-            return replace(data, asked_sellers=connections, offers=(), silent_sellers={}, waiting=None)
+            rounds = data.sourcing_rounds + 1
+            return replace(data, asked_sellers=connections, offers=(), silent_sellers={}, sourcing_rounds=rounds)
         case SellerAnswered():
             return _answered(data, event)
-        case ApprovalGiven(by=by):
-            return replace(data, approved_by=by)
-        case ClearanceAsked(purpose=purpose):
-            return replace(data, clearing=purpose)
-        case RecordKnown(record=record):
-            return replace(data, record=record)
-        case SlotChosen(slot=slot):
-            return replace(data, slot=slot, booking_rounds=data.booking_rounds + 1)
-        case BookingKnown(record=record):
-            return replace(data, booking=record, slot=record.scheduled or data.slot)
-        case NeedEnded(reason=reason):
-            return replace(data, need_over=reason)
-        case Paused(waiting=waiting):
-            return replace(data, waiting=waiting)
+        case MandateAsked():
+            return replace(data, asked_sellers=(), judging=True)
+        case MandateAnswered():
+            return _judged(data, event)
         case _:
             raise TypeError(f"{type(event).__name__} is not an event of an order")
 
@@ -241,10 +145,12 @@ def _answered(data: OrderData, event: SellerAnswered) -> OrderData:
 
 def _judged(data: OrderData, event: MandateAnswered) -> OrderData:
     if event.request is None:
-        return replace(data, blocked_by=event.verdict)
+        return replace(data, judging=False, blocked_by=event.verdict)
     return replace(
         data,
+        judging=False,
         blocked_by=None,
+        approved_by=data.approved_by if _is_no_worse(event, data) else "",
         mandate_id=event.mandate_id,
         offer=event.offer,
         connection=event.connection,
@@ -252,10 +158,38 @@ def _judged(data: OrderData, event: MandateAnswered) -> OrderData:
     )
 
 
+def _is_no_worse(event: MandateAnswered, data: OrderData) -> bool:
+    """Say whether what a person approved covers this offer too: the same thing from the same seller, not dearer."""
+    new, old = event.offer, data.offer
+    if event.connection != data.connection:
+        return False
+    if new is None or old is None:
+        return new is old
+    same = (new.sku, new.quantity, new.landed.currency) == (old.sku, old.quantity, old.landed.currency)
+    return same and new.landed.minor <= old.landed.minor
+
+
+def _visit(data: OrderData, event: OrderEvent) -> OrderData:
+    match event:
+        case SlotChosen(slot=slot):
+            return replace(data, slot=slot, visit=VisitStep.QUEUED, waiting=None)
+        case SlotLost():
+            return replace(data, slot=None, lost_slots=data.lost_slots + 1)
+        case VisitMoved(to=to):
+            return replace(data, visit=to, clearing="")
+        case BookingStarted(attempt=attempt):
+            return replace(data, attempt=attempt, clearing="", waiting=None, visit=VisitStep.BOOKING)
+        case BookingKnown(record=record):
+            return replace(data, booking=record, slot=record.scheduled or data.slot, visit=VisitStep.BOOKED)
+        case _:
+            raise TypeError(f"{type(event).__name__} is not an event of a visit")
+
+
 def _move(data: OrderData, event: Moved, at: datetime) -> OrderData:
     if data.state is not event.to and not may_follow(data.state, event.to):
         raise IllegalMove(f"{data.state} does not lead to {event.to}")
     passage = Passage(state=event.to, at=at, code=event.code, sentence=event.sentence)
+    passages = (*data.passages, passage)
     return replace(
         data,
         state=event.to,
@@ -264,5 +198,6 @@ def _move(data: OrderData, event: Moved, at: datetime) -> OrderData:
         next_step=event.next_step,
         waiting=None,
         clearing="",
-        passages=(*data.passages, passage),
+        judging=False,
+        passages=(*passages[:_FIRST_PASSAGES], *passages[_FIRST_PASSAGES:][-_LAST_PASSAGES:]),
     )

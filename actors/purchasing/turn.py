@@ -6,8 +6,16 @@ from typing import Any
 from actors.dialogue import AnyDeskJob, DeadlinePassed, Message, RaiseNeed, desk_relay, owner_address
 from actors.model.ids import CorrelationId, OrderKey
 from actors.model.orders import OrderState
-from actors.purchasing.state import Moved, OrderData, OrderEvent, Paused, Waiting, evolve
+from actors.purchasing.events import Moved, OrderEvent, Paused, Waiting
+from actors.purchasing.state import OrderData, evolve
 from actors.runtime.turns import Effect, Emit, Forget, Note, Remind, Tell
+
+_LONGEST_DOUBLING = 20
+
+
+def doubled(base_s: float, round_number: int, *, cap_s: float) -> float:
+    """Return seconds to wait after a round (from 1): the base, doubled with each, up to the cap."""
+    return min(cap_s, base_s * 2.0 ** (min(round_number, _LONGEST_DOUBLING) - 1))
 
 
 class Turn:
@@ -65,6 +73,12 @@ class Turn:
     def work(self, connection: str, job: AnyDeskJob) -> None:
         """Give the desk of a connection something to do."""
         self.effects.append(Emit(desk_relay(connection), job))
+
+    def again_s(self, base_s: float, cap_s: float, outcome: Any) -> float:
+        """Return seconds until this order's next attempt: doubled with each, and at least what the CRM asks for."""
+        asked_s = getattr(outcome, "retry_after_s", 0.0)
+        own_s = doubled(base_s, self.data.attempt, cap_s=cap_s)
+        return min(cap_s, max(own_s, asked_s))
 
     def remind(self, name: str, after_s: float) -> None:
         """Get ``DeadlinePassed(name)`` later."""

@@ -6,7 +6,8 @@ from actors.model.ids import OrderKey, OwnerId, ThingId
 from actors.model.money import Money
 from actors.model.orders import OrderState, PurchaseOrder, TimeSlot
 from actors.model.outcomes import CrmRecord
-from actors.purchasing.state import OrderData, Passage, Waiting
+from actors.purchasing.events import Waiting
+from actors.purchasing.state import OrderData, Passage
 
 
 class OrderView(Value, frozen=True, kw_only=True):

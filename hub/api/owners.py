@@ -68,11 +68,7 @@ async def revoke(request: web.Request) -> web.Response:
     """Revoke a mandate: from the answer on nothing is ordered under it."""
     principal, hub = asker(request), hub_of(request)
     mandate_id = MandateId(request.match_info["mandate_id"])
-    body = hub.journal.record("mandate", mandate_id)
-    if body is None:
-        raise Problem(404, "not_found", f"there is no mandate {mandate_id}")
-    mandate = msgspec.json.decode(body, type=Mandate)
-    check_owner(principal, mandate.owner_id, f"mandate {mandate_id}")
+    mandate = _mandate(hub, mandate_id, scope_of(principal) or OwnerId(request.query.get("owner_id", "")))
     await hub.engine.ask(owner_address(mandate.owner_id), RevokeMandate(mandate_id=mandate_id, by=principal.name))
     return answer({"mandate_id": mandate_id, "state": "revoked"})
 
@@ -110,6 +106,17 @@ def _owner(request: web.Request) -> OwnerId:
     owner_id = OwnerId(request.match_info["owner_id"])
     check_owner(asker(request), owner_id, f"owner {owner_id}")
     return owner_id
+
+
+def _mandate(hub: Hub, mandate_id: MandateId, owner_id: OwnerId) -> Mandate:
+    """Return a mandate by its id; an operator names the owner where two use the same id."""
+    rows = hub.journal.records("mandate", owner_id or None)
+    found = [row for row in rows if row.key == f"{row.owner}/{mandate_id}"]
+    if not found:
+        raise Problem(404, "not_found", f"there is no mandate {mandate_id}", "list them with GET /api/v1/mandates")
+    if len(found) > 1:
+        raise Problem(409, "ambiguous", f"{len(found)} owners have a mandate {mandate_id}", "add ?owner_id=")
+    return msgspec.json.decode(found[0].body or b"", type=Mandate)
 
 
 def _sealed(hub: Hub, new: NewMandate, now: datetime) -> Mandate:

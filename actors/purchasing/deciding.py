@@ -1,0 +1,77 @@
+"""What people decide about an order: approve, reject, cancel. Each returns what it led to, or why it cannot be."""
+
+from actors.dialogue import CancelRecord
+from actors.model.orders import OrderState
+from actors.model.outcomes import Absent, FindOutcome, Found, RecordStatus
+from actors.purchasing.ending import NOT_SENT, end
+from actors.purchasing.events import ApprovalGiven, RecordKnown, VisitMoved, VisitStep
+from actors.purchasing.placing import go_on, record_kind
+from actors.purchasing.sourcing import PurchasingSettings, queue
+from actors.purchasing.turn import Turn
+from actors.purchasing.visiting import is_booking
+
+_IN_DOUBT = frozenset({OrderState.PLACING, OrderState.UNKNOWN, OrderState.RECONCILING, OrderState.CANCELLING})
+
+
+def approve(turn: Turn, settings: PurchasingSettings, by: str) -> str:
+    """Take a person's yes. A dead letter goes on from what the CRM holds, or is placed again under the same key."""
+    if turn.data.state not in {OrderState.AWAITING_APPROVAL, OrderState.DEAD_LETTER} or not turn.data.request:
+        return f"not awaiting approval: {turn.data.state}"
+    turn.happen(ApprovalGiven(by=by))
+    turn.note("approval", f"{by} approved", by=by)
+    turn.remind("expiry", settings.expiry_days * 86400)
+    if turn.data.state is OrderState.DEAD_LETTER and turn.data.record is not None:
+        _take_up(turn, f"{by} lets it go on")
+        go_on(turn, settings, turn.data.record)
+    else:
+        queue(turn, "approved", f"approved by {by}; waits for its turn at the CRM")
+    return "approved"
+
+
+def reject(turn: Turn, by: str, reason: str) -> str:
+    """Take a person's no."""
+    if turn.data.state is not OrderState.AWAITING_APPROVAL:
+        return f"not awaiting approval: {turn.data.state}"
+    end(turn, OrderState.REJECTED, "rejected_by_person", f"{by} refused: {reason}")
+    return "rejected"
+
+
+def cancel(turn: Turn, settings: PurchasingSettings, by: str, reason: str) -> str:
+    """Take a person's wish to cancel: at once where nothing was sent, through the CRM where it holds the record."""
+    state = turn.data.state
+    if state in _IN_DOUBT or (state is OrderState.PLACED and is_booking(turn)):
+        return f"cannot be cancelled while {state}; try again when the CRM has answered"
+    if state in NOT_SENT or (state is OrderState.DEAD_LETTER and turn.data.record is None):
+        end(turn, OrderState.CANCELLED, "cancelled_by_person", f"{by} cancelled: {reason}")
+        return "cancelled"
+    if state not in {OrderState.PLACED, OrderState.CONFIRMED, OrderState.DEAD_LETTER}:
+        return f"ended already: {state}"
+    if state is OrderState.DEAD_LETTER:
+        _take_up(turn, f"{by} cancels it")
+    turn.move(OrderState.CANCELLING, "cancelling", f"{by} cancels: {reason}; asking {turn.data.connection}")
+    turn.remind("expiry", settings.expiry_days * 86400)
+    turn.work(turn.data.connection, CancelRecord(key=turn.key, kind=record_kind(turn), reason=reason))
+    return "cancelling"
+
+
+def take_cancelled(turn: Turn, outcome: FindOutcome) -> None:
+    """Take the CRM's word on cancelling."""
+    if turn.data.state is not OrderState.CANCELLING:
+        return
+    match outcome:
+        case Found(record=record) if record.status is RecordStatus.CANCELLED:
+            turn.happen(RecordKnown(record=record))
+            end(turn, OrderState.CANCELLED, "cancelled_in_crm", "cancelled in the CRM")
+        case Absent():
+            end(turn, OrderState.CANCELLED, "cancelled_in_crm", "the CRM holds no such record")
+        case _:
+            why = getattr(outcome, "message", "") or getattr(outcome, "reason", "") or "it stays as it was"
+            turn.move(OrderState.CONFIRMED, "not_cancelled", f"the CRM did not cancel it: {why}", "ask the seller")
+            turn.forget("expiry")
+
+
+def _take_up(turn: Turn, why: str) -> None:
+    """Bring a dead letter back to what the CRM holds."""
+    turn.move(OrderState.PLACED, "taken_up", f"{why}: {turn.data.connection} holds the record")
+    if turn.data.booking is None:
+        turn.happen(VisitMoved(to=VisitStep.NONE))
