@@ -34,6 +34,7 @@ class Registry:
         self._profiles = profiles
         self._communities = communities
         self._records: dict[ThingId, ThingRecord] = {}
+        self._connected: dict[ThingId, ConnectedThing] = {}
         self._principals: dict[str, Principal] = {}
         self._watchers: list[Callable[[], None]] = []
 
@@ -55,6 +56,7 @@ class Registry:
         if former is not None and former.token_sha256:
             self._principals.pop(former.token_sha256, None)
         self._records[record.thing_id] = record
+        self._connect(record)
         if record.token_sha256 and record.retired_at is None:
             self._principals[record.token_sha256] = Principal(
                 kind=PrincipalKind.THING, name=record.thing_id, thing_id=record.thing_id, owner_id=record.owner_id
@@ -66,26 +68,28 @@ class Registry:
 
     def connected_by(self, protocol: str) -> Sequence[ConnectedThing]:
         """Return the things that are connected by this protocol, ordered by id."""
-        chosen = (r for r in self._records.values() if r.connection.protocol == protocol and r.retired_at is None)
-        things = (self._connected(record) for record in sorted(chosen, key=lambda record: record.thing_id))
-        return [thing for thing in things if thing is not None]
+        chosen = (t for t in self._connected.values() if self._records[t.thing_id].connection.protocol == protocol)
+        return sorted(chosen, key=lambda thing: thing.thing_id)
 
     def find(self, thing_id: ThingId) -> ConnectedThing | None:
         """Return a thing that is registered and not retired."""
-        record = self._records.get(thing_id)
-        return None if record is None or record.retired_at is not None else self._connected(record)
+        return self._connected.get(thing_id)
 
     def on_change(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Call ``changed`` after each registration or retirement; the answer ends that."""
         self._watchers.append(changed)
         return lambda: self._watchers.remove(changed)
 
-    def _connected(self, record: ThingRecord) -> ConnectedThing | None:
+    def _connect(self, record: ThingRecord) -> None:
+        """Keep what adapters see of a thing; nothing of one that is retired or whose profile is gone."""
         profile = self._profiles.get(record.profile)
-        if profile is None:
-            return None
+        if profile is None or record.retired_at is not None:
+            self._connected.pop(record.thing_id, None)
+            return
         options = {"thing_id": record.thing_id, "serial": record.serial, **record.connection.options}
-        return ConnectedThing(thing_id=record.thing_id, owner_id=record.owner_id, profile=profile, options=options)
+        self._connected[record.thing_id] = ConnectedThing(
+            thing_id=record.thing_id, owner_id=record.owner_id, profile=profile, options=options
+        )
 
     # Authenticator.
 
