@@ -11,12 +11,9 @@ mailboxes. When a constraint refused it, they are tried one by one, and the one 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
-import msgspec
 import structlog
-from msgspec import Struct
 
 from actors.runtime.cells import (
     Cell,
@@ -29,15 +26,13 @@ from actors.runtime.cells import (
     Taken,
     encode,
     encode_legibly,
-    legible,
-    plain_number,
 )
+from actors.runtime.contract import AskFailed, EngineClock, EngineSettings, Relay
+from actors.runtime.effects import Apply, prepared_row
 from actors.runtime.journal import (
     BatchRefused,
     DeadLetterRow,
     Journal,
-    MeterDelta,
-    NoteRow,
     OutboxRow,
     RecordRow,
     ReminderRow,
@@ -45,21 +40,17 @@ from actors.runtime.journal import (
 )
 from actors.runtime.reminders import Reminders
 from actors.runtime.turns import (
-    Claim,
     Core,
     Effect,
     Emit,
     Forget,
-    Meter,
-    Note,
-    Put,
-    Release,
     Remind,
-    Remove,
     Step,
     Tell,
     Upcasters,
 )
+
+__all__ = ["AskFailed", "EngineClock", "EngineSettings", "Relay", "TurnEngine"]
 
 log = structlog.get_logger(__name__)
 
@@ -67,48 +58,6 @@ _MESSAGES_AN_ACTOR = 64
 _CRASHES_TO_QUARANTINE = 3
 _CRASH_WINDOW_S = 60.0
 _LONGEST_NAP_S = 3600.0
-
-_Apply = Callable[[Run], None]
-
-
-class EngineClock(Protocol):
-    """Time for turns and for budgets."""
-
-    def now(self) -> datetime:
-        """Return the present, aware and in UTC."""
-        ...
-
-    def monotonic(self) -> float:
-        """Return seconds that never go back."""
-        ...
-
-
-class EngineSettings(Struct, frozen=True, kw_only=True):
-    """Limits of the engine. ``batch_s`` bounds how long one run holds the event loop."""
-
-    batch_turns: int = 2048
-    batch_s: float = 0.008
-    mailbox_bound: int = 1000
-    snapshot_every: int = 48
-    storage_retry_s: float = 0.5
-    storage_retry_cap_s: float = 10.0
-
-
-class AskFailed(Exception):
-    """An ask was not answered. ``code`` is that of ``NotTaken``, or ``timeout``."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code = code
-        self.detail = detail
-
-
-class Relay(Protocol):
-    """Executes work from the outbox. Called after the commit, on the event loop; must not block."""
-
-    def work(self, row: OutboxRow, *, recovered: bool) -> None:
-        """Take one piece of work. ``recovered``: a former process may have begun it already."""
-        ...
 
 
 class TurnEngine:
@@ -426,7 +375,7 @@ class TurnEngine:
 
     # Effects.
 
-    def _prepared(self, cell: Cell, effect: Effect) -> _Apply:
+    def _prepared(self, cell: Cell, effect: Effect) -> Apply:
         """Check and encode an effect now, so that a turn takes effect as a whole or not at all."""
         match effect:
             case Tell(address=address, message=message):
@@ -442,7 +391,7 @@ class TurnEngine:
                 packed = encode(body)
                 return lambda run: self._emit(run, cell, relay, packed)
             case _:
-                return _prepared_row(cell.address, effect)
+                return prepared_row(cell.address, effect)
 
     def _tell(self, run: Run, target: Cell, message: Any) -> None:
         envelope = Envelope(message)
@@ -558,30 +507,6 @@ class TurnEngine:
 def _decoded(cell: Cell, message: bytes) -> Envelope:
     assert cell.kind is not None  # noqa: S101 - only actors get journalled messages
     return Envelope(cell.kind.read_message(message))
-
-
-def _prepared_row(address: str, effect: Effect) -> _Apply:
-    match effect:
-        case Note(correlation_id=correlation_id, step=step, sentence=sentence, facts=facts):
-            packed = msgspec.json.encode({"sentence": sentence, **facts}, enc_hook=legible)
-            return lambda run: run.batch.notes.append(
-                NoteRow(correlation_id=correlation_id, at=run.at, address=address, step=step, body=packed)
-            )
-        case Put(kind=kind, key=key, owner=owner, body=body):
-            packed = body if isinstance(body, bytes) else msgspec.json.encode(body, enc_hook=plain_number)
-            record = RecordRow(kind=kind, key=key, owner=owner, body=packed)
-            return lambda run: run.batch.records.append(record)
-        case Remove(kind=kind, key=key):
-            removal = RecordRow(kind=kind, key=key, owner="", body=None)
-            return lambda run: run.batch.records.append(removal)
-        case Claim(name=name, holder=holder):
-            return lambda run: run.batch.claims.append((name, holder))
-        case Release(name=name):
-            return lambda run: run.batch.claims.append((name, None))
-        case Meter(name=name, delta=delta, cap=cap):
-            return lambda run: run.batch.meters.append(MeterDelta(name=name, delta=delta, cap=cap))
-        case _:
-            raise TypeError(f"{type(effect).__name__} is not an effect")
 
 
 def _guarded(callback: Callable[[Any], None], argument: Any) -> None:
