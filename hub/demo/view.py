@@ -1,0 +1,149 @@
+"""What people see: a live view on a terminal, lines elsewhere, and a summary at the end."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Final
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from hub.demo.clients import Row
+from hub.demo.telling import Show, Story, Told
+
+_CHAIN: Final = 22
+_SAYINGS: Final = 5
+_COLOURS: Final[Mapping[str, str]] = {
+    "reading": "cyan",
+    "need": "yellow",
+    "advice": "magenta",
+    "offers": "blue",
+    "choice": "blue",
+    "mandate": "green",
+    "approval": "green",
+    "approved": "green",
+    "confirmed": "bold green",
+    "blocked": "bold red",
+    "unknown": "red",
+    "reconciling": "red",
+    "waiting": "yellow",
+}
+
+
+class _Phase(StrEnum):
+    WAITING = "waits"
+    PLAYING = "plays"
+    SHOWN = "ok"
+    FAILED = "not ok"
+
+
+_MARKS: Final[Mapping[_Phase, tuple[str, str]]] = {
+    _Phase.WAITING: ("·", "dim"),
+    _Phase.PLAYING: ("▶", "bold cyan"),
+    _Phase.SHOWN: ("✔", "bold green"),
+    _Phase.FAILED: ("✘", "bold red"),
+}
+
+
+class LinesView(Show):
+    """One line for everything that happens."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def begin(self, story: str) -> None:
+        """A story begins."""
+        self._line(story, "begins")
+
+    def say(self, story: str, sentence: str) -> None:
+        """Tell one thing."""
+        self._line(story, sentence)
+
+    def step(self, story: str, note: Row) -> None:
+        """Tell one more link of the chain."""
+        self._line(story, f"{note['step']}: {note['sentence']}")
+
+    def end(self, story: str, told: Told) -> None:
+        """A story is over."""
+        self._line(story, f"{'OK' if told.ok else 'NOT OK'}: {told.why}")
+
+    def _line(self, story: str, text: str) -> None:
+        self._console.print(Text(f"[{story}] {text}"), soft_wrap=True)
+
+
+class LiveView(Show):
+    """The stories at the left, and at the right the chain that grew last."""
+
+    def __init__(self, stories: Sequence[Story]) -> None:
+        self._titles = {story.name: story.title for story in stories}
+        self._phases = dict.fromkeys(self._titles, _Phase.WAITING)
+        self._chains: dict[str, list[Row]] = {}
+        self._sayings: deque[tuple[str, str]] = deque(maxlen=_SAYINGS)
+        self._shown = ""
+
+    def begin(self, story: str) -> None:
+        """A story begins."""
+        self._phases[story] = _Phase.PLAYING
+        self._sayings.append((story, "begins"))
+
+    def say(self, story: str, sentence: str) -> None:
+        """Tell one thing."""
+        self._sayings.append((story, sentence))
+
+    def step(self, story: str, note: Row) -> None:
+        """Tell one more link of the chain."""
+        self._chains.setdefault(story, []).append(note)
+        self._shown = story
+
+    def end(self, story: str, told: Told) -> None:
+        """A story is over."""
+        self._phases[story] = _Phase.SHOWN if told.ok else _Phase.FAILED
+        self._sayings.append((story, told.why))
+
+    def __rich__(self) -> RenderableType:
+        grid = Table.grid(expand=True, padding=(0, 1))
+        grid.add_column(ratio=2)
+        grid.add_column(ratio=5)
+        grid.add_row(self._stories(), self._chain())
+        return Group(grid, self._told())
+
+    def _stories(self) -> RenderableType:
+        table = Table.grid(padding=(0, 1))
+        for name, phase in self._phases.items():
+            mark, style = _MARKS[phase]
+            links = len(self._chains.get(name, ()))
+            table.add_row(Text(mark, style), Text(name, style), Text(f"{links} links" if links else "", "dim"))
+        return Panel(table, title="stories", border_style="cyan")
+
+    def _chain(self) -> RenderableType:
+        table = Table.grid(padding=(0, 1))
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="ellipsis", no_wrap=True)
+        for note in self._chains.get(self._shown, [])[-_CHAIN:]:
+            step = str(note["step"])
+            table.add_row(Text(step, _COLOURS.get(step, "white")), Text(str(note["sentence"])))
+        title = f"{self._shown}: {self._titles.get(self._shown, '')}" if self._shown else "the chain of a need"
+        return Panel(table, title=title, border_style="magenta", height=_CHAIN + 2)
+
+    def _told(self) -> RenderableType:
+        lines = [Text.assemble((f"{story} ", "bold cyan"), sentence) for story, sentence in self._sayings]
+        return Panel(Group(*lines), border_style="dim", height=_SAYINGS * 2 + 2)
+
+
+def live(view: LiveView, console: Console) -> Live:
+    """Return the running display of a view; use it as a context."""
+    return Live(view, console=console, refresh_per_second=8, transient=True)
+
+
+def print_summary(console: Console, told: Mapping[str, Told]) -> None:
+    """Print every story with its end and why."""
+    table = Table(title="What was shown", show_lines=True)
+    table.add_column("story", style="bold", no_wrap=True)
+    table.add_column("ok", no_wrap=True)
+    table.add_column("why")
+    for name, each in told.items():
+        table.add_row(name, Text("yes", "green") if each.ok else Text("no", "bold red"), Text(each.why))
+    console.print(table)
