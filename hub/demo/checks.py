@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 
-from hub.demo.clients import Row
+from hub.demo.clients import NOTHING, Row, part
 from hub.demo.telling import Check, Evidence, is_so
 
 TO_THE_OFFER = ("reading", "need", "advice", "offers", "choice", "mandate")
-TO_THE_RECORD = ("approved", "placing", "placed", "crm_record", "confirmed")
+THROUGH_DOUBT = ("approved", "placing", "unknown", "reconciling")
+FROM_THE_RECORD = ("placed", "crm_record", "confirmed")
+TO_THE_RECORD = ("approved", "placing", *FROM_THE_RECORD)
 
 
 def ordered_once(evidence: Evidence, connection: str) -> list[Check]:
     """Return checks that the first order is confirmed and is exactly one record, at this connection, to the cent."""
     order = evidence.order
     records = orders_in(evidence.records, str(order.get("thing_id", "")))
-    record: Row = records[0] if records else {}
-    total: Row = order.get("total") or {}
+    record = records[0] if records else NOTHING
+    total = part(order, "total")
     return [
         is_so("the thing has exactly one order", len(orders_for(evidence, str(order.get("thing_id")))) == 1),
         is_so("the hub says that the order is confirmed", order.get("state") == "confirmed"),
@@ -35,7 +37,9 @@ def whole_chain(evidence: Evidence, *steps: str) -> list[Check]:
 
 def nothing_ordered(evidence: Evidence, thing_id: str) -> Check:
     """Return a check that no CRM holds anything of a thing."""
-    return is_so(f"no CRM holds anything of {thing_id}", not [row for row in evidence.records if row["thing"] == thing_id])
+    return is_so(
+        f"no CRM holds anything of {thing_id}", not [row for row in evidence.records if row["thing"] == thing_id]
+    )
 
 
 def in_order(wanted: Iterable[str], steps: Sequence[str]) -> bool:
@@ -54,6 +58,6 @@ def orders_for(evidence: Evidence, thing_id: str) -> list[Row]:
     return [order for order in evidence.orders if order["thing_id"] == thing_id]
 
 
-def money(amount: Row | None) -> str:
+def money(amount: Row) -> str:
     """Return an amount as people write it."""
-    return "nothing" if amount is None else f"{amount['minor'] / 100:.2f} {amount['currency']}"
+    return f"{amount['minor'] / 100:.2f} {amount['currency']}" if amount else "nothing"

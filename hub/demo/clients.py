@@ -1,12 +1,13 @@
 """What the demo asks: the hub through its public API, the sandboxes through their administration."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, final
+from typing import Any, Final, final
 
 import aiohttp
 import msgspec
 
 Row = Mapping[str, Any]
+NOTHING: Final[Row] = {}
 
 
 class Refusal(Exception):
@@ -88,6 +89,18 @@ class SandboxClient:
     async def _call(self, method: str, what: str, body: Any = None) -> Any:
         sent = b"" if body is None else msgspec.json.encode(body)
         return await _call(self._session, method, f"{self.url}/_sandbox/{what}", data=sent)
+
+
+def part(row: Row, name: str) -> Row:
+    """Return a row's inner row; an empty one where it has none."""
+    found: Row | None = row.get(name)
+    return found or NOTHING
+
+
+def parts(row: Row, name: str) -> Sequence[Row]:
+    """Return a row's list of rows; none where it has none."""
+    found: Sequence[Row] | None = row.get(name)
+    return found or ()
 
 
 async def _call(session: aiohttp.ClientSession, method: str, url: str, **options: Any) -> Any:

@@ -14,11 +14,11 @@ from msgspec import Struct
 from rich.console import Console
 
 from hub.clock import SystemClock
+from hub.demo.engines import built_in, contribute
 from hub.demo.programme import play_all, summary_of
 from hub.demo.report import report_of, write_report
-from hub.demo.scenery import BUILT_IN
 from hub.demo.stage import Cast, Stage, open_stage
-from hub.demo.stories.catalogue import STORIES
+from hub.demo.stories.catalogue import NAMES, stories
 from hub.demo.telling import Show, Story, Told
 from hub.demo.view import LinesView, LiveView, live, print_summary
 
@@ -39,38 +39,39 @@ class DemoOptions(Struct, frozen=True, kw_only=True):
 
 def run_demo(options: DemoOptions) -> int:
     """Tell the stories and return the exit code: 0 when every one is shown."""
-    stories = chosen(options.stories)
+    names = chosen(options.stories)
     console = Console()
     try:
-        told = asyncio.run(_run(options, stories, console))
+        told = asyncio.run(_run(options, names, console))
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("interrupted; everything that was started has ended")
         return _INTERRUPTED
     return 0 if all(each.ok for each in told.values()) else _FAILED
 
 
-def chosen(names: Sequence[str]) -> tuple[Story, ...]:
-    """Return the stories of these names in the order of telling; all when none is named.
+def chosen(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the stories to tell; all when none is named.
 
     Raises:
         click.BadParameter: there is no such story.
     """
-    known = [story.name for story in STORIES]
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in names if name not in NAMES]
     if unknown:
-        raise click.BadParameter(f"expected one of {', '.join(known)}, got {unknown[0]!r}", param_hint="--story")
-    return tuple(story for story in STORIES if not names or story.name in names)
+        raise click.BadParameter(f"expected one of {', '.join(NAMES)}, got {unknown[0]!r}", param_hint="--story")
+    return tuple(names) or NAMES
 
 
-async def _run(options: DemoOptions, stories: Sequence[Story], console: Console) -> Mapping[str, Told]:
+async def _run(options: DemoOptions, names: Sequence[str], console: Console) -> Mapping[str, Told]:
     _end_on_sigterm()
     clock = SystemClock()
     began = clock.monotonic()
+    engines = built_in()
+    told_stories = stories(engines, names)
     with tempfile.TemporaryDirectory(prefix="iot2crm-demo-") as folder:
-        cast = Cast(folder=Path(folder), kinds=(BUILT_IN,), swap=options.swap, clock=clock, chance=Random())
+        cast = Cast(folder=Path(folder), kinds=(engines.kind,), swap=options.swap, clock=clock, chance=Random())
         async with open_stage(cast) as (stage, plant):
-            async with _shown(options, stories, console) as show:
-                told = await play_all(stage, plant, stories, show)
+            async with _shown(options, told_stories, console) as show:
+                told = await play_all(stage, plant, told_stories, show, prepare=lambda: contribute(stage, engines))
             more: dict[str, Any] = {"seconds": round(clock.monotonic() - began, 1), "vendors": stage.vendors}
             if options.report is not None:
                 write_report(options.report, report_of(told, **more))
@@ -82,11 +83,11 @@ async def _run(options: DemoOptions, stories: Sequence[Story], console: Console)
 
 
 @asynccontextmanager
-async def _shown(options: DemoOptions, stories: Sequence[Story], console: Console) -> AsyncGenerator[Show]:
+async def _shown(options: DemoOptions, told: Sequence[Story], console: Console) -> AsyncGenerator[Show]:
     if options.plain or not console.is_terminal:
         yield LinesView(console)
         return
-    view = LiveView(stories)
+    view = LiveView(told)
     with live(view, console):
         yield view
 
@@ -106,6 +107,8 @@ async def _keep(stage: Stage, console: Console) -> None:
     for name, sandbox in stage.sandboxes.items():
         console.print(f"  {name} ({sandbox.vendor}): {sandbox.url}/_sandbox/records")
     console.print(f"  CoAP: coap://127.0.0.1:{stage.addresses.coap_port}   OPC UA: {stage.addresses.plant_url}")
-    console.print(f'  for example: curl -H "Authorization: Bearer $(cat {stage.token_file})" {stage.hub.url}/api/v1/orders')
+    console.print(
+        f'  for example: curl -H "Authorization: Bearer $(cat {stage.token_file})" {stage.hub.url}/api/v1/orders'
+    )
     console.print("Ctrl-C stops all of it.", style="bold")
     await asyncio.Event().wait()

@@ -126,7 +126,9 @@ class Crew:
             for worker in reversed(self._workers):
                 group.create_task(worker.end())
 
-    async def start(self, name: str, *arguments: str, played: bool = False, secrets: Mapping[str, str] = {}) -> Worker:  # noqa: B006 - read only
+    async def start(
+        self, name: str, *arguments: str, played: bool = False, secrets: Mapping[str, str] | None = None
+    ) -> Worker:
         """Start ``python -m <arguments>`` in a session of its own, so that Ctrl-C reaches it through us alone."""
         log = self._folder / f"{name}.log"
         pipe = asyncio.subprocess.PIPE if played else asyncio.subprocess.DEVNULL
@@ -139,7 +141,7 @@ class Crew:
                 stdout=asyncio.subprocess.PIPE if played else written,
                 stderr=written,
                 cwd=self._folder,
-                env={**os.environ, **secrets},
+                env={**os.environ, **(secrets or {})},
                 start_new_session=True,
                 limit=_LONGEST_LINE,
             )
@@ -157,6 +159,13 @@ class Crew:
         async def probe() -> str | None:
             if not worker.is_running:
                 raise NeverHappened(f"{worker.name} ended: {worker.last_words()}")
-            return (path.read_text(encoding="utf-8").strip() or None) if path.exists() else None
+            return _content(path)
 
         return await until(self._clock, f"{worker.name} is ready", probe)
+
+
+def _content(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip() or None
+    except FileNotFoundError:
+        return None

@@ -1,7 +1,7 @@
 """In which order the stories are played: first those that need the stage alone, then side by side what can be."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from hub.demo.stage import Plant, Stage
@@ -13,11 +13,11 @@ _LANES: Final = (("over_budget", "lost_reply", "outage", "off_switch"), ("replac
 
 
 async def play_all(
-    stage: Stage, plant: Plant, stories: Sequence[Story], show: Show, *, between: Callable[[], object] = lambda: None
+    stage: Stage, plant: Plant, stories: Sequence[Story], show: Show, *, prepare: Callable[[], Awaitable[None]]
 ) -> dict[str, Told]:
     """Play the stories and return how each ended; one that fails does not stop the others.
 
-    ``between`` is called when the hub will not be killed any more.
+    ``prepare`` begins what a replacement needs, when the hub will not be killed any more.
     """
     known = {story.name: story for story in stories}
     told: dict[str, Told] = {}
@@ -28,7 +28,8 @@ async def play_all(
                 told[name] = await _play(known[name], Teller(name, stage, plant, show), show)
 
     await play(_ALONE)
-    between()
+    if "replacement" in known:
+        await prepare()
     async with asyncio.TaskGroup() as group:
         for lane in _LANES:
             group.create_task(play(lane))
@@ -58,9 +59,13 @@ def stopped(error: BaseException) -> Told:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        return [cause for each in error.exceptions for cause in _causes(each)]
-    return [error]
+    """Return what a group of errors holds, at any depth."""
+    match error:
+        case BaseExceptionGroup(exceptions=inner):
+            found: list[BaseException] = list(inner)
+            return [cause for each in found for cause in _causes(each)]
+        case _:
+            return [error]
 
 
 def summary_of(told: Mapping[str, Told]) -> str:

@@ -149,7 +149,9 @@ class Stage:
 
         async def probe() -> Row | None:
             known = await self.hub.get("/api/v1/connections")
-            return next((row for row in known["crm"] if row["connection"] == connection and row["state"] == "down"), None)
+            return next(
+                (row for row in known["crm"] if row["connection"] == connection and row["state"] == "down"), None
+            )
 
         return await until(self.clock, f"the hub knows that {connection} is down", probe)
 

@@ -5,7 +5,7 @@ from typing import Any, Final, Protocol, final
 
 from msgspec import Struct
 
-from hub.demo.clients import Row
+from hub.demo.clients import NOTHING, Row, part
 from hub.demo.processes import until
 from hub.demo.stage import Plant, Stage
 
@@ -30,7 +30,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     @property
     def order(self) -> Row:
         """The first of the orders; empty when there is none."""
-        return self.orders[0] if self.orders else {}
+        return self.orders[0] if self.orders else NOTHING
 
     def steps(self) -> list[str]:
         """Return the steps of the chain in order."""
@@ -38,7 +38,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
     def note(self, step: str) -> Row:
         """Return the first note of a step; empty when there is none."""
-        return next((note for note in self.trace if note["step"] == step), {})
+        return next((note for note in self.trace if note["step"] == step), NOTHING)
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -122,8 +122,10 @@ class Teller:
         orders = [order for thing_id in thing_ids for order in await self.stage.hub.orders_of(thing_id)]
         for thing_id in thing_ids:
             await self.follow(thing_id)
-        trace = await self.stage.hub.trace_of(orders[0]["key"]) if orders else []
-        records = [row for row in await self.stage.all_records() if row["thing"] in thing_ids]
+        trace: Sequence[Row] = await self.stage.hub.trace_of(orders[0]["key"]) if orders else ()
+        keys = {part(order, name).get("key") for order in orders for name in ("record", "booking")}
+        everything = await self.stage.all_records()
+        records = [row for row in everything if row["thing"] in thing_ids or row["key"] in keys]
         return Evidence(orders=orders, trace=trace, records=records, facts=facts)
 
 

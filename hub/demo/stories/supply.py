@@ -1,10 +1,10 @@
 """``supply``: a printer's ink will run out before a delivery could come; two sellers offer; the cheaper one gets it."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 from hub.demo.checks import TO_THE_OFFER, TO_THE_RECORD, money, ordered_once, whole_chain
+from hub.demo.clients import Row, part, parts
 from hub.demo.scenery import FIELD_SERVICE, WEBSHOP
 from hub.demo.telling import Check, Evidence, Story, Teller, is_so
 
@@ -50,9 +50,9 @@ async def _use(tell: Any, start: Any, count: int, *, drop: float, pages: int) ->
 
 def judge(evidence: Evidence) -> list[Check]:
     """Say what must have come of it."""
-    need = evidence.note("need").get("evidence") or {}
-    peers = evidence.note("advice").get("peers") or {}
-    best = evidence.note("choice").get("best") or {}
+    need = part(evidence.note("need"), "evidence")
+    peers = part(evidence.note("advice"), "peers")
+    best = part(evidence.note("choice"), "best")
     others = [offer for offer in _offers(evidence) if offer["sku"] == best.get("sku") and offer != best]
     acknowledged = evidence.facts.get("acknowledged", 0)
     return [
@@ -73,26 +73,25 @@ def judge(evidence: Evidence) -> list[Check]:
 
 def why(evidence: Evidence) -> str:
     """Say it in one sentence."""
-    best = evidence.note("choice").get("best") or {}
+    best = part(evidence.note("choice"), "best")
     dearer = [offer for offer in _offers(evidence) if offer["sku"] == best.get("sku") and offer != best]
     rest = f" against {money(dearer[0]['landed'])} at {dearer[0]['seller']}" if dearer else ""
-    peers = evidence.note("advice").get("peers") or {}
+    peers = part(evidence.note("advice"), "peers")
     return (
         f"{evidence.order['reason']}. {peers.get('owners', 0)} owners' experience named {best.get('sku')}; "
-        f"{best.get('seller')} asks {money(best.get('landed'))} landed{rest}, so it was ordered there, once."
+        f"{best.get('seller')} asks {money(part(best, 'landed'))} landed{rest}, so it was ordered there, once."
     )
 
 
-def _offers(evidence: Evidence) -> list[Mapping[str, Any]]:
-    notes = [note for note in evidence.trace if note["step"] == "offers"]
-    return [offer for note in notes for offer in note.get("offers") or ()]
+def _offers(evidence: Evidence) -> list[Row]:
+    return [offer for note in evidence.trace if note["step"] == "offers" for offer in parts(note, "offers")]
 
 
-def _landed(offer: Mapping[str, Any]) -> int:
+def _landed(offer: Row) -> int:
     return int(offer["landed"]["minor"])
 
 
-def _list_price(offer: Mapping[str, Any]) -> int:
+def _list_price(offer: Row) -> int:
     return int(offer["unit_price"]["minor"])
 
 
