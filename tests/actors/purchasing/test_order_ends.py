@@ -1,0 +1,209 @@
+"""How orders end: by people, by the need, by deadlines; in every state, with the money and the name set free."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from buying import Buying
+from firm import eur, granted
+
+from actors.dialogue import (
+    Approve,
+    Cancel,
+    CancelRecord,
+    ClearanceAnswered,
+    CloseNeed,
+    DeskWaits,
+    FindOffers,
+    LookUp,
+    PlaceRequest,
+    TakeTurn,
+)
+from actors.model.mandates import Verdict
+from actors.model.orders import TERMINAL, OrderState
+from actors.model.outcomes import Absent, Ambiguous, Duplicate, Found, Offers, Permanent, RecordStatus, Unsupported
+
+S = OrderState
+CANCEL = Cancel(by="Ada", reason="sold")
+MET = CloseNeed(reason="refilled: from 9 to 100")
+_HALF_YEAR_S = 180 * 86400.0
+
+
+def blocked() -> Buying:
+    return Buying(mandate=granted(budget=eur(1))).approved()
+
+
+def awaiting() -> Buying:
+    return Buying(mandate=granted(approval_above=eur(1))).approved()
+
+
+def in_doubt() -> Buying:
+    buying = Buying().placing()
+    buying.world.answer(PlaceRequest, Ambiguous(reason="reset"))
+    return buying
+
+
+def dead() -> Buying:
+    buying = in_doubt()
+    buying.world.answer(LookUp, Permanent(code="403", message="not yours"))
+    return buying
+
+
+def cancelling() -> Buying:
+    buying = Buying().confirmed()
+    buying.tell(CANCEL)
+    return buying
+
+
+BEFORE: dict[str, Callable[[], Buying]] = {
+    "drafted": lambda: Buying().raised(),
+    "approved": lambda: Buying().approved(),
+    "awaiting_approval": awaiting,
+    "blocked": blocked,
+}
+AFTER: dict[str, Callable[[], Buying]] = {
+    "placing": lambda: Buying().placing(),
+    "reconciling": in_doubt,
+    "placed": lambda: Buying().placed(),
+    "cancelling": cancelling,
+}
+
+
+def is_free(buying: Buying) -> bool:
+    return buying.used() == 0 and not buying.world.claims and not buying.world.reminders
+
+
+@pytest.mark.parametrize("name", [*BEFORE, "dead_letter"])
+def test_what_was_not_sent_is_cancelled_at_once(name: str) -> None:
+    buying = (BEFORE | {"dead_letter": dead})[name]()
+    assert buying.state == name
+    assert (buying.tell(CANCEL), buying.state, is_free(buying)) == ("cancelled", S.CANCELLED, True)
+    assert buying.tell(CANCEL) == "ended already: cancelled"
+
+
+@pytest.mark.parametrize("name", ["placing", "reconciling", "cancelling"])
+def test_what_is_under_way_cannot_be_cancelled_before_the_crm_has_answered(name: str) -> None:
+    buying = AFTER[name]()
+    said = buying.tell(CANCEL)
+    assert (said, buying.state) == (f"cannot be cancelled while {name}; try again when the CRM has answered", name)
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (lambda b: Found(record=b.record(status=RecordStatus.CANCELLED)), S.CANCELLED),
+        (lambda _: Absent(), S.CANCELLED),
+        (lambda b: Found(record=b.record()), S.CONFIRMED),
+        (lambda _: Unsupported(capability="cancel"), S.CONFIRMED),
+        (lambda _: Permanent(code="x", message="shipped"), S.CONFIRMED),
+    ],
+)
+def test_what_the_crm_holds_is_cancelled_when_the_crm_says_so(
+    answer: Callable[[Buying], Any], state: OrderState
+) -> None:
+    buying = cancelling()
+    buying.world.answer(CancelRecord, answer(buying))
+    assert (buying.state, buying.used(), is_free(buying)) == (
+        state,
+        0 if state is S.CANCELLED else 2000,
+        state in TERMINAL,
+    )
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_what_was_not_sent_ends_with_its_need(name: str) -> None:
+    buying = BEFORE[name]()
+    buying.tell(MET)
+    assert (buying.state, buying.data.code, is_free(buying)) == (S.CANCELLED, "need_gone", True)
+
+
+@pytest.mark.parametrize("make", [lambda: Buying().placed(), lambda: Buying().confirmed()], ids=["placed", "confirmed"])
+def test_what_was_placed_is_fulfilled_with_its_need_and_its_money_is_spent(make: Callable[[], Buying]) -> None:
+    buying = make()
+    buying.tell(MET)
+    assert (buying.state, buying.used(), buying.world.claims) == (S.FULFILLED, 2000, {})
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "used"), [(True, S.FULFILLED, 2000), (False, S.CANCELLED, 0)], ids=["found", "absent"]
+)
+def test_a_need_that_ends_while_in_doubt_ends_the_order_once_there_is_proof(
+    found: bool, state: OrderState, used: int
+) -> None:
+    buying = in_doubt()
+    buying.tell(MET)
+    buying.tell(MET)
+    assert buying.state is S.RECONCILING
+    buying.world.answer(LookUp, Found(record=buying.record()) if found else Absent())
+    assert (buying.state, buying.used(), buying.writes()) == (state, used, 0)
+
+
+def test_a_dismissed_need_leaves_what_was_ordered_to_people() -> None:
+    buying = Buying().confirmed()
+    buying.tell(CloseNeed(reason="retired", dismissed=True))
+    assert (buying.state, buying.used()) == (S.CONFIRMED, 2000)
+    assert buying.tell(CANCEL) == "cancelling"
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_what_nothing_came_of_expires(name: str) -> None:
+    buying = BEFORE[name]()
+    buying.world.jobs.clear()
+    buying.world.advance(_HALF_YEAR_S)
+    assert (buying.state, buying.data.code, is_free(buying)) == (S.EXPIRED, "expired", True)
+
+
+@pytest.mark.parametrize("name", AFTER)
+def test_what_may_be_at_the_crm_goes_to_a_person_when_no_word_comes(name: str) -> None:
+    buying = AFTER[name]()
+    buying.world.jobs.clear()
+    buying.world.advance(_HALF_YEAR_S)
+    assert (buying.state, buying.data.code, buying.used()) == (S.DEAD_LETTER, "no_word", 2000)
+    assert buying.data.next_step
+
+
+def test_a_dead_letter_that_a_person_approves_is_placed_again_under_its_key_and_can_expire_again() -> None:
+    buying = dead()
+    assert buying.tell(Approve(by="Ada")) == "approved"
+    buying.world.answer(TakeTurn)
+    buying.world.answer(PlaceRequest, Duplicate(record=buying.record()))
+    assert (buying.state, buying.data.attempt) == (S.CONFIRMED, 2)
+    again = dead()
+    again.tell(Approve(by="Ada"))
+    again.world.advance(_HALF_YEAR_S)
+    assert again.state is S.EXPIRED
+
+
+def test_a_dead_letter_whose_record_is_known_goes_on_from_the_record() -> None:
+    buying = Buying().placed()
+    buying.world.jobs.clear()
+    buying.world.advance(_HALF_YEAR_S)
+    buying.tell(Approve(by="Ada"))
+    assert (buying.state, buying.writes()) == (S.PLACED, 0)
+    other = Buying().placed()
+    other.world.advance(_HALF_YEAR_S)
+    assert (other.tell(CANCEL), other.state) == ("cancelling", S.CANCELLING)
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        ClearanceAnswered(verdict=Verdict.ALLOWED, sentence=""),
+        DeskWaits(reason="down", next_try_at=Buying().world.now),
+        Approve(by="Ada"),
+        MET,
+    ],
+)
+def test_nothing_moves_an_order_that_ended(late: Any) -> None:
+    buying = Buying().approved()
+    buying.tell(CANCEL)
+    before, effects = buying.data, len(buying.world.told)
+    buying.tell(late)
+    assert (buying.data, len(buying.world.told)) == (before, effects)
+
+
+def test_offers_that_come_after_the_end_reserve_nothing() -> None:
+    buying = Buying().raised()
+    buying.tell(CANCEL)
+    buying.world.answer(FindOffers, Offers(offers=()))
+    assert (buying.state, buying.used(), buying.world.jobs) == (S.CANCELLED, 0, [])
