@@ -136,7 +136,7 @@ def test_a_blocked_order_looks_again_by_itself_when_a_new_period_brings_a_new_bu
     states = [other.state]
     for later in (timedelta(hours=1), timedelta(days=8)):
         other.world.now = NOW + later
-        other.world.advance(3600)
+        other.world.advance(0)
         other.world.answer(FindOffers, Offers(offers=(OFFER,)))
         states.append(other.state)
     assert states == [S.BLOCKED, S.BLOCKED, S.APPROVED]
