@@ -31,6 +31,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 
 bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
 	$(BIN)/iot2crm bench --output bench.json
 
 # Kills the hub KILLS times under load with faulting CRMs; the last line holds the figures. About 2 s a kill.

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from hub.bench import actors
 from hub.bench.appends import JournalAppender, RawAppender, rate
 from hub.bench.turns import TurnBench, row_bytes
 from hub.storage.sqlite import open_journal
@@ -14,14 +15,15 @@ Say = Callable[[str], None]
 _ROUNDS = 5
 
 
-async def measure(say: Say, *, rounds: int = _ROUNDS, scale: float = 1.0) -> dict[str, float]:
+def run(say: Say, *, rounds: int = _ROUNDS, scale: float = 1.0) -> dict[str, float]:
     """Return the medians; ``scale`` shrinks the work for a quick look."""
     figures: dict[str, list[float]] = {}
     for number in range(1, rounds + 1):
-        for key, value in (await _round(scale)).items():
+        for key, value in (asyncio.run(_round(scale)) | actors.measure_round(scale)).items():
             figures.setdefault(key, []).append(value)
         say(f"round {number} of {rounds}")
-    return {key: round(statistics.median(values), 4) for key, values in figures.items()}
+    medians = {key: round(statistics.median(values), 4) for key, values in figures.items()}
+    return medians | {"actors.idle_bytes": round(actors.idle_bytes(), 1)}
 
 
 async def _round(scale: float) -> dict[str, float]:
@@ -51,8 +53,3 @@ async def _rates(senders: int, readings: int, total: int) -> tuple[float, float,
             turn_rate = await bench.rate(senders=senders, total=total, readings=readings, boot="b")
             await bench.stop()
     return raw_rate, bare_rate, turn_rate
-
-
-def run(say: Say, *, rounds: int = _ROUNDS, scale: float = 1.0) -> dict[str, float]:
-    """Measure on an event loop of its own."""
-    return asyncio.run(measure(say, rounds=rounds, scale=scale))

@@ -1,0 +1,258 @@
+"""The actor core against bare Python, a task with an asyncio.Queue an actor, and Pykka (a thread an actor).
+
+Every job returns the CPU seconds of one message; the memory of an idle actor comes from a process of its own.
+"""
+
+import asyncio
+import gc
+import importlib
+import importlib.util
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from random import Random
+from typing import Any, Final
+
+from actors.runtime import Actor, ActorSystem, Context, Kind
+
+_ACTORS: Final = 1000
+_CONCURRENT: Final = 100
+_PYKKA_ACTORS: Final = 1000  # a thread each
+_IDLE: Final = 1_000_000
+
+Job = Callable[[int], Coroutine[None, None, float]]
+
+
+class _Counter(Actor[int]):
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def receive(self, ctx: Context, message: int) -> int:
+        del ctx, message
+        self.count += 1
+        return self.count
+
+
+_COUNTER: Final = Kind(name="counter", make=lambda _ctx: _Counter())
+
+
+class _Called:
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def receive(self, _ctx: object, _message: int) -> None:
+        self.count += 1
+
+
+async def bare(messages: int) -> float:
+    """Append to a deque, pop, call a method: what no mailbox can beat."""
+    queue: deque[int] = deque()
+    called = _Called()
+    began_s = time.process_time()
+    for _ in range(messages):
+        queue.append(1)
+        called.receive(None, queue.popleft())
+    return (time.process_time() - began_s) / messages
+
+
+async def tell_round_robin(messages: int) -> float:
+    """Tell 1000 idle supervised, metered actors one message each, again and again."""
+    async with ActorSystem(chance=Random(1)) as system:
+        refs = [system.spawn(_COUNTER) for _ in range(_ACTORS)]
+        began_s = time.process_time()
+        for _ in range(messages // _ACTORS):
+            for ref in refs:
+                ref.tell(1)
+            await system.settled()
+        return (time.process_time() - began_s) / messages
+
+
+async def ask_inline(messages: int) -> float:
+    """Ask one idle actor."""
+    async with ActorSystem(chance=Random(1)) as system:
+        ref = system.spawn(_COUNTER)
+        began_s = time.process_time()
+        for _ in range(messages):
+            await ref.ask(1)
+        return (time.process_time() - began_s) / messages
+
+
+async def ask_concurrently(messages: int) -> float:
+    """Ask 100 actors at once, from a task each."""
+    async with ActorSystem(chance=Random(1)) as system:
+        refs = [system.spawn(_COUNTER) for _ in range(_CONCURRENT)]
+        began_s = time.process_time()
+        for _ in range(messages // _CONCURRENT):
+            async with asyncio.TaskGroup() as group:
+                for ref in refs:
+                    group.create_task(ref.ask(1))
+        return (time.process_time() - began_s) / messages
+
+
+async def spawn(actors: int) -> float:
+    """Spawn actors that then idle."""
+    async with ActorSystem(chance=Random(1)) as system:
+        began_s = time.process_time()
+        for _ in range(actors):
+            system.spawn(_COUNTER)
+        return (time.process_time() - began_s) / actors
+
+
+class _TaskActor:
+    """The usual way: a task that reads an asyncio.Queue."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[tuple[int, asyncio.Future[int] | None]] = asyncio.Queue()
+        self.count = 0
+
+    async def run(self) -> None:
+        while True:
+            _, answer = await self.queue.get()
+            self.count += 1
+            if answer is not None:
+                answer.set_result(self.count)
+
+    async def ask(self) -> int:
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.queue.put_nowait((1, answer))
+        return await answer
+
+
+class _Done(Exception):
+    """Ends the tasks of the peer."""
+
+
+async def _with_task_actors(count: int, job: Callable[[list[_TaskActor]], Coroutine[None, None, float]]) -> float:
+    actors = [_TaskActor() for _ in range(count)]
+    took_s = 0.0
+    try:
+        async with asyncio.TaskGroup() as group:
+            for actor in actors:
+                group.create_task(actor.run())
+            took_s = await job(actors)
+            raise _Done  # noqa: TRY301 - it ends the tasks
+    except* _Done:
+        gc.collect()
+    return took_s
+
+
+async def task_queue_tell(messages: int) -> float:
+    """Tell 1000 task actors one message each."""
+
+    async def job(actors: list[_TaskActor]) -> float:
+        began_s = time.process_time()
+        for turn in range(1, messages // _ACTORS + 1):
+            for actor in actors:
+                actor.queue.put_nowait((1, None))
+            while actors[-1].count < turn:  # noqa: ASYNC110 - the peer has nothing to wait for
+                await asyncio.sleep(0)
+        return (time.process_time() - began_s) / messages
+
+    return await _with_task_actors(_ACTORS, job)
+
+
+async def task_queue_ask(messages: int) -> float:
+    """Ask 100 task actors at once, from a task each."""
+
+    async def job(actors: list[_TaskActor]) -> float:
+        began_s = time.process_time()
+        for _ in range(messages // _CONCURRENT):
+            async with asyncio.TaskGroup() as group:
+                for actor in actors:
+                    group.create_task(actor.ask())
+        return (time.process_time() - began_s) / messages
+
+    return await _with_task_actors(_CONCURRENT, job)
+
+
+async def task_queue_spawn(actors: int) -> float:
+    """Start task actors until each waits for its queue."""
+    began_s = time.process_time()
+
+    async def job(_actors: list[_TaskActor]) -> float:
+        await asyncio.sleep(0)
+        return (time.process_time() - began_s) / actors
+
+    return await _with_task_actors(actors, job)
+
+
+async def pykka_tell(messages: int) -> float:
+    """Tell Pykka actors one message each, in wall time: its threads wait rather than compute.
+
+    Raises:
+        ModuleNotFoundError: Pykka (extra ``bench``) is not installed.
+    """
+    pykka: Any = importlib.import_module("pykka")
+
+    class Counting(pykka.ThreadingActor):  # type: ignore[misc]
+        """Counts."""
+
+        def on_receive(self, message: int) -> int:
+            """Count one message."""
+            return message
+
+    async with AsyncExitStack() as stack:
+        refs = [Counting.start() for _ in range(_PYKKA_ACTORS)]
+        stack.callback(pykka.ActorRegistry.stop_all)
+        began_s = time.perf_counter()
+        for _ in range(messages // _PYKKA_ACTORS):
+            for ref in refs:
+                ref.tell(1)
+        for ref in refs:
+            ref.ask(1)
+        return (time.perf_counter() - began_s) / messages
+
+
+def idle_bytes() -> float:
+    """Return the memory of one idle actor among a million, measured in a process of its own."""
+    code = f"from hub.bench.actors import print_idle_bytes; print_idle_bytes({_IDLE})"
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603 - ourselves
+    return float(run.stdout)
+
+
+def print_idle_bytes(actors: int) -> None:
+    """Print the growth of this process's resident memory for each of ``actors`` idle actors."""
+
+    async def measure() -> float:
+        async with ActorSystem(chance=Random(1)) as system:
+            before = _resident_bytes()
+            for _ in range(actors):
+                system.spawn(_COUNTER)
+            return (_resident_bytes() - before) / actors
+
+    print(asyncio.run(measure()))  # noqa: T201 - the answer to the process that asked
+
+
+def _resident_bytes() -> int:
+    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - a pseudo file
+        return int(file.read().split()[1]) * 4096
+
+
+def seconds(job: Job, messages: int) -> float:
+    """Return a job's seconds for one message."""
+    gc.collect()
+    return asyncio.run(job(messages))
+
+
+def measure_round(scale: float) -> dict[str, float]:
+    """Return one round's ratios: rates of ours over rates of the peer."""
+    many, some = int(100_000 * scale), int(20_000 * scale)
+    tell = seconds(tell_round_robin, many)
+    unit = seconds(bare, many)
+    found = {
+        "actors.tell_rr_vs_bare": unit / tell,
+        "actors.tell_rr_vs_task_queue": seconds(task_queue_tell, many) / tell,
+        "actors.ask_inline_vs_bare": unit / seconds(ask_inline, many),
+        "actors.ask_async_vs_task_queue": seconds(task_queue_ask, some) / seconds(ask_concurrently, some),
+        "actors.spawn_vs_task_queue": seconds(task_queue_spawn, some) / seconds(spawn, some),
+    }
+    if importlib.util.find_spec("pykka") is not None:
+        found["actors.tell_rr_vs_pykka"] = seconds(pykka_tell, some) / tell
+    return found
