@@ -7,25 +7,22 @@ that this process took at its start.
 """
 
 import asyncio
-import fcntl
 import os
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import apsw
 import structlog
 
-from actors.model.errors import ConfigError
 from actors.runtime.journal import (
     Batch,
     BatchRefused,
     JournalUnavailable,
     Loaded,
-    MeterDelta,
     NoteRow,
     OutboxRow,
     RecordRow,
@@ -35,12 +32,14 @@ from actors.runtime.journal import (
     TellRow,
     TurnRow,
 )
+from hub.storage.connection import FILE_NAME, JournalSettings, connect, held
+from hub.storage.rows import read_rows, write_batch
 from hub.storage.schema import check_library, migrate
 
 log = structlog.get_logger(__name__)
 
-FILE_NAME: Final = "journal.db"
-_LOCK_NAME: Final = "hub.lock"
+__all__ = ["FILE_NAME", "JournalSettings", "SqliteJournal", "open_journal"]
+
 _EXIT_FSYNC_FAILED: Final = 74  # EX_IOERR of sysexits.h
 _TABLES: Final = ("turn", "tell", "reminder", "outbox", "record", "note", "claim", "dead_letter")
 _FSYNC_ERRORS: Final = frozenset({apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC})
@@ -51,13 +50,17 @@ _Work = tuple[Batch, Callable[[Exception | None], None]]
 class SqliteJournal:
     """Implements ``Journal``. Open it with ``open_journal``."""
 
-    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop, settings: JournalSettings) -> None:
         self._path = path
         self._loop = loop
-        self._write = _connect(path)
+        self._settings = settings
+        self._wal_pages = 0
+        self._checkpoint_fails = False
+        self._write = connect(path, settings)
+        self._write.set_wal_hook(self._note_wal)
         migrate(self._write, str(path))
         self._epoch = _take_epoch(self._write)
-        self._read = _connect(path)
+        self._read = connect(path, settings)
         self._read.pragma("query_only", 1)
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._run_writer, name="journal-writer", daemon=True)
@@ -84,16 +87,16 @@ class SqliteJournal:
                 self._loop.call_soon_threadsafe(done, error)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 return
+            if self._wal_pages >= self._settings.checkpoint_pages:
+                self._checkpoint()
 
     def _try(self, batch: Batch) -> Exception | None:
         try:
             self._transact(batch)
         except apsw.ConstraintError as error:
             return BatchRefused(str(error))
-        except apsw.IOError as error:
-            _exit_if_fsync_failed(error)
-            return JournalUnavailable(f"{self._path}: {error}")
         except apsw.Error as error:
+            _exit_if_fsync_failed(error)
             return JournalUnavailable(f"{self._path}: {type(error).__name__}: {error}")
         return None
 
@@ -102,12 +105,29 @@ class SqliteJournal:
         cursor.execute("BEGIN IMMEDIATE")
         try:
             self._assert_epoch(cursor)
-            _write_batch(cursor, batch)
+            write_batch(cursor, batch)
             cursor.execute("COMMIT")
         except BaseException:
             if not self._write.get_autocommit():
                 cursor.execute("ROLLBACK")
             raise
+
+    def _note_wal(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self) -> None:
+        """Copy the log back into the file, after the senders know: nobody waits for it."""
+        self._wal_pages = 0
+        try:
+            self._write.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.Error as error:
+            _exit_if_fsync_failed(error)
+            if not self._checkpoint_fails:
+                log.warning("checkpoint_failed", reason=str(error), next_step="free disk space or repair the disk")
+            self._checkpoint_fails = True
+        else:
+            self._checkpoint_fails = False
 
     def _assert_epoch(self, cursor: apsw.Cursor) -> None:
         held = cursor.execute("SELECT value FROM meta WHERE key = 'epoch'").get
@@ -124,16 +144,16 @@ class SqliteJournal:
             next_position=1 + (read.execute("SELECT max(position) FROM turn").get or 0),
             next_tell_id=1 + (read.execute("SELECT max(tell_id) FROM tell").get or 0),
             next_outbox_id=1 + (read.execute("SELECT max(outbox_id) FROM outbox").get or 0),
-            tells=_rows(read, TellRow, "SELECT tell_id, address, message FROM tell ORDER BY tell_id"),
-            reminders=_rows(read, ReminderRow, "SELECT address, name, due, message FROM reminder"),
-            outbox=_rows(
+            tells=read_rows(read, TellRow, "SELECT tell_id, address, message FROM tell ORDER BY tell_id"),
+            reminders=read_rows(read, ReminderRow, "SELECT address, name, due, message FROM reminder"),
+            outbox=read_rows(
                 read, OutboxRow, "SELECT outbox_id, relay, address, body, created_at FROM outbox ORDER BY outbox_id"
             ),
         )
 
     def load(self, address: str) -> Loaded:
         """Return what the state of one actor is folded from."""
-        snapshots = _rows(
+        snapshots = read_rows(
             self._read,
             SnapshotRow,
             "SELECT address, position, turn, schema, state FROM snapshot WHERE address = ?",
@@ -144,7 +164,7 @@ class SqliteJournal:
 
     def turns(self, address: str, *, after: int = 0) -> Sequence[TurnRow]:
         """Return one actor's turns behind a position, in their order."""
-        return _rows(
+        return read_rows(
             self._read,
             TurnRow,
             "SELECT position, address, turn, schema, message_id, at, message, events FROM turn"
@@ -168,12 +188,12 @@ class SqliteJournal:
         """Return all read models of a kind, by key; of one owner where one is named."""
         where, values = ("", (kind,)) if owner is None else (" AND owner = ?", (kind, owner))
         query = f"SELECT kind, key, owner, body FROM record WHERE kind = ?{where} ORDER BY key"  # noqa: S608 - fixed text
-        return _rows(self._read, RecordRow, query, *values)
+        return read_rows(self._read, RecordRow, query, *values)
 
     def notes(self, correlation_id: str) -> Sequence[NoteRow]:
         """Return a decision's chain, oldest first."""
         query = "SELECT correlation_id, at, address, step, body FROM note WHERE correlation_id = ? ORDER BY note_id"
-        return _rows(self._read, NoteRow, query, correlation_id)
+        return read_rows(self._read, NoteRow, query, correlation_id)
 
     def meter(self, name: str) -> tuple[int, int] | None:
         """Return a bounded counter's value and cap."""
@@ -200,43 +220,19 @@ class SqliteJournal:
 
 
 @contextmanager
-def open_journal(data_dir: Path) -> Generator[SqliteJournal]:
+def open_journal(data_dir: Path, settings: JournalSettings | None = None) -> Generator[SqliteJournal]:
     """Open the journal in this directory for this process alone; needs a running event loop.
 
     Raises:
-        ConfigError: another hub runs on this directory, or the directory cannot be used.
+        ConfigError: another hub runs on this directory, the directory cannot be used, or a newer hub wrote the file.
     """
     check_library()
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (data_dir / _LOCK_NAME).open("a+")
-    except OSError as error:
-        raise ConfigError(f"{data_dir}: cannot be used as data directory: {error.strerror}") from error
-    with lock:
-        _lock(lock.fileno(), data_dir)
-        journal = SqliteJournal(data_dir / FILE_NAME, asyncio.get_running_loop())
+    with held(data_dir) as path:
+        journal = SqliteJournal(path, asyncio.get_running_loop(), settings or JournalSettings())
         try:
             yield journal
         finally:
             journal.close()
-
-
-def _lock(handle: int, data_dir: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise ConfigError(
-            f"{data_dir}: another hub runs on this data directory; stop it, or give this one its own [hub] data_dir"
-        ) from None
-
-
-def _connect(path: Path) -> apsw.Connection:
-    connection = apsw.Connection(str(path))
-    connection.set_busy_timeout(5000)
-    connection.pragma("journal_mode", "wal")
-    connection.pragma("synchronous", "full")
-    connection.pragma("wal_autocheckpoint", 4000)
-    return connection
 
 
 def _take_epoch(connection: apsw.Connection) -> str:
@@ -248,71 +244,8 @@ def _take_epoch(connection: apsw.Connection) -> str:
     return str(connection.execute("SELECT value FROM meta WHERE key = 'epoch'").get)
 
 
-def _exit_if_fsync_failed(error: apsw.IOError) -> None:
+def _exit_if_fsync_failed(error: apsw.Error) -> None:
     """End the process: after a failed fsync nobody knows which pages reached the disk."""
     if getattr(error, "extendedresult", 0) in _FSYNC_ERRORS:
         log.critical("fsync_failed", reason=str(error), next_step="check the disk, then start the hub again")
         os._exit(_EXIT_FSYNC_FAILED)
-
-
-def _rows(connection: apsw.Connection, row: Callable[..., Any], query: str, *values: Any) -> list[Any]:
-    cursor = connection.execute(query, values)
-    names = row.__struct_fields__  # type: ignore[attr-defined]
-    return [row(**dict(zip(names, found, strict=True))) for found in cursor]
-
-
-def _write_batch(cursor: apsw.Cursor, batch: Batch) -> None:
-    for query, rows in _statements(batch):
-        if rows:
-            cursor.executemany(query, rows)
-    for meter in batch.meters:
-        _turn_meter(cursor, meter)
-    for name, holder in batch.claims:
-        if holder is None:
-            cursor.execute("DELETE FROM claim WHERE name = ?", (name,))
-        else:
-            cursor.execute("INSERT INTO claim VALUES(?, ?)", (name, holder))
-    for row in batch.records:
-        if row.body is None:
-            cursor.execute("DELETE FROM record WHERE kind = ? AND key = ?", (row.kind, row.key))
-        else:
-            cursor.execute("INSERT OR REPLACE INTO record VALUES(?, ?, ?, ?)", (row.kind, row.key, row.owner, row.body))
-
-
-def _turn_meter(cursor: apsw.Cursor, meter: MeterDelta) -> None:
-    """Change a bounded counter; the table's CHECK refuses what passes the cap. Giving back never meets a cap."""
-    cursor.execute("INSERT OR IGNORE INTO meter VALUES(?, 0, ?)", (meter.name, meter.cap))
-    if meter.delta > 0:
-        cursor.execute("UPDATE meter SET cap = ? WHERE name = ? AND value <= ?", (meter.cap, meter.name, meter.cap))
-    cursor.execute("UPDATE meter SET value = value + ? WHERE name = ?", (meter.delta, meter.name))
-
-
-def _statements(batch: Batch) -> Iterator[tuple[str, list[Any]]]:
-    yield (
-        "INSERT INTO turn VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
-        [(t.position, t.address, t.turn, t.schema, t.message_id, t.at, t.message, t.events) for t in batch.turns],
-    )
-    yield (
-        "INSERT OR REPLACE INTO snapshot VALUES(?, ?, ?, ?, ?)",
-        [(s.address, s.position, s.turn, s.schema, s.state) for s in batch.snapshots],
-    )
-    yield "DELETE FROM tell WHERE tell_id = ?", [(tell_id,) for tell_id in batch.tells_consumed]
-    yield "INSERT INTO tell VALUES(?, ?, ?)", [(t.tell_id, t.address, t.message) for t in batch.tells_added]
-    yield "DELETE FROM reminder WHERE address = ? AND name = ?", list(batch.reminders_cleared)
-    yield (
-        "INSERT OR REPLACE INTO reminder VALUES(?, ?, ?, ?)",
-        [(r.address, r.name, r.due, r.message) for r in batch.reminders_set],
-    )
-    yield "DELETE FROM outbox WHERE outbox_id = ?", [(outbox_id,) for outbox_id in batch.outbox_done]
-    yield (
-        "INSERT INTO outbox VALUES(?, ?, ?, ?, ?)",
-        [(o.outbox_id, o.relay, o.address, o.body, o.created_at) for o in batch.outbox_added],
-    )
-    yield (
-        "INSERT INTO note(correlation_id, at, address, step, body) VALUES(?, ?, ?, ?, ?)",
-        [(n.correlation_id, n.at, n.address, n.step, n.body) for n in batch.notes],
-    )
-    yield (
-        "INSERT INTO dead_letter(at, address, reason, message) VALUES(?, ?, ?, ?)",
-        [(d.at, d.address, d.reason, d.message) for d in batch.dead_letters],
-    )

@@ -1,0 +1,65 @@
+# pyright: reportUnknownMemberType=false
+# APSW's stubs leave the types of bindings partly open.
+"""How the journal's file is opened: WAL, every commit synced, for one process alone."""
+
+import fcntl
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal
+
+import apsw
+from msgspec import Struct
+
+from actors.model.errors import ConfigError
+
+FILE_NAME: Final = "journal.db"
+_LOCK_NAME: Final = "hub.lock"
+_BUSY_MS: Final = 5000
+
+
+class JournalSettings(Struct, frozen=True, kw_only=True):
+    """How the file is kept. The defaults are for use; tests shrink them."""
+
+    synchronous: Literal["full", "normal"] = "full"
+    """``normal`` survives the end of the process but no power cut: only to show that a test would see the loss."""
+    checkpoint_pages: int = 4000
+    """Pages in the write-ahead log from which it is copied back into the file."""
+    vfs: str = ""
+    """Name of another disk under SQLite."""
+
+
+def connect(path: Path, settings: JournalSettings) -> apsw.Connection:
+    """Open the file. The one who writes looks after checkpoints itself: SQLite's own would hide a failed fsync."""
+    connection = apsw.Connection(str(path), vfs=settings.vfs or None)
+    connection.set_busy_timeout(_BUSY_MS)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", settings.synchronous)
+    connection.pragma("wal_autocheckpoint", 0)
+    return connection
+
+
+@contextmanager
+def held(data_dir: Path) -> Generator[Path]:
+    """Hold this data directory for this process alone, making it where it is missing; give the journal's path.
+
+    Raises:
+        ConfigError: another hub runs on this directory, or the directory cannot be used.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (data_dir / _LOCK_NAME).open("a+")
+    except OSError as error:
+        raise ConfigError(f"{data_dir}: cannot be used as data directory: {error.strerror}") from error
+    with lock:
+        _lock(lock.fileno(), data_dir)
+        yield data_dir / FILE_NAME
+
+
+def _lock(handle: int, data_dir: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise ConfigError(
+            f"{data_dir}: another hub runs on this data directory; stop it, or give this one its own [hub] data_dir"
+        ) from None
