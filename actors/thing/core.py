@@ -293,10 +293,15 @@ def _evolve(state: ThingState, event: ThingEvent) -> ThingState:
         case OrderFollowed():
             return _followed(state, event)
         case CommunityAsked(subject=subject, cycle=cycle):
-            return _with_component(state, subject, replace(state.components[subject], asked_at_cycle=cycle))
+            return _with_component(state, subject, _asked(state.components[subject], cycle))
         case EstimateTaken(subject=subject, estimate=estimate, memory=memory):
-            component = replace(state.components[subject], estimate=estimate, memory=memory)
-            return _with_component(state, subject, component)
+            component = state.components[subject]
+            taken = replace(component, estimate=estimate, memory=memory, answers=component.answers + 1)
+            return _with_component(state, subject, taken)
+
+
+def _asked(component: ComponentState, cycle: float) -> ComponentState:
+    return replace(component, asked_at_cycle=cycle, questions=component.questions + 1)
 
 
 def _followed(state: ThingState, event: OrderFollowed) -> ThingState:

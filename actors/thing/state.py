@@ -58,6 +58,10 @@ class ComponentState(Struct, frozen=True, kw_only=True):
     memory: int = 0
     estimate: float | None = None
     asked_at_cycle: float = -1.0
+    questions: int = 0
+    """How often the community was asked."""
+    answers: int = 0
+    """How many of its answers were taken, abstentions too; all of them when this is ``questions``."""
 
 
 class ThingState(Struct, frozen=True, kw_only=True):

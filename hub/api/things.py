@@ -90,7 +90,13 @@ async def show(request: web.Request) -> web.Response:
         "latest": state.latest,
         "slots": {name: _slot(slot.samples[-1][1], slot.refills, slot.sku) for name, slot in state.slots.items()},
         "components": {
-            name: {"cycle": part.cycle, "remaining_cycles": part.estimate} for name, part in state.components.items()
+            name: {
+                "cycle": part.cycle,
+                "remaining_cycles": part.estimate,
+                "questions": part.questions,
+                "answers": part.answers,
+            }
+            for name, part in state.components.items()
         },
         "needs": state.needs,
         "communities": state.communities,

@@ -14,13 +14,15 @@ from msgspec import Struct
 from rich.console import Console
 
 from hub.clock import SystemClock
+from hub.demo.cmapss import Subset
 from hub.demo.engines import built_in, contribute
 from hub.demo.programme import play_all, summary_of
+from hub.demo.replay import Figures, engines_of, replay, subsets
 from hub.demo.report import report_of, write_report
-from hub.demo.stage import Cast, Stage, open_stage
+from hub.demo.stage import Cast, Plant, Stage, open_stage
 from hub.demo.stories.catalogue import NAMES, stories
 from hub.demo.telling import Show, Story, Told
-from hub.demo.view import LinesView, LiveView, live, print_summary
+from hub.demo.view import LinesView, LiveView, live, print_figures, print_summary
 
 _FAILED: Final = 1
 _INTERRUPTED: Final = 130
@@ -35,6 +37,23 @@ class DemoOptions(Struct, frozen=True, kw_only=True):
     stories: tuple[str, ...] = ()
     swap: bool = False
     plain: bool = False
+
+
+class _Play(Struct, frozen=True, kw_only=True):
+    """What is played, and where."""
+
+    stage: Stage
+    plant: Plant
+    stories: Sequence[Story]
+    data: Sequence[Subset]
+
+
+class _Played(Struct, frozen=True, kw_only=True):
+    """What came of it."""
+
+    told: Mapping[str, Told]
+    data: Mapping[str, Figures]
+    seconds: float
 
 
 def run_demo(options: DemoOptions) -> int:
@@ -64,22 +83,48 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
 async def _run(options: DemoOptions, names: Sequence[str], console: Console) -> Mapping[str, Told]:
     _end_on_sigterm()
     clock = SystemClock()
-    began = clock.monotonic()
-    engines = built_in()
+    data = subsets(options.data_dir) if options.data_dir is not None else []
+    engines = engines_of(data[0]) if data else built_in()
+    kinds = tuple(engines_of(subset).kind for subset in data) or (engines.kind,)
     told_stories = stories(engines, names)
     with tempfile.TemporaryDirectory(prefix="iot2crm-demo-") as folder:
-        cast = Cast(folder=Path(folder), kinds=(engines.kind,), swap=options.swap, clock=clock, chance=Random())
+        cast = Cast(folder=Path(folder), kinds=kinds, swap=options.swap, clock=clock, chance=Random())
         async with open_stage(cast) as (stage, plant):
-            async with _shown(options, told_stories, console) as show:
-                told = await play_all(stage, plant, told_stories, show, prepare=lambda: contribute(stage, engines))
-            more: dict[str, Any] = {"seconds": round(clock.monotonic() - began, 1), "vendors": stage.vendors}
-            if options.report is not None:
-                write_report(options.report, report_of(told, **more))
-            print_summary(console, told)
-            console.print(f"{summary_of(told)} in {more['seconds']:.0f} s")
+            played = await _play(options, _Play(stage=stage, plant=plant, stories=told_stories, data=data), console)
+            _conclude(options, played, stage, console)
             if options.keep:
                 await _keep(stage, console)
-    return told
+    return played.told
+
+
+async def _play(options: DemoOptions, play: _Play, console: Console) -> _Played:
+    clock = play.stage.clock
+    began = clock.monotonic()
+    engines = engines_of(play.data[0]) if play.data else built_in()
+    replayed: dict[str, Figures] = {}
+    async with _shown(options, play.stories, console) as show:
+        told = await play_all(
+            play.stage, play.plant, play.stories, show, prepare=lambda: contribute(play.stage, engines)
+        )
+        is_known = "replacement" in told
+        for number, subset in enumerate(play.data):
+            replayed[subset.name] = await replay(
+                play.stage, play.plant, subset, show, is_known=is_known and number == 0
+            )
+    return _Played(told=told, data=replayed, seconds=clock.monotonic() - began)
+
+
+def _conclude(options: DemoOptions, played: _Played, stage: Stage, console: Console) -> None:
+    """Write the report and print the summary."""
+    more: dict[str, Any] = {"seconds": round(played.seconds, 1), "vendors": stage.vendors}
+    if played.data:
+        more["data"] = played.data
+    if options.report is not None:
+        write_report(options.report, report_of(played.told, **more))
+    print_summary(console, played.told)
+    if played.data:
+        print_figures(console, played.data)
+    console.print(f"{summary_of(played.told)} in {played.seconds:.0f} s")
 
 
 @asynccontextmanager

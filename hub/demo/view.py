@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hub.demo.clients import Row
+from hub.demo.replay import Figures
 from hub.demo.telling import Show, Story, Told
 
 _CHAIN: Final = 22
@@ -147,3 +148,25 @@ def print_summary(console: Console, told: Mapping[str, Told]) -> None:
     for name, each in told.items():
         table.add_row(name, Text("yes", "green") if each.ok else Text("no", "bold red"), Text(each.why))
     console.print(table)
+
+
+def print_figures(console: Console, data: Mapping[str, Figures]) -> None:
+    """Print how the engines of each subset fared."""
+    table = Table(title="Engines replayed")
+    for column in ("subset", "engines", "due", "of these caught", "far from failure", "of these ordered for", "missed"):
+        table.add_column(column)
+    for name, found in data.items():
+        table.add_row(
+            name,
+            str(found.engines),
+            str(found.due),
+            _percent(found.due_caught),
+            str(found.early),
+            _percent(found.early_orders),
+            ", ".join(found.missed) or "none",
+        )
+    console.print(table)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
