@@ -2,21 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
-from multiprocessing import get_context
 from typing import Final
 
 import msgspec
-import numpy as np
 import structlog
-from msgspec import Struct
 
 from actors.community.advising import AnswerRules, advise_health, advise_material
 from actors.community.cards import CardMatrix
 from actors.community.health_index import HealthModel
-from actors.community.lives import Life
 from actors.community.policy import ActBand
 from actors.dialogue import (
     AdviceGiven,
@@ -35,34 +30,15 @@ from actors.ports import Clock
 from actors.runtime.engine import TurnEngine
 from actors.runtime.journal import Batch, Journal, OutboxRow, RecordRow
 from hub.config import CommunityConfig
+from hub.training import PublishedModel, TrainingRefused, TrainingRequest, train_apart
 
 log = structlog.get_logger(__name__)
 
 TRAINING_LIFE: Final = "training_life"
-_SEED: Final = 20261123
 _MOST_QUESTIONS: Final = 256
 _EARLY_FACTOR: Final = 2.0
 
 _Component = tuple[CommunityId, str]
-
-
-class TrainingLife(Struct, frozen=True, kw_only=True):
-    """The record of the kind ``training_life``: a whole life, given with its owner's consent to train on it."""
-
-    life_id: str
-    owner_id: str
-    n_settings: int
-    rows: list[list[float]]
-
-
-class PublishedModel(Struct, frozen=True, kw_only=True):
-    """What a training made: the model's bytes and the cards of the lives behind it."""
-
-    model: bytes
-    version: str
-    cards: list[tuple[str, str, int, list[float]]]
-    lives: int
-    owners: int
 
 
 class Compute:
@@ -191,13 +167,10 @@ class Compute:
     async def _train(self, job: TrainModel) -> TrainingFinished | TrainingFailed:
         lives = self._lives(job)
         log.info("training_started", community=job.community_id, subject=job.subject, lives=len(lives))
-        call = partial(train_model, lives, self._band(job.subject))
-        try:
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
-                published = await asyncio.get_running_loop().run_in_executor(processes, call)
-        except (ValueError, OSError) as error:
-            log.warning("training_failed", community=job.community_id, subject=job.subject, reason=str(error))
-            return TrainingFailed(subject=job.subject, reason=str(error))
+        published = await train_apart(TrainingRequest(lives=lives, band=self._band(job.subject)))
+        if isinstance(published, TrainingRefused):
+            log.warning("training_failed", community=job.community_id, subject=job.subject, reason=published.reason)
+            return TrainingFailed(subject=job.subject, reason=published.reason)
         await self._keep(job, published)
         log.info("model_published", community=job.community_id, subject=job.subject, version=published.version)
         return TrainingFinished(
@@ -263,27 +236,3 @@ async def store(journal: Journal, batch: Batch) -> None:
 
     journal.commit(batch, done)
     await stored
-
-
-def train_model(packed_lives: Sequence[bytes], band: ActBand) -> PublishedModel:
-    """Train in a process of its own; scikit-learn is imported only there."""
-    from actors.community.training import TrainingSettings, train  # noqa: PLC0415 - heavy, and needed only there
-
-    decoded = [msgspec.msgpack.decode(packed, type=TrainingLife) for packed in packed_lives]
-    lives = [
-        Life(
-            life_id=life.life_id,
-            owner_id=life.owner_id,
-            rows=np.array(life.rows, dtype=np.float64),
-            n_settings=life.n_settings,
-        )
-        for life in decoded
-    ]
-    trained = train(lives, seed=_SEED, settings=TrainingSettings(band=band))
-    return PublishedModel(
-        model=trained.model.to_bytes(),
-        version=trained.model.version,
-        cards=[(card.life_id, card.owner_id, card.cycles, card.curve.tolist()) for card in trained.cards],
-        lives=len(lives),
-        owners=len({life.owner_id for life in lives}),
-    )

@@ -15,7 +15,8 @@ from actors.model.readings import PrincipalKind
 from actors.runtime.journal import Batch, RecordRow
 from hub.api.context import answer, asker, body_of, hub_of
 from hub.api.problems import Problem
-from hub.compute import TRAINING_LIFE, TrainingLife, store
+from hub.compute import TRAINING_LIFE, store
+from hub.training import TrainingLife
 
 _MOST_CYCLES = 5000
 

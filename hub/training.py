@@ -1,0 +1,138 @@
+"""Training of health models in a process of its own, which ends with the hub, however the hub ends.
+
+``python -m hub.training`` reads one request from standard input: eight bytes of length, big-endian, then a
+``TrainingRequest`` in MessagePack. It answers on standard output with a ``PublishedModel`` or a ``TrainingRefused``.
+When its standard input ends before that, whoever asked is gone, and it ends, too.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+from typing import BinaryIO, Final
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from actors.community.lives import Life
+from actors.community.policy import ActBand
+
+_SEED: Final = 20261123
+_LENGTH_BYTES: Final = 8
+_LAST_WORDS: Final = 500
+
+
+class TrainingLife(Struct, frozen=True, kw_only=True):
+    """The record of the kind ``training_life``: a whole life, given with its owner's consent to train on it."""
+
+    life_id: str
+    owner_id: str
+    n_settings: int
+    rows: list[list[float]]
+
+
+class TrainingRequest(Struct, frozen=True, kw_only=True):
+    """What to train on: packed ``TrainingLife`` records, and when acting is right."""
+
+    lives: list[bytes]
+    band: ActBand
+
+
+class PublishedModel(Struct, frozen=True, kw_only=True, tag=True):
+    """What a training made: the model's bytes and the cards of the lives behind it."""
+
+    model: bytes
+    version: str
+    cards: list[tuple[str, str, int, list[float]]]
+    lives: int
+    owners: int
+
+
+class TrainingRefused(Struct, frozen=True, kw_only=True, tag=True):
+    """These lives make no model."""
+
+    reason: str
+
+
+async def train_apart(request: TrainingRequest) -> PublishedModel | TrainingRefused:
+    """Train in a process of its own; when this is cancelled, so is the training."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hub.training", stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    try:
+        return await _ask(process, msgspec.msgpack.encode(request))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def _ask(process: asyncio.subprocess.Process, request: bytes) -> PublishedModel | TrainingRefused:
+    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
+    assert stdin is not None  # noqa: S101 - a pipe was asked for
+    assert stdout is not None  # noqa: S101 - likewise
+    assert stderr is not None  # noqa: S101 - likewise
+    async with asyncio.TaskGroup() as group:
+        said = group.create_task(stderr.read())
+        answer = group.create_task(stdout.read())
+        with contextlib.suppress(ConnectionError):  # it ended: its last words say why
+            stdin.write(len(request).to_bytes(_LENGTH_BYTES, "big") + request)
+            await stdin.drain()
+    try:
+        return msgspec.msgpack.decode(answer.result(), type=PublishedModel | TrainingRefused)
+    except msgspec.DecodeError:
+        last_words = said.result().decode(errors="replace").strip()[-_LAST_WORDS:]
+        return TrainingRefused(reason=f"the training ended with {await process.wait()}: {last_words or 'no word'}")
+
+
+def train_model(request: TrainingRequest) -> PublishedModel:
+    """Train on lives. Raises: ValueError when they are too few."""
+    from actors.community.training import TrainingSettings, train  # noqa: PLC0415 - heavy, and needed only here
+
+    decoded = [msgspec.msgpack.decode(packed, type=TrainingLife) for packed in request.lives]
+    lives = [
+        Life(
+            life_id=life.life_id,
+            owner_id=life.owner_id,
+            rows=np.array(life.rows, dtype=np.float64),
+            n_settings=life.n_settings,
+        )
+        for life in decoded
+    ]
+    trained = train(lives, seed=_SEED, settings=TrainingSettings(band=request.band))
+    return PublishedModel(
+        model=trained.model.to_bytes(),
+        version=trained.model.version,
+        cards=[(card.life_id, card.owner_id, card.cycles, card.curve.tolist()) for card in trained.cards],
+        lives=len(lives),
+        owners=len({life.owner_id for life in lives}),
+    )
+
+
+def main() -> None:
+    """Answer one request."""
+    source = sys.stdin.buffer
+    length = int.from_bytes(source.read(_LENGTH_BYTES), "big")
+    request = msgspec.msgpack.decode(source.read(length), type=TrainingRequest)
+    threading.Thread(target=_end_with, args=(source,), daemon=True).start()
+    answer: PublishedModel | TrainingRefused
+    try:
+        answer = train_model(request)
+    except ValueError as error:
+        answer = TrainingRefused(reason=str(error))
+    sys.stdout.buffer.write(msgspec.msgpack.encode(answer))
+    sys.stdout.buffer.flush()
+    os._exit(0)  # the thread that watches standard input would be waited for
+
+
+def _end_with(source: BinaryIO) -> None:
+    """End this process when nobody holds the other end any more."""
+    source.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
