@@ -20,6 +20,7 @@ from msgspec import Struct
 from actors.community.core import CommunityCore
 from actors.desk.desk import Desk
 from actors.dialogue import COMPUTE_RELAY, community_address, desk_relay
+from actors.model.errors import ConfigError
 from actors.model.ids import CommunityId, InstallationId
 from actors.model.readings import Principal, PrincipalKind
 from actors.owner.core import OwnerCore, OwnerLimits
@@ -34,6 +35,8 @@ from hub.api.context import Hub
 from hub.clock import SystemClock
 from hub.compute import Compute
 from hub.config import HubConfig
+from hub.config.listen import Listen
+from hub.files import write_whole
 from hub.ingest import DurableSink
 from hub.registry import Credential, Registry, operator_token, token_hash
 from hub.storage.sqlite import SqliteJournal, open_journal
@@ -205,8 +208,7 @@ class _Parts:
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, self._config.listen.host, self._config.listen.port)
-        await site.start()
+        await _listen(runner, self._config.listen)
         port = runner.addresses[0][1]
         url = f"http://{self._config.listen.host}:{port}"
         _write_url(self._config.data_dir, url, stack)
@@ -217,22 +219,38 @@ def _credential_row(token: str, credential: Credential) -> RecordRow:
     return RecordRow(kind="credential", key=token_hash(token), owner="", body=msgspec.json.encode(credential))
 
 
+async def _listen(runner: web.AppRunner, listen: Listen) -> None:
+    try:
+        await web.TCPSite(runner, listen.host, listen.port).start()
+    except OSError as error:
+        raise ConfigError(
+            f"[hub] listen: cannot listen at {listen.host}:{listen.port}: {error.strerror};"
+            " stop what uses it, or choose another address"
+        ) from error
+
+
 def _write_url(data_dir: Path, url: str, stack: AsyncExitStack) -> None:
     """Tell commands on this machine where the hub listens, for as long as it does."""
     path = data_dir / URL_FILE
-    path.write_text(url + "\n", encoding="utf-8")
+    write_whole(path, url + "\n")
     stack.callback(lambda: path.unlink(missing_ok=True))
 
 
 @asynccontextmanager
 async def _cancelled_at_end() -> AsyncGenerator[asyncio.TaskGroup]:
-    """A task group whose tasks run for ever: they are cancelled when the context ends."""
+    """A task group whose tasks run for ever: cancelled when the context ends, whose own errors pass as they are."""
+    failure: Exception | None = None
     try:
         async with asyncio.TaskGroup() as group:
-            yield group
+            try:
+                yield group
+            except Exception as error:  # noqa: BLE001 - raised below, outside of the group, as what it is
+                failure = error
             raise _Stopped  # noqa: TRY301 - it ends the group's tasks, which nothing else does
     except* _Stopped:
         log.debug("background_stopped")
+    if failure is not None:
+        raise failure
 
 
 class _Stopped(Exception):

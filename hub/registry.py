@@ -16,6 +16,7 @@ from actors.model.things import ThingRecord
 from actors.ports import ConnectedThing
 from actors.runtime.journal import Journal, RecordRow
 from hub.config import CommunityConfig
+from hub.files import write_whole
 
 OWNER_TOKEN_FILE: Final = "owner.token"  # noqa: S105 - a file's name
 _TOKEN_BYTES: Final = 32
@@ -136,9 +137,9 @@ def token_hash(token: str) -> str:
 def operator_token(data_dir: Path) -> str:
     """Return the installation's token, making it at the first start in a file that only its user can read."""
     path = data_dir / OWNER_TOKEN_FILE
-    if path.exists():
-        return path.read_text(encoding="utf-8").strip()
+    known = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+    if known:  # a start that was killed may have left an empty file, and an empty token would let everybody in
+        return known
     token = new_token()
-    path.touch(mode=0o600)
-    path.write_text(token + "\n", encoding="utf-8")
+    write_whole(path, token + "\n", mode=0o600)
     return token

@@ -63,3 +63,25 @@ def _lock(handle: int, data_dir: Path) -> None:
         raise ConfigError(
             f"{data_dir}: another hub runs on this data directory; stop it, or give this one its own [hub] data_dir"
         ) from None
+
+
+@contextmanager
+def explained(path: Path) -> Generator[None]:
+    """Tell a person what is wrong with the file, and what to do, when it cannot be used at the start.
+
+    Raises:
+        ConfigError: SQLite cannot use it.
+    """
+    try:
+        yield
+    except apsw.Error as error:
+        remedy = next((text for kinds, text in _REMEDIES if isinstance(error, kinds)), "see the text of SQLite")
+        raise ConfigError(f"{path}: cannot be used as journal ({error}); {remedy}") from error
+
+
+_REMEDIES: Final[tuple[tuple[tuple[type[apsw.Error], ...], str], ...]] = (
+    ((apsw.NotADBError, apsw.CorruptError), "it is no journal or is damaged: move it away, or restore a backup"),
+    ((apsw.FullError, apsw.IOError), "free space on its disk and check the disk, then start again"),
+    ((apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError), "it must be a file that the hub may write"),
+    ((apsw.BusyError, apsw.LockedError), "another program holds it: close that one"),
+)

@@ -32,7 +32,7 @@ from actors.runtime.journal import (
     TellRow,
     TurnRow,
 )
-from hub.storage.connection import FILE_NAME, JournalSettings, connect, held
+from hub.storage.connection import FILE_NAME, JournalSettings, connect, explained, held
 from hub.storage.rows import read_rows, write_batch
 from hub.storage.schema import check_library, migrate
 
@@ -214,7 +214,7 @@ class SqliteJournal:
 
     def setting(self, key: str, mint: Callable[[], str]) -> str:
         """Return a value kept for good in this file, minting it the first time; call before the first commit."""
-        with self._write:
+        with explained(self._path), self._write:
             self._write.execute("INSERT INTO meta VALUES(?, ?) ON CONFLICT DO NOTHING", (key, mint()))
         return str(self._write.execute("SELECT value FROM meta WHERE key = ?", (key,)).get)
 
@@ -228,7 +228,8 @@ def open_journal(data_dir: Path, settings: JournalSettings | None = None) -> Gen
     """
     check_library()
     with held(data_dir) as path:
-        journal = SqliteJournal(path, asyncio.get_running_loop(), settings or JournalSettings())
+        with explained(path):
+            journal = SqliteJournal(path, asyncio.get_running_loop(), settings or JournalSettings())
         try:
             yield journal
         finally:

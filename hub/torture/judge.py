@@ -19,6 +19,16 @@ SETTLED: Final = frozenset(
 )
 """Nothing more happens by itself."""
 IN_CRM: Final = frozenset({_S.PLACED, _S.CONFIRMED, _S.FULFILLED})
+HOLDS_MONEY: Final = IN_CRM | {
+    _S.AWAITING_APPROVAL,
+    _S.APPROVED,
+    _S.PLACING,
+    _S.UNKNOWN,
+    _S.RECONCILING,
+    _S.CANCELLING,
+    _S.DEAD_LETTER,
+}
+"""What was reserved for these is reserved still, or spent."""
 EXPECTED_ENDS: Final = frozenset({_S.CONFIRMED, _S.FULFILLED, _S.BLOCKED, _S.CANCELLED})
 """How orders may stand in the end when people do nothing and sellers refuse nothing."""
 
@@ -38,10 +48,12 @@ class Readings(Struct, frozen=True, kw_only=True):
 
 
 class Orders(Struct, frozen=True, kw_only=True):
-    """What became of the needs. All but the first three must be zero."""
+    """What became of the needs. All but the first four must be zero."""
 
     needs: int
     by_state: Mapping[str, int]
+    ever: Mapping[str, int]
+    """How many orders were ever in doubt (``unknown``) or held back (``blocked``): it was no easy ride."""
     records: int
     lost: int
     """Needs without an order that has an expected end and its reason, and orders without their record."""
@@ -93,6 +105,7 @@ def judge_orders(evidence: Evidence, records: Mapping[str, Sequence[SandboxRecor
     figures = Orders(
         needs=len(evidence.needs),
         by_state=Counter(order.state.value for order in evidence.orders.values()),
+        ever={state.value: _ever(evidence, state) for state in (OrderState.UNKNOWN, OrderState.BLOCKED)},
         records=len(made),
         lost=len(lost),
         doubled=len(doubled),
@@ -113,6 +126,10 @@ def judge_money(evidence: Evidence) -> tuple[Money, list[str]]:
     if used != books:
         wrong.append(f"the counters say {used}, the owners' books {books} minor units")
     return Money(used_minor=used, error_minor=abs(used - held) + abs(used - books)), wrong
+
+
+def _ever(evidence: Evidence, state: OrderState) -> int:
+    return sum(1 for order in evidence.orders.values() if any(passage.state is state for passage in order.passages))
 
 
 def _lost_needs(evidence: Evidence) -> Iterator[str]:
@@ -157,7 +174,7 @@ def _differences(evidence: Evidence, seller: str, record: SandboxRecord) -> Iter
 
 def _holds(order: OrderData) -> int:
     """Return what an order has set aside or spent, in minor units."""
-    if order.state not in IN_CRM or not isinstance(order.request, PurchaseOrder):
+    if order.state not in HOLDS_MONEY or not isinstance(order.request, PurchaseOrder):
         return 0
     return order.request.total.minor
 

@@ -1,5 +1,6 @@
 """What a torture needs on disk: two shops' catalogues, profiles, and a configuration of the hub."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -52,14 +53,10 @@ pages = "pages"
 _HUB: Final = """\
 [hub]
 name = "torture"
-data_dir = "{data_dir}"
+data_dir = "data"
 listen = "127.0.0.1:0"
 
 [protocols.http]
-
-[protocols.coap]
-port = 0
-plain_from = ["127.0.0.1"]
 
 [communities.office]
 members = {members}
@@ -94,8 +91,11 @@ def write_catalog(folder: Path, seller: str) -> Path:
     return path
 
 
-def write_hub(folder: Path, urls: dict[str, str], *, data_dir: str = "data") -> Path:
-    """Write profiles, manifest, secret and configuration for a hub that sells through these shops."""
+def write_hub(folder: Path, urls: Mapping[str, str], *, more: str = "") -> Path:
+    """Write profiles, manifest, secret and configuration for a hub whose orders go to these shops.
+
+    ``more`` is added to the configuration as it is. The data directory will be ``data`` in the folder.
+    """
     profiles = folder / "profiles"
     profiles.mkdir(exist_ok=True)
     for name, sku in PROFILES.items():
@@ -107,7 +107,7 @@ def write_hub(folder: Path, urls: dict[str, str], *, data_dir: str = "data") -> 
     secret.touch(mode=0o600)
     secret.write_text(_SECRET, encoding="utf-8")
     connections = (_CRM.format(name=name, url=url) for name, url in urls.items())
-    config = folder / f"{data_dir}.toml"
-    hub = _HUB.format(data_dir=data_dir, members=list(PROFILES))
-    config.write_text(hub + "".join(connections), encoding="utf-8")
+    config = folder / "hub.toml"
+    hub = _HUB.format(members=list(PROFILES))
+    config.write_text(hub + "".join(connections) + more, encoding="utf-8")
     return config

@@ -31,6 +31,17 @@ class Child:
         self._process: Process | None = None
         self.url = ""
 
+    @property
+    def pid(self) -> int:
+        """The id of the process that runs.
+
+        Raises:
+            ProcessFailed: none was started.
+        """
+        if self._process is None:
+            raise ProcessFailed(f"{self._log.stem} was never started")
+        return self._process.pid
+
     async def start(self, *, within_s: float = 60.0) -> float:
         """Start it and wait until it serves; return how many seconds that took.
 
@@ -91,7 +102,7 @@ class Child:
 def hub_process(config: Path, data_dir: Path, program: Sequence[str] = HUB_PROGRAM) -> Child:
     """Return a hub that is not started yet; each start begins on what the last one left in its data directory."""
     arguments = (*program, "run", "-c", str(config), "--log-level", "warning")
-    return Child(arguments, config.with_name(f"{data_dir.name}.log"), data_dir / URL_FILE)
+    return Child(arguments, config.with_name("hub.log"), data_dir / URL_FILE)
 
 
 def owner_token(data_dir: Path) -> str:

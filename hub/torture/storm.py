@@ -71,6 +71,7 @@ class Scene(Struct, frozen=True, kw_only=True):
     folder: Path
     config: Path
     hub: Child
+    shop_urls: Mapping[str, str]
     shops: Mapping[str, SandboxAdmin]
 
     @property
@@ -93,19 +94,20 @@ class Scene(Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def scene(folder: Path, hub_program: Sequence[str] = HUB_PROGRAM) -> AsyncGenerator[Scene]:
-    """Start the shops and write the hub's configuration; whatever runs in the end is killed."""
+async def scene(folder: Path, hub_program: Sequence[str] = HUB_PROGRAM, *, more: str = "") -> AsyncGenerator[Scene]:
+    """Start the shops and write the hub's configuration, with ``more`` in it; whatever runs in the end is killed."""
     processes = {name: sandbox_process(folder, name, write_catalog(folder, name)) for name in SELLERS}
     async with AsyncExitStack() as stack:
         async with asyncio.TaskGroup() as group:
             for process in processes.values():
                 stack.push_async_callback(process.kill)
                 group.create_task(process.start())
-        config = write_hub(folder, {name: process.url for name, process in processes.items()})
+        urls = {name: process.url for name, process in processes.items()}
+        config = write_hub(folder, urls, more=more)
         hub = hub_process(config, folder / "data", hub_program)
         stack.push_async_callback(hub.kill)
         shops = {name: await stack.enter_async_context(administer(p.url)) for name, p in processes.items()}
-        yield Scene(folder=folder, config=config, hub=hub, shops=shops)
+        yield Scene(folder=folder, config=config, hub=hub, shop_urls=urls, shops=shops)
 
 
 class OwnersDesk:
@@ -172,7 +174,7 @@ async def rage(place: Scene, settings: TortureSettings) -> Storm:
             for _ in range(settings.kills):
                 await asyncio.sleep(chance.uniform(_SHORTEST_LIFE_S, _LONGEST_LIFE_S))
                 await _kill_and_start(place.hub, line, storm)
-                await desk.allow(chance.choice((0, 0, 1, 2 * settings.things // 3)))
+                await desk.allow(chance.choice((0, 2, settings.things // 2, settings.things // 2)))
             ended.set()
     await end_trouble(tuple(place.shops.values()))
     return storm
