@@ -23,12 +23,12 @@ from actors.dialogue import (
     TrainModel,
     community_address,
 )
-from actors.model.advice import Advice, ExperienceCard, Question, Topic
+from actors.model.advice import Abstention, Advice, ExperienceCard, Question, Topic
 from actors.model.ids import CommunityId, OwnerId
 from actors.model.profiles import HealthSpec, ThingProfile
 from actors.ports import Clock
 from actors.runtime.engine import TurnEngine
-from actors.runtime.journal import Batch, Journal, OutboxRow, RecordRow
+from actors.runtime.journal import Batch, BatchRefused, Journal, JournalUnavailable, OutboxRow, RecordRow
 from hub.config import CommunityConfig
 from hub.training import PublishedModel, TrainingRefused, TrainingRequest, train_apart
 
@@ -119,7 +119,22 @@ class Compute:
                 engine.complete(row.outbox_id, job.reply_to, AdviceGiven(advice=advice))
 
     def _answer_all(self, questions: Sequence[Question], now: datetime) -> list[Advice]:
-        return [self._answer(question, now) for question in questions]
+        return [self._answer_or_abstain(question, now) for question in questions]
+
+    def _answer_or_abstain(self, question: Question, now: datetime) -> Advice:
+        """Answer one question; one that cannot be worked out must not keep the others from their answers."""
+        try:
+            return self._answer(question, now)
+        except Exception:
+            log.exception("question_failed", community=question.community_id, subject=question.subject)
+            return Abstention(
+                correlation_id=question.correlation_id,
+                topic=question.topic,
+                subject=question.subject,
+                reason="failed",
+                sentence="the hub failed on this question; its log says why",
+                answered_at=now,
+            )
 
     def _answer(self, question: Question, now: datetime) -> Advice:
         config = self._communities.get(question.community_id)
@@ -171,7 +186,11 @@ class Compute:
         if isinstance(published, TrainingRefused):
             log.warning("training_failed", community=job.community_id, subject=job.subject, reason=published.reason)
             return TrainingFailed(subject=job.subject, reason=published.reason)
-        await self._keep(job, published)
+        try:
+            await self._keep(job, published)
+        except (JournalUnavailable, BatchRefused) as error:
+            log.warning("training_failed", community=job.community_id, subject=job.subject, reason=str(error))
+            return TrainingFailed(subject=job.subject, reason=f"the model could not be stored: {error}")
         log.info("model_published", community=job.community_id, subject=job.subject, version=published.version)
         return TrainingFinished(
             subject=job.subject, model_version=published.version, lives=published.lives, owners=published.owners

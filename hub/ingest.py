@@ -1,5 +1,6 @@
 """The reading sink: who may say what about which thing, in which unit, before a message enters the engine."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -133,13 +134,34 @@ def _fitted(reading: Reading, profile: ThingProfile) -> Reading:
         raise _Wrong(
             ReadingRefusal.WRONG_TYPE, f"{reading.name}: expected {spec.kind}, got {type(reading.value).__name__}"
         )
+    if spec.kind is PropertyKind.NUMBERS:
+        return _fitted_array(reading, profile)
     if spec.kind is not PropertyKind.NUMBER:
         return reading
     value = _converted(reading, spec)
     _check_range(reading.name, value, spec)
-    if value == reading.value and reading.unit == spec.unit:
+    if isinstance(reading.value, float) and value == reading.value and reading.unit == spec.unit:
         return reading
     return replace(reading, value=value, unit=spec.unit)
+
+
+def _fitted_array(reading: Reading, profile: ThingProfile) -> Reading:
+    """Check an array's length where a component is judged by it: one cycle is its settings and its sensors."""
+    values: tuple[float, ...] = reading.value  # type: ignore[assignment] # its kind was checked
+    for health in profile.components.values():
+        wanted = health.settings + health.sensors
+        if health.snapshot == reading.name and len(values) != wanted:
+            raise _Wrong(ReadingRefusal.WRONG_TYPE, f"{reading.name}: expected {wanted} numbers, got {len(values)}")
+    if all(isinstance(value, float) for value in values):
+        return reading
+    return replace(reading, value=tuple(_as_float(reading.name, value) for value in values))
+
+
+def _as_float(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise _Wrong(ReadingRefusal.OUT_OF_RANGE, f"{name}: expected a number of 64 bits, got a larger one") from None
 
 
 def _is_of_kind(reading: Reading, spec: PropertySpec) -> bool:
@@ -149,7 +171,7 @@ def _is_of_kind(reading: Reading, spec: PropertySpec) -> bool:
 
 
 def _converted(reading: Reading, spec: PropertySpec) -> float:
-    value = float(reading.value)  # type: ignore[arg-type] # its kind was checked
+    value = _as_float(reading.name, reading.value)
     if reading.unit is None or spec.unit is None or reading.unit == spec.unit:
         return value
     try:
@@ -162,7 +184,7 @@ def _converted(reading: Reading, spec: PropertySpec) -> float:
 def _check_range(name: str, value: float, spec: PropertySpec) -> None:
     low = float("-inf") if spec.minimum is None else spec.minimum
     high = float("inf") if spec.maximum is None else spec.maximum
-    if not low <= value <= high:
+    if not (math.isfinite(value) and low <= value <= high):
         raise _Wrong(
             ReadingRefusal.OUT_OF_RANGE, f"{name}: expected {low:g} to {high:g} {spec.unit or ''}, got {value:g}"
         )

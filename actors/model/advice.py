@@ -81,7 +81,10 @@ class Abstention(Value, frozen=True, kw_only=True, tag="abstention"):
     topic: Topic
     subject: str
     reason: str
-    """``too_few_owners``, ``no_evidence``, ``no_model``, ``out_of_range``, ``not_a_member`` or ``timeout``."""
+    """``too_few_owners``, ``no_evidence``, ``no_model``, ``out_of_range``, ``not_a_member``, ``timeout``.
+
+    ``failed`` is a defect of the hub's.
+    """
     sentence: str
     answered_at: Instant
 

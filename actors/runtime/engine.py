@@ -145,7 +145,7 @@ class TurnEngine:
             self._counters["refused"] += 1
             done(refusal)
             return
-        self._enqueue(self._cell(address), Envelope(message, message_id, done))
+        self._enqueue(self._cell(address), Envelope(message, _foreign(message_id), done))
 
     async def ask(self, address: str, message: Any, *, timeout_s: float = 10.0, message_id: str = "") -> Any:
         """Hand in a message and return the core's reply once it is durable.
@@ -370,7 +370,7 @@ class TurnEngine:
 
     def _bury(self, run: Run, cell: Cell, envelope: Envelope, reason: str) -> None:
         self._counters["dead_letters"] += 1
-        row = DeadLetterRow(at=run.at, address=cell.address, reason=reason, message=encode_legibly(envelope.message))
+        row = DeadLetterRow(at=run.at, address=cell.address, reason=reason, message=_for_people(envelope.message))
         run.batch.dead_letters.append(row)
 
     # Effects.
@@ -502,6 +502,19 @@ class TurnEngine:
             envelope.reminder = row
             self._enqueue(cell, envelope)
         self._sleep_until_due()
+
+
+def _foreign(message_id: str) -> str:
+    """Return an outsider's id so that it is never one of the engine's own, which are ``#`` and a number."""
+    return f"#{message_id}" if message_id.startswith("#") else message_id
+
+
+def _for_people(message: Any) -> bytes:
+    """Return a message for the dead letters, whatever it holds: burying must not fail."""
+    try:
+        return encode_legibly(message)
+    except (OverflowError, ValueError, TypeError):
+        return encode_legibly(ascii(message))
 
 
 def _decoded(cell: Cell, message: bytes) -> Envelope:

@@ -115,7 +115,11 @@ def _components(state: ThingState, profile: ThingProfile, fresh: dict[str, Lates
 
 def _component(component: ComponentState, spec: HealthSpec, fresh: dict[str, Latest]) -> ComponentState:
     snapshot = fresh.get(spec.snapshot)
-    if snapshot is not None and isinstance(snapshot.value, tuple):
+    if (
+        snapshot is not None
+        and isinstance(snapshot.value, tuple)
+        and len(snapshot.value) == spec.settings + spec.sensors
+    ):
         component = replace(component, pending=tuple(snapshot.value))
     counter = fresh.get(spec.cycle)
     if counter is None or component.pending is None or not isinstance(counter.value, float | int):

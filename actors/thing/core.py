@@ -90,7 +90,7 @@ class ThingCore:
     def fold(self, state: ThingState, message: Any, events: tuple[ThingEvent, ...], at: datetime) -> ThingState:
         """Return the state after a recorded turn."""
         del at
-        if isinstance(message, DeviceMessage):
+        if isinstance(message, DeviceMessage) and state.record is not None:
             state = absorb(state, message, self._profiles[state.profile])
         return _evolve_all(state, events)
 
@@ -126,7 +126,9 @@ class ThingCore:
             for community_id in message.communities
         )
         effects: tuple[Effect, ...] = (Put("thing", record.thing_id, record.owner_id, record), *joins)
-        return Step(_evolve(state, event), (event,), effects, reply=record)
+        left = (c for c in state.communities if c not in message.communities)
+        leaves = (Tell(community_address(c), LeaveCommunity(thing_id=record.thing_id)) for c in left)
+        return Step(_evolve(state, event), (event,), (*effects, *leaves), reply=record)
 
     def _retire(self, state: ThingState, record: ThingRecord, by: str, now: datetime) -> Step[ThingState]:
         retired = replace(record, retired_at=now)
@@ -154,6 +156,8 @@ class ThingCore:
     ) -> Step[ThingState]:
         profile = self._profiles[state.profile]
         after = absorb(state, message, profile)
+        if record.retired_at is not None:
+            return Step(after)
         events: list[ThingEvent] = []
         effects: list[Effect] = []
         for subject, reason in _evidence_of_end(state, after, profile):
@@ -241,6 +245,8 @@ class ThingCore:
         component = state.components.get(subject)
         found = self._model_for(state, subject)
         if advice.topic is not Topic.HEALTH or component is None or found is None or not may_open(state, subject):
+            return Step(state)
+        if component.asked_at_cycle < 0:  # of the part that was there before this one
             return Step(state)
         estimate = advice.estimate if isinstance(advice, Recommendation) else None
         memory, due = found[1].policy.step(ActState(below=component.memory), estimate)

@@ -9,7 +9,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from actors.model.readings import PrincipalKind
 from hub.api.context import HUB, Hub, answer, asker, hub_of, instant
+from hub.api.problems import Problem
 
 _GAUGES = frozenset({"resident", "waiting"})
 
@@ -34,7 +36,8 @@ async def connections(request: web.Request) -> web.Response:
 
 async def dead_letters(request: web.Request) -> web.Response:
     """Return messages that could not be processed, with the reason."""
-    asker(request)
+    if asker(request).kind is not PrincipalKind.OPERATOR:
+        raise Problem(403, "forbidden", "dead letters are of all owners; only the operator reads them")
     letters = hub_of(request).journal.dead_letters()
     return answer([{"at": instant(at), "actor": address, "reason": reason} for at, address, reason in letters])
 

@@ -21,6 +21,7 @@ from hub.registry import new_token, token_hash
 
 _TOKEN_PROTOCOLS = frozenset({"http"})
 _MOST_IMPORTED = 100_000
+_BEYOND = "cells beyond the headings"
 
 
 class NewThing(Value, frozen=True, kw_only=True):
@@ -67,14 +68,15 @@ async def register(request: web.Request) -> web.Response:
 async def import_things(request: web.Request) -> web.Response:
     """Register many things; a wrong one is told and does not stop the others."""
     principal, hub = asker(request), hub_of(request)
-    rows = _csv_rows(await request.text()) if request.content_type == "text/csv" else await body_of(request, list[Any])
+    is_csv = request.content_type == "text/csv"
+    rows = _csv_rows(await request.read()) if is_csv else await body_of(request, list[Any])
     if len(rows) > _MOST_IMPORTED:
         raise Problem(422, "too_many", f"expected at most {_MOST_IMPORTED} things, got {len(rows)}")
     taken: list[Registration] = []
     rejected: list[dict[str, str]] = []
     for number, row in enumerate(rows, start=1):
         try:
-            new = msgspec.convert(row, NewThing)
+            new = msgspec.convert(row, NewThing, strict=not is_csv)
             check_owner(principal, new.owner_id, f"owner {new.owner_id}")
             taken.append(await _register(hub, new))
         except (msgspec.ValidationError, Problem) as error:
@@ -137,6 +139,8 @@ async def _register(hub: Hub, new: NewThing) -> Registration:
     former = hub.registry.record(ThingId(new.thing_id))
     if former is not None and former.owner_id != new.owner_id:
         raise Problem(409, "foreign_thing", f"{new.thing_id} belongs to another owner", "choose another thing id")
+    if former is not None and former.retired_at is not None:
+        raise Problem(409, "retired_thing", f"{new.thing_id} was retired for good", "register it under a new id")
     token = new_token() if new.connection.protocol in _TOKEN_PROTOCOLS else None
     record = _record_of(new, token)
     message = RegisterThing(record=record, profile=profile, communities=hub.registry.communities_of(new.profile))
@@ -176,24 +180,32 @@ def _slot(level: float, refills: int, sku: str) -> dict[str, Any]:
     return {"level": level, "refills": refills, "sku": sku}
 
 
-def _csv_rows(text: str) -> list[dict[str, Any]]:
-    """Return the rows of a CSV with a thing's fields as columns, inner ones as ``place.city``."""
-    rows: list[dict[str, Any]] = []
-    for flat in csv.DictReader(io.StringIO(text)):
-        row: dict[str, Any] = {}
-        for column, value in flat.items():
-            if value:
-                _set(row, column.split("."), value)
-        if isinstance(row.get("shares"), str):
-            row["shares"] = row["shares"].split()
-        rows.append(row)
-    return rows
+def _csv_rows(body: bytes) -> list[Any]:
+    """Return the rows of a CSV with a thing's fields as columns, inner ones as ``place.city``.
+
+    Raises:
+        Problem: it is no CSV in UTF-8 (with or without a byte order mark, as spreadsheets write it).
+    """
+    try:
+        text = body.decode("utf-8-sig")
+        return [_row(flat) for flat in csv.DictReader(io.StringIO(text, newline=""), restkey=_BEYOND)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Problem(422, "malformed", f"expected CSV in UTF-8: {error}") from error
 
 
-def _set(row: dict[str, Any], path: list[str], value: str) -> None:
-    for part in path[:-1]:
-        row = row.setdefault(part, {})
-    row[path[-1]] = value
+def _row(flat: dict[str, Any]) -> Any:
+    """Return a row as a thing's fields; one that does not fit its headings stays as it is, to be told as wrong."""
+    row: dict[str, Any] = {}
+    for column, value in flat.items():
+        outer, _, inner = column.partition(".")
+        holder = row.setdefault(outer, {}) if inner else row
+        if column == _BEYOND or not isinstance(holder, dict):
+            return flat
+        if value:
+            holder[inner or outer] = value
+    if isinstance(row.get("shares"), str):
+        row["shares"] = row["shares"].split()
+    return row
 
 
 ROUTES = (

@@ -98,6 +98,9 @@ class SqliteJournal:
         except apsw.Error as error:
             _exit_if_fsync_failed(error)
             return JournalUnavailable(f"{self._path}: {type(error).__name__}: {error}")
+        except Exception as error:  # a value that SQLite cannot hold must not end the writer
+            log.exception("batch_not_writable")
+            return BatchRefused(f"{type(error).__name__}: {error}")
         return None
 
     def _transact(self, batch: Batch) -> None:
