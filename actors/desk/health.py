@@ -61,7 +61,9 @@ class Breaker:
             case Transient(reason=reason) | AuthFailed(reason=reason):
                 self._open(reason)
             case Throttled(retry_after_s=after_s, reason=reason):
-                self._not_before = self._clock.now() + timedelta(seconds=min(after_s, _THROTTLE_CAP_S))
+                asked_s = max(0.0, min(_THROTTLE_CAP_S, after_s))  # in this order no number is passed on that is none
+                until = self._clock.now() + timedelta(seconds=asked_s)
+                self._not_before = max(until, self._not_before or until)
                 self._open(reason)
             case _:
                 return
@@ -80,6 +82,7 @@ class Breaker:
         self.since = self._clock.now()
         self.reason = ""
         self.next_try_at = None
+        self._not_before = None
         self._failed.clear()
         self._usable.set()
 
@@ -90,6 +93,8 @@ class Breaker:
             attempt = 1
             while not self._usable.is_set():
                 await asyncio.sleep(self._wait_s(attempt))
+                if self._not_before is not None and self._not_before > self._clock.now():
+                    continue  # the CRM has asked for more time meanwhile
                 outcome = await probe()
                 if isinstance(outcome, Transient | AuthFailed | Throttled | Ambiguous):
                     attempt += 1  # the desk has let the breaker hear it
@@ -102,6 +107,5 @@ class Breaker:
         now = self._clock.now()
         if self._not_before is not None:
             wait_s = max(wait_s, (self._not_before - now).total_seconds())
-            self._not_before = None
         self.next_try_at = now + timedelta(seconds=wait_s)
         return wait_s
