@@ -22,6 +22,12 @@ class CoapConfig(Value, frozen=True, kw_only=True):
     """A message not stored by then gets 5.03."""
     retry_after_s: Annotated[float, Meta(ge=1)] = 5.0
     """The Max-Age of 5.03 when the reason itself names no time."""
+    per_peer_per_s: Annotated[float, Meta(gt=0)] = 100.0
+    """Requests a second of one address and port, twice as many at once; more get 4.29 with Max-Age."""
+    slow_per_s: Annotated[float, Meta(gt=0)] = 200.0
+    """Requests a second, of all together, that are more than a small post of readings; more get silence."""
+    max_peers: Annotated[int, Meta(ge=16)] = 10_000
+    """Addresses whose latest exchanges are remembered, about 2 kB each; the longest silent one is forgotten first."""
 
     def __post_init__(self) -> None:
         """Refuse networks that are none.

@@ -14,7 +14,10 @@ _TEXT_BYTES: Final = 512  # a diagnostic stays within one datagram
 
 
 class ReplyCode(IntEnum):
-    """Response codes as they stand on the wire: class times 32 plus detail (RFC 7252 section 5.9; 4.22 RFC 8132)."""
+    """Response codes as they stand on the wire: class times 32 plus detail.
+
+    RFC 7252 section 5.9; 4.22 is of RFC 8132, 4.29 of RFC 8516.
+    """
 
     CHANGED = 0x44
     BAD_REQUEST = 0x80
@@ -25,8 +28,10 @@ class ReplyCode(IntEnum):
     TOO_LARGE = 0x8D
     UNSUPPORTED_FORMAT = 0x8F
     UNPROCESSABLE = 0x96
+    TOO_MANY = 0x9D
     INTERNAL = 0xA0
     UNAVAILABLE = 0xA3
+    NO_PROXY = 0xA5
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -39,9 +44,19 @@ class Reply(Struct, frozen=True, kw_only=True):
     is_duplicate: bool = False
 
     @property
+    def is_for_now(self) -> bool:
+        """Whether the same request may get another answer later."""
+        return self.code in _FOR_NOW
+
+    @property
     def payload(self) -> bytes:
         """The diagnostic payload (RFC 7252 section 5.5.2)."""
         return self.text.encode()[:_TEXT_BYTES].decode(errors="ignore").encode()
+
+
+_FOR_NOW: Final = frozenset({ReplyCode.TOO_MANY, ReplyCode.UNAVAILABLE})
+STORED: Final = Reply(code=ReplyCode.CHANGED)
+STORED_BEFORE: Final = Reply(code=ReplyCode.CHANGED, is_duplicate=True)
 
 
 class Rejected(HubError):
@@ -71,7 +86,7 @@ _CODES: Final[Mapping[ReadingRefusal, ReplyCode]] = {
 def reply_to(receipt: Receipt, *, default_retry_s: float) -> Reply:
     """Return what a receipt becomes on the wire; 5.03 says in Max-Age when to come again."""
     if isinstance(receipt, Stored):
-        return Reply(code=ReplyCode.CHANGED, is_duplicate=receipt.duplicate)
+        return STORED_BEFORE if receipt.duplicate else STORED
     code = _CODES[receipt.code]
     if code is not ReplyCode.UNAVAILABLE:
         return Reply(code=code, reason=receipt.code, text=f"{receipt.code}: {receipt.detail}")
@@ -82,3 +97,17 @@ def reply_to(receipt: Receipt, *, default_retry_s: float) -> Reply:
 def unavailable(reason: str, detail: str, retry_s: float) -> Reply:
     """Return 5.03: the same message is welcome after Max-Age (RFC 7252 section 5.9.3.4)."""
     return Reply(code=ReplyCode.UNAVAILABLE, reason=reason, text=f"{reason}: {detail}", max_age_s=max(1, ceil(retry_s)))
+
+
+def too_many(per_s: float) -> Reply:
+    """Return 4.29: the peer sends more than it may."""
+    text = f"limited: more than {per_s:g} requests a second from this address and port"
+    return Reply(code=ReplyCode.TOO_MANY, reason="limited", text=text, max_age_s=max(1, ceil(1 / per_s)))
+
+
+def bad_option(number: int, *, is_proxying: bool) -> Reply:
+    """Return 4.02, or 5.05 for a request to be a proxy."""
+    if is_proxying:
+        return Reply(code=ReplyCode.NO_PROXY, reason="bad_option", text="this is no proxy")
+    text = f"option {number} is critical and not understood here, or its value is malformed"
+    return Reply(code=ReplyCode.BAD_OPTION, reason="bad_option", text=text)

@@ -1,7 +1,7 @@
 """The resources as aiocoap serves them: its messages in, arrivals out; replies in, its messages out."""
 
 import asyncio
-from typing import Any, Final, Literal, cast, final
+from typing import Any, Literal, cast, final
 
 from aiocoap import Message
 from aiocoap.error import RenderableError
@@ -10,14 +10,13 @@ from aiocoap.resource import PathCapable, Resource, Site, WKCResource
 from aiocoap.util.linkformat import Link, LinkFormat
 
 from actors.model.ids import ThingId
+from protocols.coap.datagram import UNDERSTOOD
 from protocols.coap.identity import Sender
 from protocols.coap.intake import Intake
 from protocols.coap.mapping import FORMATS, Arrival
-from protocols.coap.replies import Rejected, Reply, ReplyCode, unavailable
+from protocols.coap.replies import Rejected, Reply, bad_option, unavailable
 
 _Listing: Any = WKCResource  # its default alone would type impl_info
-_UNDERSTOOD: Final = frozenset({3, 7, 11, 15, 17, 23, 27})
-"""Critical options that are served: Uri-Host, -Port, -Path, -Query, Accept, Block2, Block1."""
 
 
 def site_for(intake: Intake, *, reply_within_s: float, retry_after_s: float) -> Any:
@@ -41,8 +40,7 @@ class StrictSite(Site):  # type: ignore[misc] # aiocoap has no types
         """Serve one request, or answer 4.02."""
         unknown = next((option for option in request.request.opt.option_list() if _is_beyond_us(option.number)), None)
         if unknown is not None:
-            text = f"option {int(unknown.number)} is critical and not understood here"
-            raise _Refusal(self._intake.counted(Reply(code=ReplyCode.BAD_OPTION, reason="bad_option", text=text)))
+            raise _Refusal(self._intake.counted(bad_option(int(unknown.number), is_proxying=False)))
         await super().render_to_pipe(request)
 
 
@@ -105,7 +103,7 @@ class _Refusal(RenderableError):  # type: ignore[misc] # aiocoap has no types
 
 
 def _is_beyond_us(option_number: int) -> bool:
-    return bool(option_number & 1) and option_number not in _UNDERSTOOD
+    return bool(option_number & 1) and option_number not in UNDERSTOOD
 
 
 def _sender(request: Any) -> Sender:
