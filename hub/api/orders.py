@@ -91,12 +91,12 @@ async def _decide(request: web.Request, view: OrderView, message: Any, *wanted: 
 
 
 def _order(request: web.Request) -> OrderView:
-    key = OrderKey(request.match_info["key"])
+    principal, key = asker(request), OrderKey(request.match_info["key"])
     body = hub_of(request).journal.record("order", key)
     if body is None:
         raise Problem(404, "not_found", f"there is no order {key}", "list them with GET /api/v1/orders")
     view = msgspec.json.decode(body, type=OrderView)
-    check_owner(asker(request), view.owner_id, f"order {key}")
+    check_owner(principal, view.owner_id, f"order {key}")
     return view
 
 

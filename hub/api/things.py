@@ -159,11 +159,11 @@ def _record_of(new: NewThing, token: str | None) -> ThingRecord:
 
 
 def _record(request: web.Request) -> ThingRecord:
-    thing_id = ThingId(request.match_info["thing_id"])
+    principal, thing_id = asker(request), ThingId(request.match_info["thing_id"])
     record = hub_of(request).registry.record(thing_id)
     if record is None:
         raise Problem(404, "not_found", f"there is no thing {thing_id}", "list them with GET /api/v1/things")
-    check_owner(asker(request), record.owner_id, f"thing {thing_id}")
+    check_owner(principal, record.owner_id, f"thing {thing_id}")
     return record
 
 

@@ -1,0 +1,127 @@
+"""A whole hub in this process on a free loopback port, with a CRM in memory, and clients of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from fake_crm import FakeCrm
+from firm import PROFILE
+from msgspec import Struct
+
+from actors.ports import CrmSpec
+from hub.bootstrap import open_hub
+from hub.config import CommunityConfig, HubConfig
+from hub.config.listen import Listen
+from hub.config.tables import CrmChoice, LimitsConfig, ProtocolChoice, StorageConfig
+from hub.logs import LogFormat
+from protocols.http import SPEC as HTTP
+from protocols.http.config import HttpConfig
+
+MANDATE: dict[str, Any] = {
+    "mandate_id": "m1",
+    "owner_id": "firm",
+    "levels": {"supply": "adaptable", "service": "adaptable"},
+    "budget": {"minor": 10_000, "currency": "EUR"},
+    "per_order_limit": {"minor": 10_000, "currency": "EUR"},
+    "allowed_payees": ["shop"],
+    "valid_until": "2099-01-01T00:00:00Z",
+}
+
+
+def thing(thing_id: str = "printer-1", owner_id: str = "firm", **changes: Any) -> dict[str, Any]:
+    """Return what is posted to register a thing."""
+    told = {"thing_id": thing_id, "owner_id": owner_id, "profile": "printer", "connection": {"protocol": "http"}}
+    return told | changes
+
+
+class Client:
+    """Somebody with a token (or none)."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, token: str) -> None:
+        self._session = session
+        self._url = url
+        self.token = token
+
+    def with_token(self, token: str) -> "Client":
+        """Return somebody else."""
+        return Client(self._session, self._url, token)
+
+    async def ask(self, method: str, path: str, body: Any = None, **sent: Any) -> tuple[int, Any]:
+        """Return status and decoded body."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        options = {"json": body} if body is not None else {}
+        headers |= sent.pop("headers", {})
+        async with self._session.request(method, self._url + path, headers=headers, **options, **sent) as reply:
+            is_json = "json" in reply.content_type
+            return reply.status, await reply.json(content_type=None) if is_json else await reply.text()
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        """Return status and decoded body."""
+        return await self.ask("GET", path)
+
+    async def post(self, path: str, body: Any = None, **sent: Any) -> tuple[int, Any]:
+        """Return status and decoded body."""
+        return await self.ask("POST", path, body, **sent)
+
+    async def report(self, values: dict[str, Any], **sent: Any) -> tuple[int, Any]:
+        """Post readings of the thing ``printer-1``."""
+        readings = [{"name": name, "value": value} for name, value in values.items()]
+        return await self.post("/things/printer-1/readings", {"readings": readings}, **sent)
+
+    async def registered(self, **changes: Any) -> "Client":
+        """Register a thing and return it as a client."""
+        status, told = await self.post("/api/v1/things", thing(**changes))
+        assert status == 201, told
+        return self.with_token(told["token"])
+
+    async def owner(self, owner_id: str) -> "Client":
+        """Return an owner as a client; only an operator may."""
+        status, told = await self.post(f"/api/v1/owners/{owner_id}/token")
+        assert status == 201, told
+        return self.with_token(told["token"])
+
+    async def order_in(self, state: str) -> dict[str, Any]:
+        """Wait until the one order is in a state, and return it."""
+        async with asyncio.timeout(10):
+            while True:
+                _, orders = await self.get("/api/v1/orders")
+                if [order["state"] for order in orders] == [state]:
+                    found: dict[str, Any] = orders[0]
+                    return found
+                await asyncio.sleep(0.01)
+
+    async def metrics(self) -> dict[str, float]:
+        """Return the counters by name, as Prometheus reads them."""
+        _, text = await self.get("/metrics")
+        rows = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, value in rows}
+
+
+@asynccontextmanager
+async def served_hub(path: Path, crm: FakeCrm | None = None) -> AsyncIterator[Client]:
+    """Serve a hub and yield its operator."""
+    held = crm or FakeCrm()
+
+    @asynccontextmanager
+    async def opened(_config: Any, _deps: Any) -> AsyncIterator[FakeCrm]:
+        yield held
+
+    spec = CrmSpec(name="fake", title="Fake", config_type=Struct, open=opened)
+    config = HubConfig(
+        file=path / "hub.toml",
+        name="test",
+        data_dir=path / "data",
+        listen=Listen(host="127.0.0.1", port=0),
+        log=LogFormat.JSON,
+        profiles={"printer": PROFILE},
+        protocols=(ProtocolChoice(name="http", spec=HTTP, config=HttpConfig()),),
+        crm=(CrmChoice(name="shop", spec=spec, config=Struct()),),
+        communities={"office": CommunityConfig(members=("printer",))},
+        limits=LimitsConfig(),
+        storage=StorageConfig(),
+    )
+    async with open_hub(config) as running, aiohttp.ClientSession() as session:
+        yield Client(session, running.url, (path / "data" / "owner.token").read_text().strip())
