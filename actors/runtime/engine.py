@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
+from msgspec import DecodeError
 
 from actors.runtime.cells import (
     Cell,
@@ -518,8 +519,14 @@ def _for_people(message: Any) -> bytes:
 
 
 def _decoded(cell: Cell, message: bytes) -> Envelope:
+    """Return a journalled message on its way; one that nobody can read any more goes to the dead letters."""
     assert cell.kind is not None  # noqa: S101 - only actors get journalled messages
-    return Envelope(cell.kind.read_message(message))
+    try:
+        return Envelope(cell.kind.read_message(message))
+    except DecodeError as error:
+        envelope = Envelope(message)
+        envelope.poison = f"cannot be read: {error}"
+        return envelope
 
 
 def _guarded(callback: Callable[[Any], None], argument: Any) -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from actors.runtime.cells import NotTaken, Outcome, Taken
 from actors.runtime.engine import AskFailed, EngineSettings, TurnEngine
-from actors.runtime.journal import Batch, JournalUnavailable, OutboxRow
+from actors.runtime.journal import Batch, JournalUnavailable, OutboxRow, ReminderRow, TellRow
 from actors.runtime.turns import Claim, Emit, Meter, Note, Put, Remind, Step, Tell
 from hub.storage.sqlite import SqliteJournal, open_journal
 
@@ -242,6 +242,20 @@ async def test_a_tell_that_was_not_consumed_survives(tmp_path: Path) -> None:
     async with running(tmp_path) as (engine, journal):
         assert await total(engine, "b") == 7
         await until(lambda: journal.counts()["tell"] == 0)
+
+
+async def test_what_nobody_can_read_any_more_stops_no_start_and_is_kept_for_people(tmp_path: Path) -> None:
+    rows = [TellRow(tell_id=1, address="sum/a", message=b"\xc1")]
+    due = [ReminderRow(address="sum/a", name="old", due=1.0, message=b"\xc1")]
+    async with running(tmp_path) as (_, journal):
+        written = asyncio.Event()
+        journal.commit(Batch(tells_added=rows, reminders_set=due), lambda _error: written.set())
+        await written.wait()
+    async with running(tmp_path) as (engine, journal):
+        await until(lambda: journal.counts()["dead_letter"] == 2)
+        assert (journal.counts()["tell"], journal.counts()["reminder"]) == (0, 0)
+        await engine.ask("sum/a", Add(amount=2))
+        assert await total(engine, "a") == 2
 
 
 async def test_a_reminder_fires_once_also_after_a_restart(tmp_path: Path) -> None:
