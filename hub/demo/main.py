@@ -1,6 +1,7 @@
 """The demonstration: everything on this machine, eight stories, a summary, and a report."""
 
 import asyncio
+import os
 import signal
 import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any, Final
 import click
 from msgspec import Struct
 from rich.console import Console
+from rich.text import Text
 
 from hub.clock import SystemClock
 from hub.demo.cmapss import Subset
@@ -77,7 +79,7 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         raise click.BadParameter(f"expected one of {', '.join(NAMES)}, got {unknown[0]!r}", param_hint="--story")
-    return tuple(names) or NAMES
+    return tuple(name for name in NAMES if not names or name in names)
 
 
 async def _run(options: DemoOptions, names: Sequence[str], console: Console) -> Mapping[str, Told]:
@@ -146,14 +148,16 @@ def _end_on_sigterm() -> None:
 
 async def _keep(stage: Stage, console: Console) -> None:
     """Leave everything running until somebody ends it."""
-    console.print(f"\nEverything goes on running. The hub: {stage.hub.url}")
-    console.print(f"  its owner's token: {stage.token_file}")
-    console.print(f"  its configuration: {stage.cast.folder / 'hub.toml'}")
-    for name, sandbox in stage.sandboxes.items():
-        console.print(f"  {name} ({sandbox.vendor}): {sandbox.url}/_sandbox/records")
-    console.print(f"  CoAP: coap://127.0.0.1:{stage.addresses.coap_port}   OPC UA: {stage.addresses.plant_url}")
-    console.print(
-        f'  for example: curl -H "Authorization: Bearer $(cat {stage.token_file})" {stage.hub.url}/api/v1/orders'
-    )
-    console.print("Ctrl-C stops all of it.", style="bold")
+    folder = stage.cast.folder
+    lines = [
+        f"The hub: {stage.hub.url}",
+        f"  the operator's token: {stage.token_file}",
+        f"  configuration: {folder / 'hub.toml'}, logs: {folder}/*.log",
+        *(f"  {name} ({sandbox.vendor}): {sandbox.url}/_sandbox/records" for name, sandbox in stage.sandboxes.items()),
+        f"  CoAP: coap://127.0.0.1:{stage.addresses.coap_port}, OPC UA: {stage.addresses.plant_url}",
+        f'For example: curl -H "Authorization: Bearer $(cat {stage.token_file})" {stage.hub.url}/api/v1/orders',
+        f"Everything goes on running until you press Ctrl-C here, or: kill {os.getpid()}",
+    ]
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
     await asyncio.Event().wait()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
@@ -15,8 +15,12 @@ from hub.demo.clients import Row
 from hub.demo.replay import Figures
 from hub.demo.telling import Show, Story, Told
 
-_CHAIN: Final = 22
 _SAYINGS: Final = 5
+_FRAME: Final = 2
+_WIDEST_STEP: Final = len("awaiting_approval")
+_WIDEST_STORY: Final = len("over_budget")
+_SAID: Final = _SAYINGS + _FRAME
+_LEAST_ROOM: Final = 12
 _COLOURS: Final[Mapping[str, str]] = {
     "reading": "cyan",
     "need": "yellow",
@@ -104,34 +108,48 @@ class LiveView(Show):
         self._phases[story] = _Phase.SHOWN if told.ok else _Phase.FAILED
         self._sayings.append((story, told.why))
 
-    def __rich__(self) -> RenderableType:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Fill the terminal: stories at the left, the chains that grow at the right, sentences below."""
+        room = max(_LEAST_ROOM, console.size.height - _SAID - 1)
         grid = Table.grid(expand=True, padding=(0, 1))
         grid.add_column(ratio=2)
-        grid.add_column(ratio=5)
-        grid.add_row(self._stories(), self._chain())
-        return Group(grid, self._told())
+        grid.add_column(ratio=6)
+        grid.add_row(self._stories(room), self._chains_within(room))
+        yield grid
+        yield self._told()
 
-    def _stories(self) -> RenderableType:
+    def _stories(self, room: int) -> RenderableType:
         table = Table.grid(padding=(0, 1))
         for name, phase in self._phases.items():
             mark, style = _MARKS[phase]
             links = len(self._chains.get(name, ()))
             table.add_row(Text(mark, style), Text(name, style), Text(f"{links} links" if links else "", "dim"))
-        return Panel(table, title="stories", border_style="cyan")
+        return Panel(table, title="stories", border_style="cyan", height=room)
 
-    def _chain(self) -> RenderableType:
+    def _chains_within(self, room: int) -> RenderableType:
+        """Show the chains of the stories that are played now; between stories the one that grew last."""
+        playing = [name for name, phase in self._phases.items() if phase is _Phase.PLAYING and name in self._chains]
+        shown = playing or [self._shown]
+        each = room // len(shown)
+        return Group(*(self._chain(name, each) for name in shown))
+
+    def _chain(self, name: str, room: int) -> RenderableType:
         table = Table.grid(padding=(0, 1))
-        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, min_width=_WIDEST_STEP)
         table.add_column(overflow="ellipsis", no_wrap=True)
-        for note in self._chains.get(self._shown, [])[-_CHAIN:]:
+        for note in self._chains.get(name, [])[-(room - _FRAME) :]:
             step = str(note["step"])
             table.add_row(Text(step, _COLOURS.get(step, "white")), Text(str(note["sentence"])))
-        title = f"{self._shown}: {self._titles.get(self._shown, '')}" if self._shown else "the chain of a need"
-        return Panel(table, title=title, border_style="magenta", height=_CHAIN + 2)
+        title = f"{name}: {self._titles.get(name, '')}" if name else "the chain of a need"
+        return Panel(table, title=title, title_align="left", border_style="magenta", height=room)
 
     def _told(self) -> RenderableType:
-        lines = [Text.assemble((f"{story} ", "bold cyan"), sentence) for story, sentence in self._sayings]
-        return Panel(Group(*lines), border_style="dim", height=_SAYINGS * 2 + 2)
+        table = Table.grid(padding=(0, 1))
+        table.add_column(no_wrap=True, min_width=_WIDEST_STORY)
+        table.add_column(overflow="ellipsis", no_wrap=True)
+        for story, sentence in self._sayings:
+            table.add_row(Text(story, "bold cyan"), Text(sentence))
+        return Panel(table, border_style="dim", height=_SAID)
 
 
 def live(view: LiveView, console: Console) -> Live:
