@@ -1,5 +1,7 @@
 """The four packages are ours alone, lie together, and the wheel ships all of them and nothing else."""
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -58,3 +60,24 @@ def test_the_wheel_brings_the_command_and_the_entry_points(wheel: zipfile.ZipFil
     text = wheel.read(name).decode()
     for line in ("iot2crm = hub.__main__:main", "[iot2crm.protocols]", "[iot2crm.crm_adapters]", "[iot2crm.sandboxes]"):
         assert line in text
+
+
+def test_the_installed_wheel_tells_a_story_outside_the_repository(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    wheel.extractall(tmp_path / "site")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    where = [sys.executable, "-P", "-c", "import hub; print(hub.__file__)"]
+    assert (
+        str(tmp_path) in subprocess.run(where, cwd=tmp_path, env=env, capture_output=True, text=True, check=True).stdout
+    )
+    command = [sys.executable, "-P", "-m", "hub", "demo", "--plain", "--story", "supply", "--report", "report.json"]
+    run = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert json.loads((tmp_path / "report.json").read_text())["stories"]["supply"]["ok"] is True
