@@ -186,6 +186,16 @@ class Candidate(Struct, frozen=True, kw_only=True):
     amount: Money | None
 
 
+class AskPermission(Message, frozen=True, kw_only=True):
+    """May anything be sent for this need at all? Asked before the first seller hears of it."""
+
+    key: OrderKey
+    thing_id: ThingId
+    subject: str
+    kind: NeedKind
+    is_test: bool = False
+
+
 class AskReservation(Message, frozen=True, kw_only=True):
     """May this be bought, and from whom? Candidates come best first; the first one allowed is reserved."""
 
@@ -247,6 +257,13 @@ class Refusal(Struct, frozen=True, kw_only=True):
     connection: str
     sku: str
     verdict: Verdict
+
+
+class PermissionAnswered(Message, frozen=True, kw_only=True):
+    """``allowed``: look for a way to meet the need. Anything else: send nothing."""
+
+    verdict: Verdict
+    sentence: str
 
 
 class ReservationAnswered(Message, frozen=True, kw_only=True):

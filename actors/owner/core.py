@@ -8,12 +8,14 @@ from msgspec.structs import replace
 
 from actors.dialogue import (
     AskClearance,
+    AskPermission,
     AskReservation,
     AttemptEnded,
     Candidate,
     ClearanceAnswered,
     GrantMandate,
     MandateChanged,
+    PermissionAnswered,
     Refusal,
     ReservationAnswered,
     RevokeMandate,
@@ -49,6 +51,7 @@ OwnerMessage = (
     | RevokeMandate
     | SwitchOff
     | SwitchOn
+    | AskPermission
     | AskReservation
     | AskClearance
     | AttemptEnded
@@ -116,6 +119,8 @@ class OwnerCore:
                 return (SwitchedOff(thing_id=thing_id, by=by),), (), _under_way(state, thing_id)
             case SwitchOn(thing_id=thing_id):
                 return (SwitchedOn(thing_id=thing_id),), _wake(state, "switched on"), "on"
+            case AskPermission():
+                return (*_permit(state, message, self._limits, now), None)
             case AskReservation():
                 return (*_reserve(state, message, self._limits, now), None)
             case AskClearance():
@@ -217,11 +222,8 @@ def _judge(
     state: OwnerState, ask: AskReservation, limits: OwnerLimits, now: datetime
 ) -> tuple[_Best | None, tuple[Refusal, ...]]:
     """Return the first candidate that a mandate allows, and why the ones before it are not allowed."""
-    stop = _switched_off(state, ask.thing_id) or _over_limits(state, ask, limits, now)
-    if stop is not None:
-        return None, (Refusal(connection="", sku="", verdict=stop),)
-    covering, verdict = _covering(state, ask.thing_id, ask.kind, now)
-    if not covering:
+    covering, verdict = _allowing(state, ask, limits, now)
+    if verdict is not Verdict.ALLOWED:
         return None, (Refusal(connection="", sku="", verdict=verdict),)
     refusals: list[Refusal] = []
     for candidate in ask.candidates:
@@ -234,7 +236,27 @@ def _judge(
     return None, tuple(refusals)
 
 
-def _over_limits(state: OwnerState, ask: AskReservation, limits: OwnerLimits, now: datetime) -> Verdict | None:
+def _permit(
+    state: OwnerState, ask: AskPermission, limits: OwnerLimits, now: datetime
+) -> tuple[tuple[OwnerEvent, ...], tuple[Effect, ...]]:
+    """Judge what depends on no price, before anything is sent for the need."""
+    _, verdict = _allowing(state, ask, limits, now)
+    answer = PermissionAnswered(verdict=verdict, sentence=SENTENCES[verdict])
+    events = () if verdict is Verdict.ALLOWED else (Blocked(key=ask.key),)
+    return events, (Tell(order_address(ask.key), answer),)
+
+
+def _allowing(
+    state: OwnerState, ask: AskPermission | AskReservation, limits: OwnerLimits, now: datetime
+) -> tuple[list[Mandate], Verdict]:
+    """Return the mandates that cover the need and ``allowed``, or why nothing may be bought whatever it costs."""
+    stop = _switched_off(state, ask.thing_id) or _over_limits(state, ask, limits, now)
+    return ([], stop) if stop is not None else _covering(state, ask.thing_id, ask.kind, now)
+
+
+def _over_limits(
+    state: OwnerState, ask: AskPermission | AskReservation, limits: OwnerLimits, now: datetime
+) -> Verdict | None:
     """Stop a thing that orders too often, before anyone is asked; test things spend nothing and may try."""
     if ask.is_test:
         return None
@@ -247,10 +269,10 @@ def _over_limits(state: OwnerState, ask: AskReservation, limits: OwnerLimits, no
 
 
 def _covering(state: OwnerState, thing_id: ThingId, kind: NeedKind, now: datetime) -> tuple[list[Mandate], Verdict]:
-    """Return the mandates that cover the need; with none, the most telling reason."""
+    """Return the mandates that cover the need and ``allowed``; with none, the most telling reason."""
     verdicts = {m.mandate_id: judge_mandate(m, thing_id, kind, now) for m in state.mandates.values()}
     covering = [m for m in state.mandates.values() if verdicts[m.mandate_id] is Verdict.ALLOWED]
-    return covering, most_telling(list(verdicts.values()))
+    return covering, Verdict.ALLOWED if covering else most_telling(list(verdicts.values()))
 
 
 def _clear(state: OwnerState, ask: AskClearance, now: datetime) -> tuple[tuple[OwnerEvent, ...], tuple[Effect, ...]]:

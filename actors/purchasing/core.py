@@ -16,6 +16,7 @@ from actors.dialogue import (
     LookUpReported,
     MandateChanged,
     OffersReported,
+    PermissionAnswered,
     PlaceReported,
     RaiseNeed,
     Reject,
@@ -39,6 +40,7 @@ OrderMessage = (
     | CloseNeed
     | AdviceGiven
     | OffersReported
+    | PermissionAnswered
     | ReservationAnswered
     | ClearanceAnswered
     | MandateChanged
@@ -106,6 +108,8 @@ class OrderCore:
                 sourcing.take_advice(turn, settings, advice)
             case OffersReported():
                 sourcing.take_offers(turn, settings, message)
+            case PermissionAnswered():
+                sourcing.take_permission(turn, settings, message)
             case ReservationAnswered():
                 sourcing.take_reservation(turn, settings, message)
             case MandateChanged(reason=reason):

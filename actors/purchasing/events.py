@@ -50,6 +50,10 @@ class AdviceTaken(Event, frozen=True, kw_only=True):
     advice: Advice | None
 
 
+class PermissionAsked(Event, frozen=True, kw_only=True):
+    """The owner's rules are asked whether the sellers may hear of the need."""
+
+
 class SellersAsked(Event, frozen=True, kw_only=True):
     """Offers are looked for."""
 
@@ -155,6 +159,7 @@ class Paused(Event, frozen=True, kw_only=True):
 OrderEvent = (
     NeedRaised
     | AdviceTaken
+    | PermissionAsked
     | SellersAsked
     | SellerAnswered
     | MandateAnswered

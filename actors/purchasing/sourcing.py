@@ -6,10 +6,12 @@ from msgspec import Struct
 
 from actors.dialogue import (
     AskCommunity,
+    AskPermission,
     AskReservation,
     Candidate,
     FindOffers,
     OffersReported,
+    PermissionAnswered,
     RaiseNeed,
     ReservationAnswered,
     TakeTurn,
@@ -29,6 +31,7 @@ from actors.purchasing.events import (
     MandateAnswered,
     MandateAsked,
     NeedRaised,
+    PermissionAsked,
     SellerAnswered,
     SellersAsked,
 )
@@ -90,11 +93,37 @@ def take_advice(turn: Turn, settings: PurchasingSettings, advice: Advice | None)
 
 
 def source(turn: Turn, settings: PurchasingSettings) -> None:
-    """Ask every connection that could meet the need; service needs no offers."""
+    """Find a way to meet the need: by offers, or for service by any CRM that takes requests.
+
+    The owner's rules are asked first: for a thing that is switched off no seller hears anything.
+    """
     need = turn.order.need
     if need.kind is NeedKind.SERVICE:
         _source_service(turn, settings)
         return
+    turn.forget("source_again")
+    turn.happen(PermissionAsked())
+    ask = AskPermission(
+        key=turn.key, thing_id=need.thing_id, subject=need.subject, kind=need.kind, is_test=turn.order.is_test
+    )
+    turn.tell_owner(ask)
+
+
+def take_permission(turn: Turn, settings: PurchasingSettings, answer: PermissionAnswered) -> None:
+    """Go to the sellers, or stop here with the reason."""
+    if turn.data.state is not OrderState.DRAFTED or not turn.data.asking:
+        return
+    if answer.verdict is Verdict.ALLOWED:
+        _ask_sellers(turn, settings)
+        return
+    turn.happen(MandateAnswered(verdict=answer.verdict))
+    turn.note("mandate", answer.sentence, verdict=answer.verdict)
+    block(turn, settings, answer.verdict, answer.sentence)
+
+
+def _ask_sellers(turn: Turn, settings: PurchasingSettings) -> None:
+    """Ask every connection that could meet the need."""
+    need = turn.order.need
     sellers = tuple(name for name, can in settings.connections.items() if can.offers and can.orders)
     turn.happen(SellersAsked(connections=sellers))
     query = OfferQuery(
@@ -105,7 +134,6 @@ def source(turn: Turn, settings: PurchasingSettings) -> None:
     )
     for name in sellers:
         turn.work(name, FindOffers(query=query))
-    turn.forget("source_again")
     if sellers:
         turn.remind("offers", settings.offers_s)
     else:

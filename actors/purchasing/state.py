@@ -27,6 +27,7 @@ from actors.purchasing.events import (
     NeedRaised,
     OrderEvent,
     Paused,
+    PermissionAsked,
     PlacingStarted,
     RecordKnown,
     SellerAnswered,
@@ -60,6 +61,8 @@ class OrderData(Struct, frozen=True, kw_only=True):
     advice: Advice | None = None
     advised: bool = False
     """The community has answered, or was given up."""
+    asking: bool = False
+    """The owner's rules are asked whether the sellers may hear of the need."""
     asked_sellers: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
     silent_sellers: dict[str, str] = {}
@@ -122,9 +125,10 @@ def _source(data: OrderData, event: OrderEvent) -> OrderData:
             return replace(data, order=order)
         case AdviceTaken(advice=advice):
             return replace(data, advice=advice, advised=True)
-        case SellersAsked(connections=connections):
-            rounds = data.sourcing_rounds + 1
-            return replace(data, asked_sellers=connections, offers=(), silent_sellers={}, sourcing_rounds=rounds)
+        case PermissionAsked():
+            return replace(data, asking=True)
+        case SellersAsked():
+            return _ask_sellers(data, event)
         case SellerAnswered():
             return _answered(data, event)
         case MandateAsked():
@@ -133,6 +137,12 @@ def _source(data: OrderData, event: OrderEvent) -> OrderData:
             return _judged(data, event)
         case _:
             raise TypeError(f"{type(event).__name__} is not an event of an order")
+
+
+def _ask_sellers(data: OrderData, event: SellersAsked) -> OrderData:
+    rounds = data.sourcing_rounds + 1
+    asked = event.connections
+    return replace(data, asking=False, asked_sellers=asked, offers=(), silent_sellers={}, sourcing_rounds=rounds)
 
 
 def _answered(data: OrderData, event: SellerAnswered) -> OrderData:
@@ -199,5 +209,6 @@ def _move(data: OrderData, event: Moved, at: datetime) -> OrderData:
         waiting=None,
         clearing="",
         judging=False,
+        asking=False,
         passages=(*passages[:_FIRST_PASSAGES], *passages[_FIRST_PASSAGES:][-_LAST_PASSAGES:]),
     )

@@ -13,6 +13,7 @@ from actors.dialogue import (
     CloseNeed,
     LookUpReported,
     OffersReported,
+    PermissionAnswered,
     PlaceReported,
     ReservationAnswered,
     SettleReservation,
@@ -30,6 +31,7 @@ from actors.runtime.turns import Release, Step, Tell
 
 KEY = key_of(INSTALLATION, raised().need)
 ALLOWED = "inside the mandate"
+PERMITTED = PermissionAnswered(verdict=Verdict.ALLOWED, sentence=ALLOWED)
 CLOSE = CloseNeed(reason="refilled: from 9 to 100")
 
 
@@ -43,6 +45,7 @@ def play(*messages: Any, core: OrderCore | None = None) -> Step[OrderData]:
 
 def until_placing(best: Offer) -> Iterable[Any]:
     yield raised()
+    yield PERMITTED
     yield OffersReported(connection="shop", outcome=Offers(offers=(best,)))
     yield ReservationAnswered(
         verdict=Verdict.ALLOWED, sentence=ALLOWED, mandate_id=MandateId("m1"), offer_id=qualified(best)
@@ -109,7 +112,11 @@ def test_the_reserved_offer_is_ordered_where_two_sellers_use_the_same_ids() -> N
     core = OrderCore(settings(connections={"shop": capabilities, "outlet": capabilities}))
     dear = offer(minor=3000, connection="shop", offer_id="INK-1/1")
     cheap = offer(minor=2000, connection="outlet", offer_id="INK-1/1")
-    sought = [raised(), *(OffersReported(connection=o.connection, outcome=Offers(offers=(o,))) for o in (dear, cheap))]
+    sought = [
+        raised(),
+        PERMITTED,
+        *(OffersReported(connection=o.connection, outcome=Offers(offers=(o,))) for o in (dear, cheap)),
+    ]
     (ask,) = told(play(*sought, core=core), AskReservation)
     best = ask.candidates[0]
     answer = ReservationAnswered(

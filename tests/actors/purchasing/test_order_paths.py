@@ -71,8 +71,23 @@ def test_sellers_are_asked_once_the_community_has_spoken() -> None:
     assert any(isinstance(message, AskCommunity) for _, message in buying.world.told)
     assert not buying.world.jobs
     for _repeat in range(2):
-        buying.world.ask(buying.address, advice())
+        buying.tell(advice())
     assert len(buying.world.jobs) == 1
+
+
+def test_for_a_thing_that_is_switched_off_no_seller_hears_anything() -> None:
+    buying = Buying()
+    buying.world.send(OWNER_ADDRESS, SwitchOff(thing_id=PRINTER, by="ann"))
+    buying.raised()
+    assert (buying.state, buying.data.code, buying.world.jobs) == (S.BLOCKED, "thing_off", [])
+    buying.world.send(OWNER_ADDRESS, SwitchOn(thing_id=PRINTER, by="ann"))
+    assert (buying.state, len(buying.world.jobs)) == (S.DRAFTED, 1)
+
+
+def test_without_a_mandate_no_seller_hears_anything() -> None:
+    buying = Buying(mandate=granted(levels={}))
+    buying.raised()
+    assert (buying.state, buying.data.code, buying.world.jobs) == (S.BLOCKED, "no_mandate", [])
 
 
 def test_a_silent_community_is_not_waited_for() -> None:
