@@ -182,9 +182,11 @@ class TurnEngine:
 
     def read(self, address: str) -> Any:
         """Return an actor's committed state; loads it when it is not in memory."""
-        cell = self._cell(address)
+        cell = self._cells.get(address) or self._made(address)
         if not cell.loaded and cell.committed is None:
             cell.fill(self._journal.load(address))
+        if cell.turn:  # looking at what does not exist keeps nothing in memory
+            self._cells.setdefault(address, cell)
         return cell.committed
 
     def counters(self) -> Mapping[str, int]:
@@ -223,9 +225,12 @@ class TurnEngine:
     def _cell(self, address: str) -> Cell:
         cell = self._cells.get(address)
         if cell is None:
-            kind = address.partition("/")[0]
-            cell = self._cells[address] = Cell(address, self._kinds[kind] if kind else None)
+            cell = self._cells[address] = self._made(address)
         return cell
+
+    def _made(self, address: str) -> Cell:
+        kind = address.partition("/")[0]
+        return Cell(address, self._kinds[kind] if kind else None)
 
     def _relay(self, name: str) -> Relay:
         try:

@@ -322,3 +322,40 @@ async def test_a_number_that_came_out_of_order_is_still_known_after_a_restart(tm
         await until(lambda: len(outcomes) == 4)
         assert outcomes[-1] == Taken(duplicate=True)
         assert (await total(engine, "a"), journal.counts()["dead_letter"]) == (15, 0)
+
+
+async def test_an_outsiders_id_is_never_taken_for_one_of_the_engines_own(tmp_path: Path) -> None:
+    outcomes: list[Outcome] = []
+    async with running(tmp_path) as (engine, journal):
+        await engine.ask("sum/a", Add(amount=1))
+        for number in (1, 2, 3, 4):
+            engine.submit("sum/a", Add(amount=10), outcomes.append, message_id=f"#{number}")
+        await engine.ask("sum/a", Add(amount=1))
+        assert await total(engine, "a") == 42
+        assert journal.counts()["dead_letter"] == 0
+
+
+async def test_what_the_store_cannot_hold_is_refused_alone_and_the_writer_goes_on(tmp_path: Path) -> None:
+    outcomes: dict[str, Outcome] = {}
+    async with running(tmp_path) as (engine, _):
+        for name, spend in (("a", 1), ("b", 2**63), ("c", 1)):
+            engine.submit(f"sum/{name}", Add(amount=1, spend=spend), lambda o, name=name: outcomes.update({name: o}))
+        await until(lambda: len(outcomes) == 3)
+        assert isinstance(outcomes["b"], NotTaken)
+        assert [await total(engine, name) for name in "abc"] == [1, 0, 1]
+
+
+async def test_a_message_that_cannot_be_encoded_is_buried_and_the_hub_lives_on(tmp_path: Path) -> None:
+    async with running(tmp_path) as (engine, journal):
+        with pytest.raises(AskFailed, match="failed"):
+            await engine.ask("sum/a", Add(amount=2**70))
+        await engine.ask("sum/a", Add(amount=1))
+        assert (await total(engine, "a"), journal.counts()["dead_letter"]) == (1, 1)
+
+
+async def test_looking_at_what_does_not_exist_keeps_nothing_in_memory(tmp_path: Path) -> None:
+    async with running(tmp_path) as (engine, _):
+        await engine.ask("sum/a", Add(amount=1))
+        for number in range(50):
+            assert engine.read(f"sum/nobody-{number}").total == 0
+        assert (engine.counters()["resident"], engine.read("sum/a").total) == (1, 1)

@@ -1,0 +1,108 @@
+"""The reading sink: who may say what, and values that would harm the hub are told as wrong."""
+
+from typing import Any
+
+import pytest
+from firm import PRINTER, PROFILE, record, told
+
+from actors.model.readings import DeviceMessage, Principal, PrincipalKind, Reading, ReadingRefusal, Refused, Stored
+from actors.runtime.cells import NotTaken, Taken, encode
+from hub.ingest import DurableSink
+from hub.registry import Registry
+
+R = ReadingRefusal
+SENSOR = Principal(kind=PrincipalKind.THING, name=PRINTER, thing_id=PRINTER)
+LINK = Principal(kind=PrincipalKind.LINK, name="plant")
+
+
+class Engine:
+    """Takes every message, or answers as told."""
+
+    def __init__(self, outcome: Any = Taken()) -> None:  # noqa: B008 - a frozen value
+        self.taken: list[DeviceMessage] = []
+        self._outcome = outcome
+
+    def submit(self, address: str, message: Any, done: Any, message_id: str = "") -> None:
+        encode(message)
+        self.taken.append(message)
+        done(self._outcome)
+
+
+def sink(engine: Engine, **changes: Any) -> DurableSink:
+    registry = Registry({"printer": PROFILE}, {})
+    registry._take_thing(record(**changes))  # noqa: SLF001 - what a committed record leads to
+    return DurableSink(engine, registry)  # type: ignore[arg-type] # the part of an engine that it uses
+
+
+def receipt(message: DeviceMessage, *, who: Principal = SENSOR, engine: Engine | None = None, **changes: Any) -> Any:
+    answers: list[Any] = []
+    sink(engine or Engine(), **changes).accept(who, message, answers.append)
+    (answer,) = answers
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        (told("b:1", coffee=1.0), R.UNKNOWN_PROPERTY),
+        (told("b:1", ink="much"), R.WRONG_TYPE),
+        (told("b:1", ink=True), R.WRONG_TYPE),
+        (told("b:1", ink=100.5), R.OUT_OF_RANGE),
+        (told("b:1", pages=float("inf")), R.OUT_OF_RANGE),
+        (told("b:1", pages=float("nan")), R.OUT_OF_RANGE),
+        (told("b:1", pages=10**400), R.OUT_OF_RANGE),
+        (told("b:1", snapshot=(1.0, 2.0)), R.WRONG_TYPE),
+        (told("b:1", snapshot=(1, 2, 10**400)), R.OUT_OF_RANGE),
+        (told("b:1"), R.EMPTY),
+        (told("b:1", thing_id="nobody", ink=1.0), R.UNKNOWN_THING),
+    ],
+)
+def test_what_the_profile_does_not_allow_is_refused_with_its_reason(message: DeviceMessage, code: Any) -> None:
+    engine = Engine()
+    refused = receipt(message, who=LINK, engine=engine)
+    assert (refused.code, bool(refused.detail), engine.taken) == (code, True, [])
+
+
+@pytest.mark.parametrize("value", [2**70, 7, 7.0])
+def test_numbers_are_kept_as_what_the_journal_can_hold(value: Any) -> None:
+    engine = Engine()
+    assert receipt(told("b:1", pages=value), engine=engine) == Stored()
+    (kept,) = engine.taken[0].readings
+    assert (kept.value, type(kept.value)) == (float(value), float)
+
+
+def test_values_are_kept_in_the_profiles_unit() -> None:
+    engine = Engine()
+    message = told("b:1", ink=0.0)
+    wanted = DeviceMessage(
+        thing_id=PRINTER,
+        message_id="b:1",
+        received_at=message.received_at,
+        readings=(Reading(name="ink", value=0.5, unit="/"),),
+    )
+    assert receipt(wanted, engine=engine) == Stored()
+    assert (engine.taken[0].readings[0].value, engine.taken[0].readings[0].unit) == (50.0, "%")
+
+
+@pytest.mark.parametrize("kind", [PrincipalKind.OWNER, PrincipalKind.OPERATOR, PrincipalKind.THING])
+def test_nobody_speaks_for_a_thing_but_itself_and_its_link(kind: PrincipalKind) -> None:
+    who = Principal(kind=kind, name="other")
+    assert receipt(told("b:1", ink=5.0), who=who).code is R.FOREIGN_THING
+
+
+@pytest.mark.parametrize(
+    ("outcome", "answer"),
+    [
+        (Taken(duplicate=True), Stored(duplicate=True)),
+        (NotTaken("busy", "full", 1.0), Refused(code=R.BUSY, detail="full", retry_after_s=1.0)),
+        (NotTaken("storage_down", "disk", 5.0), Refused(code=R.STORAGE_DOWN, detail="disk", retry_after_s=5.0)),
+        (NotTaken("failed", "defect"), Refused(code=R.INTERNAL, detail="defect")),
+    ],
+)
+def test_the_device_hears_what_became_of_its_message(outcome: Any, answer: Any) -> None:
+    assert receipt(told("b:1", ink=5.0), engine=Engine(outcome)) == answer
+
+
+def test_a_retired_thing_is_told_that_it_is() -> None:
+    retired = {"retired_at": told("b:1").received_at}
+    assert receipt(told("b:1", ink=5.0), who=LINK, **retired).code is R.RETIRED_THING
