@@ -83,6 +83,22 @@ class Buying(RuleBasedStateMachine):
         for _repeat in range(1 + twice):
             self.world.tell(job.address, report)
 
+    @rule(number=st.integers(0, 3), rounds=st.integers(1, 3))
+    def all_goes_well(self, number: int, rounds: int) -> None:
+        self.notice(number)
+        for _round in range(rounds):
+            self.world.drain()
+            self.answer(0, price=2000, luck=5, twice=False)
+
+    @rule(pick=st.integers(0, 9))
+    def the_desk_gives_a_turn(self, pick: int) -> None:
+        turns = [job for job in self.world.jobs if isinstance(job.body, TakeTurn)]
+        if turns:
+            job = turns[pick % len(turns)]
+            self.world.jobs.remove(job)
+            self.world.tell(job.address, job.report(None))
+            self.world.drain()
+
     def outcome(self, job: Any, price: int, luck: int) -> Any:
         match job.body:
             case FindOffers():
@@ -177,4 +193,4 @@ class Buying(RuleBasedStateMachine):
 
 
 TestBuying = Buying.TestCase
-TestBuying.settings = hypothesis_settings(max_examples=150, stateful_step_count=50, deadline=None)
+TestBuying.settings = hypothesis_settings(max_examples=100, stateful_step_count=50, deadline=None)
