@@ -72,11 +72,16 @@ class TurnBench:
 
     async def register(self) -> None:
         """Register all things."""
-        for thing in self._things:
-            record = ThingRecord(
-                thing_id=thing, owner_id=OwnerId("o"), profile="bench", connection=Connection(protocol="http")
-            )
-            await self._engine.ask(f"thing/{thing}", RegisterThing(record=record, profile="bench@1"))
+        async with asyncio.TaskGroup() as group:
+            for thing in self._things:
+                group.create_task(self._register(thing))
+
+    async def _register(self, thing: ThingId) -> None:
+        record = ThingRecord(
+            thing_id=thing, owner_id=OwnerId("o"), profile="bench", connection=Connection(protocol="http")
+        )
+        message = RegisterThing(record=record, profile="bench@1")
+        await self._engine.ask(f"thing/{thing}", message, timeout_s=120.0)
 
     async def stop(self) -> None:
         """Finish what was accepted."""

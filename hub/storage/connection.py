@@ -16,6 +16,9 @@ from actors.model.errors import ConfigError
 FILE_NAME: Final = "journal.db"
 _LOCK_NAME: Final = "hub.lock"
 _BUSY_MS: Final = 5000
+_CACHE_KIB: Final = 16_384
+_STATEMENTS: Final = 1000
+"""Kept prepared: a segment needs a few of its own."""
 
 
 class JournalSettings(Struct, frozen=True, kw_only=True):
@@ -25,17 +28,20 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
     """``normal`` survives the end of the process but no power cut: only to show that a test would see the loss."""
     checkpoint_pages: int = 4000
     """Pages in the write-ahead log from which it is copied back into the file."""
+    segment_rows: int = 100_000
+    """Turns in a segment of the table; see ``hub.storage.segments``."""
     vfs: str = ""
     """Name of another disk under SQLite."""
 
 
 def connect(path: Path, settings: JournalSettings) -> apsw.Connection:
     """Open the file. The one who writes looks after checkpoints itself: SQLite's own would hide a failed fsync."""
-    connection = apsw.Connection(str(path), vfs=settings.vfs or None)
+    connection = apsw.Connection(str(path), vfs=settings.vfs or None, statementcachesize=_STATEMENTS)
     connection.set_busy_timeout(_BUSY_MS)
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", settings.synchronous)
     connection.pragma("wal_autocheckpoint", 0)
+    connection.pragma("cache_size", -_CACHE_KIB)
     return connection
 
 

@@ -18,7 +18,7 @@ def read_rows(connection: apsw.Connection, row: Callable[..., Any], query: str, 
 
 
 def write_batch(cursor: apsw.Cursor, batch: Batch) -> None:
-    """Write all of a batch, inside the caller's transaction.
+    """Write all of a batch but its turns, inside the caller's transaction.
 
     Raises:
         apsw.ConstraintError: the batch holds what the tables do not allow.
@@ -49,10 +49,6 @@ def _turn_meter(cursor: apsw.Cursor, meter: MeterDelta) -> None:
 
 
 def _statements(batch: Batch) -> Iterator[tuple[str, list[Any]]]:
-    yield (
-        "INSERT INTO turn VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
-        [(t.position, t.address, t.turn, t.schema, t.message_id, t.at, t.message, t.events) for t in batch.turns],
-    )
     yield (
         "INSERT OR REPLACE INTO snapshot VALUES(?, ?, ?, ?, ?)",
         [(s.address, s.position, s.turn, s.schema, s.state) for s in batch.snapshots],

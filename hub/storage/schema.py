@@ -8,7 +8,7 @@ import apsw
 
 from actors.model.errors import ConfigError
 
-VERSION: Final = 1
+VERSION: Final = 2
 OLDEST_SQLITE: Final = (3, 51, 3)
 """Older ones can corrupt a WAL when it is reset at the wrong moment (SQLite release notes 3.51.3)."""
 
@@ -43,6 +43,14 @@ _MIGRATIONS: Final[tuple[str, ...]] = (
     CREATE TABLE dead_letter(
         letter_id INTEGER PRIMARY KEY, at REAL NOT NULL, address TEXT NOT NULL, reason TEXT NOT NULL,
         message BLOB NOT NULL);
+    """,
+    """
+    ALTER TABLE turn RENAME TO turn_1;
+    CREATE TABLE segment(number INTEGER PRIMARY KEY, first INTEGER NOT NULL);
+    INSERT INTO segment VALUES(1, 1);
+    CREATE TABLE top(
+        address TEXT NOT NULL, boot TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY(address, boot)) WITHOUT ROWID;
+    CREATE VIEW turn AS SELECT position, address, turn, schema, message_id, at, message, events FROM turn_1;
     """,
 )
 

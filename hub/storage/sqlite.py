@@ -35,6 +35,7 @@ from actors.runtime.journal import (
 from hub.storage.connection import FILE_NAME, JournalSettings, connect, explained, held
 from hub.storage.rows import read_rows, write_batch
 from hub.storage.schema import check_library, migrate
+from hub.storage.segments import Segments
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +61,7 @@ class SqliteJournal:
         self._write.set_wal_hook(self._note_wal)
         migrate(self._write, str(path))
         self._epoch = _take_epoch(self._write)
+        self._segments = Segments.of(self._write)
         self._read = connect(path, settings)
         self._read.pragma("query_only", 1)
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
@@ -104,16 +106,27 @@ class SqliteJournal:
         return None
 
     def _transact(self, batch: Batch) -> None:
+        if batch.turns and batch.turns[0].position - self._segments.newest.first >= self._settings.segment_rows:
+            self._seal(batch.turns[0].position)
         cursor = self._write.cursor()
         cursor.execute("BEGIN IMMEDIATE")
         try:
             self._assert_epoch(cursor)
+            if batch.turns:
+                self._segments.insert(cursor, batch.turns)
             write_batch(cursor, batch)
             cursor.execute("COMMIT")
         except BaseException:
             if not self._write.get_autocommit():
                 cursor.execute("ROLLBACK")
             raise
+
+    def _seal(self, first: int) -> None:
+        """Begin a new segment, in a transaction of its own: the batch behind it may still be refused."""
+        with self._write:
+            self._assert_epoch(self._write.cursor())
+            segments = self._segments.seal(self._write, first)
+        self._segments = segments
 
     def _note_wal(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
         self._wal_pages = pages
@@ -144,7 +157,7 @@ class SqliteJournal:
         """Return what was left when the last process ended."""
         read = self._read
         return Recovered(
-            next_position=1 + (read.execute("SELECT max(position) FROM turn").get or 0),
+            next_position=self._segments.next_position(read),
             next_tell_id=1 + (read.execute("SELECT max(tell_id) FROM tell").get or 0),
             next_outbox_id=1 + (read.execute("SELECT max(outbox_id) FROM outbox").get or 0),
             tells=read_rows(read, TellRow, "SELECT tell_id, address, message FROM tell ORDER BY tell_id"),
@@ -167,19 +180,11 @@ class SqliteJournal:
 
     def turns(self, address: str, *, after: int = 0) -> Sequence[TurnRow]:
         """Return one actor's turns behind a position, in their order."""
-        return read_rows(
-            self._read,
-            TurnRow,
-            "SELECT position, address, turn, schema, message_id, at, message, events FROM turn"
-            " WHERE address = ? AND position > ? ORDER BY position",
-            address,
-            after,
-        )
+        return self._segments.turns(self._read, address, after)
 
     def has_turn(self, address: str, message_id: str) -> bool:
         """Say whether this actor has consumed this message."""
-        query = "SELECT 1 FROM turn WHERE address = ? AND message_id = ?"
-        return self._read.execute(query, (address, message_id)).get is not None
+        return self._segments.has(self._read, address, message_id)
 
     def record(self, kind: str, key: str) -> bytes | None:
         """Return one read model."""
