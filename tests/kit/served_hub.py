@@ -85,7 +85,7 @@ class Client:
 
     async def order_in(self, state: str) -> dict[str, Any]:
         """Wait until the one order is in a state, and return it."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 _, orders = await self.get("/api/v1/orders")
                 if [order["state"] for order in orders] == [state]:

@@ -184,9 +184,9 @@ async def test_a_crm_that_is_down_is_told_with_its_reason(tmp_path: Path) -> Non
         printer = await operator.registered()
         await operator.post("/api/v1/mandates", told())
         await printer.report({"ink": 9})
-        order = await operator.order_in("approved")
-        assert "connection refused" in order["waiting"]["reason"]
-        await operator.order_in("confirmed")
+        order = await operator.order_in("confirmed")
+        _, trace = await operator.get(f"/api/v1/orders/{order['key']}/trace")
+        assert "connection refused" in [link["sentence"] for link in trace if link["step"] == "waiting"]
         assert crm.writes() == 1
 
 
