@@ -1,0 +1,41 @@
+"""What a thing is told."""
+
+from actors.dialogue.base import Message
+from actors.model.advice import Advice
+from actors.model.ids import CommunityId, OrderKey
+from actors.model.money import Money
+from actors.model.orders import (
+    OrderState,
+)
+from actors.model.things import ThingRecord
+
+
+class RegisterThing(Message, frozen=True, kw_only=True):
+    """Take a thing in, or change what is registered of it. ``profile`` is ``name@version``."""
+
+    record: ThingRecord
+    profile: str
+    communities: tuple[CommunityId, ...] = ()
+
+
+class RetireThing(Message, frozen=True, kw_only=True):
+    """A thing is gone: its needs close and it leaves its communities."""
+
+    by: str
+
+
+class AdviceGiven(Message, frozen=True, kw_only=True):
+    """A community's answer."""
+
+    advice: Advice
+
+
+class OrderProgressed(Message, frozen=True, kw_only=True):
+    """An order for one of a thing's needs reached a state."""
+
+    key: OrderKey
+    subject: str
+    state: OrderState
+    sentence: str
+    sku: str = ""
+    price: Money | None = None
