@@ -22,6 +22,7 @@ from actors.desk.desk import Desk
 from actors.dialogue import COMPUTE_RELAY, community_address, desk_relay
 from actors.model.errors import ConfigError
 from actors.model.ids import CommunityId, InstallationId
+from actors.model.profiles import ThingProfile
 from actors.model.readings import Principal, PrincipalKind
 from actors.owner.core import OwnerCore, OwnerLimits
 from actors.ports import Clock, CrmAdapter, CrmDeps, ProtocolAdapter, ProtocolDeps
@@ -38,6 +39,7 @@ from hub.config import HubConfig
 from hub.config.listen import Listen
 from hub.files import write_whole
 from hub.ingest import DurableSink
+from hub.profiles import publish_profiles, reference
 from hub.registry import Credential, Registry, operator_token, token_hash
 from hub.storage.sqlite import SqliteJournal, open_journal
 
@@ -76,7 +78,7 @@ async def open_hub(config: HubConfig, clock: Clock | None = None) -> AsyncGenera
         journal = stack.enter_context(open_journal(config.data_dir))
         parts = _Parts(config, journal, now)
         adapters = await parts.open_crm(stack)
-        parts.add_kinds(adapters)
+        parts.add_kinds(adapters, await publish_profiles(journal, config.profiles))
         desks = parts.add_desks(adapters)
         group = await stack.enter_async_context(_cancelled_at_end())
         protocols = await parts.start(stack, group, desks)
@@ -112,15 +114,15 @@ class _Parts:
             adapters[choice.name] = await stack.enter_async_context(choice.spec.open(choice.config, deps))
         return adapters
 
-    def add_kinds(self, adapters: Mapping[str, CrmAdapter]) -> None:
-        profiles = {f"{profile.name}@{profile.version}": profile for profile in self._config.profiles.values()}
+    def add_kinds(self, adapters: Mapping[str, CrmAdapter], profiles: Mapping[str, ThingProfile]) -> None:
+        current = {profile.name: reference(profile) for profile in self._config.profiles.values()}
         waits = [community.answer_within_s for community in self._config.communities.values()]
         purchasing = PurchasingSettings(
             installation=self._installation,
             connections={name: adapter.capabilities for name, adapter in adapters.items()},
             advice_s=max(waits, default=5.0),
         )
-        self._engine.add_kind(ThingCore(profiles, self._compute, self._installation))
+        self._engine.add_kind(ThingCore(profiles, self._compute, self._installation, current))
         limits = OwnerLimits(
             max_orders_per_7_days=self._config.limits.max_orders_per_7_days,
             min_between_orders=timedelta(hours=self._config.limits.min_hours_between_orders),

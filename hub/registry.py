@@ -17,6 +17,7 @@ from actors.ports import ConnectedThing
 from actors.runtime.journal import Journal, RecordRow
 from hub.config import CommunityConfig
 from hub.files import write_whole
+from hub.profiles import reference
 
 OWNER_TOKEN_FILE: Final = "owner.token"  # noqa: S105 - a file's name
 _TOKEN_BYTES: Final = 32
@@ -112,7 +113,7 @@ class Registry:
     def profile_reference(self, name: str) -> str | None:
         """Return ``name@version`` of a profile that is configured."""
         profile = self._profiles.get(name)
-        return None if profile is None else f"{profile.name}@{profile.version}"
+        return None if profile is None else reference(profile)
 
     def communities_of(self, profile: str) -> tuple[CommunityId, ...]:
         """Return the communities that things of this profile belong to."""

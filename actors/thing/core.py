@@ -43,6 +43,7 @@ from actors.thing.state import (
     NeedState,
     NeedView,
     OrderFollowed,
+    ProfileChanged,
     Registered,
     Retired,
     SlotState,
@@ -65,7 +66,11 @@ class Models(Protocol):
 
 
 class ThingCore:
-    """The durable actor of one thing. ``profiles`` maps ``name@version`` to profiles, which never change."""
+    """The durable actor of one thing.
+
+    ``profiles`` maps ``name@version`` to profiles, which never change; ``current`` tells by name which version things
+    go over to with their next message (the one they have where it says nothing).
+    """
 
     kind = "thing"
     schema = 1
@@ -73,8 +78,15 @@ class ThingCore:
     message_type = ThingMessage
     event_type = ThingEvent
 
-    def __init__(self, profiles: Mapping[str, ThingProfile], models: Models, installation: InstallationId) -> None:
+    def __init__(
+        self,
+        profiles: Mapping[str, ThingProfile],
+        models: Models,
+        installation: InstallationId,
+        current: Mapping[str, str] | None = None,
+    ) -> None:
         self._profiles = profiles
+        self._current = current or {}
         self._models = models
         self._installation = installation
 
@@ -175,6 +187,9 @@ class ThingCore:
             events.append(CommunityAsked(subject=question.subject, cycle=question.age))
             ask = AskCommunity(question=question, reply_to=thing_address(record.thing_id))
             effects.append(Tell(community_address(question.community_id), ask))
+        current = self._current.get(profile.name, state.profile)
+        if current != state.profile:
+            events.append(ProfileChanged(profile=current))
         return Step(_evolve_all(after, events[closed:]), tuple(events), tuple(effects))
 
     def _open(
@@ -286,6 +301,8 @@ def _evolve_all(state: ThingState, events: Iterable[ThingEvent]) -> ThingState:
 
 def _evolve(state: ThingState, event: ThingEvent) -> ThingState:
     match event:
+        case ProfileChanged(profile=profile):
+            return replace(state, profile=profile)
         case Registered(record=record, profile=profile, communities=communities):
             return replace(state, record=record, profile=profile, communities=communities)
         case Retired(record=record):

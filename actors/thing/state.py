@@ -90,6 +90,12 @@ class Registered(Event, frozen=True, kw_only=True):
     communities: tuple[CommunityId, ...]
 
 
+class ProfileChanged(Event, frozen=True, kw_only=True):
+    """From its next message on the thing lives by this version of its profile."""
+
+    profile: str
+
+
 class Retired(Event, frozen=True, kw_only=True):
     """The thing is gone."""
 
@@ -137,7 +143,9 @@ class EstimateTaken(Event, frozen=True, kw_only=True):
     memory: int
 
 
-ThingEvent = Registered | Retired | NeedOpened | NeedClosed | OrderFollowed | CommunityAsked | EstimateTaken
+ThingEvent = (
+    Registered | ProfileChanged | Retired | NeedOpened | NeedClosed | OrderFollowed | CommunityAsked | EstimateTaken
+)
 
 
 class NeedView(Struct, frozen=True, kw_only=True):

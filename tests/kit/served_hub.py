@@ -11,6 +11,7 @@ from fake_crm import FakeCrm
 from firm import PROFILE
 from msgspec import Struct
 
+from actors.model.profiles import ThingProfile
 from actors.ports import CrmSpec
 from hub.bootstrap import open_hub
 from hub.config import CommunityConfig, HubConfig
@@ -101,7 +102,7 @@ class Client:
 
 
 @asynccontextmanager
-async def served_hub(path: Path, crm: FakeCrm | None = None) -> AsyncIterator[Client]:
+async def served_hub(path: Path, crm: FakeCrm | None = None, profile: ThingProfile = PROFILE) -> AsyncIterator[Client]:
     """Serve a hub and yield its operator."""
     held = crm or FakeCrm()
 
@@ -116,7 +117,7 @@ async def served_hub(path: Path, crm: FakeCrm | None = None) -> AsyncIterator[Cl
         data_dir=path / "data",
         listen=Listen(host="127.0.0.1", port=0),
         log=LogFormat.JSON,
-        profiles={"printer": PROFILE},
+        profiles={"printer": profile},
         protocols=(ProtocolChoice(name="http", spec=HTTP, config=HttpConfig()),),
         crm=(CrmChoice(name="shop", spec=spec, config=Struct()),),
         communities={"office": CommunityConfig(members=("printer",))},
