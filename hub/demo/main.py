@@ -16,10 +16,11 @@ from rich.console import Console
 from rich.text import Text
 
 from hub.clock import SystemClock
-from hub.demo.cmapss import Subset
-from hub.demo.engines import built_in, contribute
-from hub.demo.programme import play_all, summary_of
-from hub.demo.replay import Figures, engines_of, replay, subsets
+from hub.demo.cmapss import Subset, UnreadableData
+from hub.demo.engines import Engines, built_in, contribute
+from hub.demo.processes import NeverHappened
+from hub.demo.programme import play_all, stopped, summary_of
+from hub.demo.replay import TELLS, Figures, engines_of, replay, subsets
 from hub.demo.report import report_of, write_report
 from hub.demo.stage import Cast, Plant, Stage, open_stage
 from hub.demo.stories.catalogue import NAMES, stories
@@ -42,19 +43,19 @@ class DemoOptions(Struct, frozen=True, kw_only=True):
 
 
 class _Play(Struct, frozen=True, kw_only=True):
-    """What is played, and where."""
+    """What is played."""
 
-    stage: Stage
-    plant: Plant
     stories: Sequence[Story]
+    engines: Engines
     data: Sequence[Subset]
 
 
 class _Played(Struct, frozen=True, kw_only=True):
-    """What came of it."""
+    """What came of it; ``broken`` says why a subset could not be replayed to its end."""
 
     told: Mapping[str, Told]
     data: Mapping[str, Figures]
+    broken: Mapping[str, str]
     seconds: float
 
 
@@ -63,11 +64,13 @@ def run_demo(options: DemoOptions) -> int:
     names = chosen(options.stories)
     console = Console()
     try:
-        told = asyncio.run(_run(options, names, console))
+        is_shown = asyncio.run(_run(options, names, console))
+    except (NeverHappened, UnreadableData) as error:
+        raise click.ClickException(str(error)) from error
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("interrupted; everything that was started has ended")
         return _INTERRUPTED
-    return 0 if all(each.ok for each in told.values()) else _FAILED
+    return 0 if is_shown else _FAILED
 
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:
@@ -82,50 +85,54 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in NAMES if not names or name in names)
 
 
-async def _run(options: DemoOptions, names: Sequence[str], console: Console) -> Mapping[str, Told]:
+async def _run(options: DemoOptions, names: Sequence[str], console: Console) -> bool:
+    """Return whether everything was shown."""
     _end_on_sigterm()
     clock = SystemClock()
     data = subsets(options.data_dir) if options.data_dir is not None else []
     engines = engines_of(data[0]) if data else built_in()
     kinds = tuple(engines_of(subset).kind for subset in data) or (engines.kind,)
-    told_stories = stories(engines, names)
+    play = _Play(stories=stories(engines, names), engines=engines, data=data)
     with tempfile.TemporaryDirectory(prefix="iot2crm-demo-") as folder:
         cast = Cast(folder=Path(folder), kinds=kinds, swap=options.swap, clock=clock, chance=Random())
         async with open_stage(cast) as (stage, plant):
-            played = await _play(options, _Play(stage=stage, plant=plant, stories=told_stories, data=data), console)
+            async with _shown(options, play.stories, console) as show:
+                played = await _perform(play, stage, plant, show)
             _conclude(options, played, stage, console)
             if options.keep:
                 await _keep(stage, console)
-    return played.told
+    return not played.broken and all(each.ok for each in played.told.values())
 
 
-async def _play(options: DemoOptions, play: _Play, console: Console) -> _Played:
-    clock = play.stage.clock
-    began = clock.monotonic()
-    engines = engines_of(play.data[0]) if play.data else built_in()
+async def _perform(play: _Play, stage: Stage, plant: Plant, show: Show) -> _Played:
+    began = stage.clock.monotonic()
+    told = await play_all(stage, plant, play.stories, show, prepare=lambda: contribute(stage, play.engines))
+    new = play.data[1:] if "replacement" in told else play.data
+    for subset in new:
+        await contribute(stage, engines_of(subset))
     replayed: dict[str, Figures] = {}
-    async with _shown(options, play.stories, console) as show:
-        told = await play_all(
-            play.stage, play.plant, play.stories, show, prepare=lambda: contribute(play.stage, engines)
-        )
-        is_known = "replacement" in told
-        for number, subset in enumerate(play.data):
-            replayed[subset.name] = await replay(
-                play.stage, play.plant, subset, show, is_known=is_known and number == 0
-            )
-    return _Played(told=told, data=replayed, seconds=clock.monotonic() - began)
+    broken: dict[str, str] = {}
+    for subset in play.data:
+        try:
+            replayed[subset.name] = await replay(stage, plant, subset, show)
+        except Exception as error:  # noqa: BLE001 - whatever stops a replay is told, and the report is written
+            broken[subset.name] = stopped(error).why
+            show.say(TELLS, broken[subset.name])
+    return _Played(told=told, data=replayed, broken=broken, seconds=stage.clock.monotonic() - began)
 
 
 def _conclude(options: DemoOptions, played: _Played, stage: Stage, console: Console) -> None:
     """Write the report and print the summary."""
     more: dict[str, Any] = {"seconds": round(played.seconds, 1), "vendors": stage.vendors}
-    if played.data:
-        more["data"] = played.data
+    if played.data or played.broken:
+        more |= {"data": played.data, "broken": played.broken}
     if options.report is not None:
         write_report(options.report, report_of(played.told, **more))
     print_summary(console, played.told)
     if played.data:
         print_figures(console, played.data)
+    for name, why in played.broken.items():
+        console.print(f"{name}: {why}", style="bold red")
     console.print(f"{summary_of(played.told)} in {played.seconds:.0f} s")
 
 

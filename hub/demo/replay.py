@@ -9,7 +9,7 @@ from msgspec import Struct
 from actors.community.lives import Life
 from hub.demo.clients import Row, part
 from hub.demo.cmapss import Subset, UnreadableData, read_subset, subsets_in
-from hub.demo.engines import SUBJECT, VARIABLES, Engines, contribute, cycle_values, until_trained
+from hub.demo.engines import SUBJECT, VARIABLES, Engines, cycle_values, until_trained
 from hub.demo.processes import until
 from hub.demo.scenery import MAKER, kind_of_subset
 from hub.demo.stage import Plant, Stage
@@ -32,7 +32,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     due: int
     due_caught: float | None
     """Share of the engines with 30 cycles or less to go that got their order."""
-    early: int
+    far: int
     early_orders: float | None
     """Share of the engines with more than 60 cycles to go that were ordered for."""
     missed: list[str]
@@ -53,12 +53,10 @@ def engines_of(subset: Subset) -> Engines:
     return Engines(kind=kind_of_subset(subset.name), finished=subset.finished, told=subset.running[nearest].rows)
 
 
-async def replay(stage: Stage, plant: Plant, subset: Subset, show: Show, *, is_known: bool) -> Figures:
-    """Play all test engines of a subset side by side and judge the orders; ``is_known``: its lives were brought in."""
+async def replay(stage: Stage, plant: Plant, subset: Subset, show: Show) -> Figures:
+    """Play all test engines of a subset, whose finished lives were brought in, side by side and judge the orders."""
     engines = engines_of(subset)
     show.say(TELLS, f"{subset.name}: {len(subset.finished)} finished lives, {len(subset.running)} live machines")
-    if not is_known:
-        await contribute(stage, engines)
     machines = {_thing_id(subset, life): life for life in subset.running}
     await _register(stage, plant, subset, engines, machines)
     await until_trained(stage, engines.kind)
@@ -77,7 +75,7 @@ def figures(left: Mapping[str, float], ordered: Mapping[str, int]) -> Figures:
         engines=len(left),
         due=len(due),
         due_caught=_share(len(due) - len(missed), len(due)),
-        early=len(fresh),
+        far=len(fresh),
         early_orders=_share(sum(bool(ordered.get(engine)) for engine in fresh), len(fresh)),
         missed=missed,
     )

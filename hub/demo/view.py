@@ -179,7 +179,7 @@ def print_figures(console: Console, data: Mapping[str, Figures]) -> None:
             str(found.engines),
             str(found.due),
             _percent(found.due_caught),
-            str(found.early),
+            str(found.far),
             _percent(found.early_orders),
             ", ".join(found.missed) or "none",
         )

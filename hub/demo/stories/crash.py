@@ -12,7 +12,7 @@ ORDERING: Final = "printer-2"
 STREAMING: Final = "printer-3"
 OWNER: Final = "borealis-labs"
 
-_STREAMED: Final = 150
+_STREAMED: Final = 200
 _SILENCE_S: Final = 20.0
 _BEFORE_KILL: Final = 20
 
@@ -33,11 +33,11 @@ async def play(teller: Teller) -> Evidence:
         things=[ORDERING],
     )
     await shop.plan(match="^PUT /api/v1/orders/", action="hang_after", delay_s=_SILENCE_S)
+    await ordering.tell(do="report", level=12.0, pages=20_000)
+    await _until_stored(teller)
     async with asyncio.TaskGroup() as group:
-        stream = group.create_task(streaming.tell(do="stream", count=_STREAMED, every_s=0.01, drop=0.1, pages=1))
-        await ordering.tell(do="report", level=12.0, pages=20_000)
-        await _until_stored(teller)
-        before = await stage.messages_of(STREAMING)
+        stream = group.create_task(streaming.tell(do="stream", count=_STREAMED, every_s=0.02, drop=0.1, pages=1))
+        before = await _until_streaming(teller)
         teller.say(f"SIGKILL: {before} readings are in, the shop holds the order, the hub has no answer")
         await stage.kill_hub()
         await stage.start_hub()
@@ -48,16 +48,26 @@ async def play(teller: Teller) -> Evidence:
 
 
 async def _until_stored(teller: Teller) -> None:
+    """Wait until the shop has stored the order; it is silent then, so the hub goes on placing."""
     stage = teller.stage
 
     async def probe() -> bool | None:
         stored = [row for row in await stage.sandboxes[WEBSHOP].records() if row["thing"] == ORDERING]
         order = await teller.follow(ORDERING)
-        streamed = await stage.messages_of(STREAMING)
-        is_placing = order is not None and order["state"] == "placing"
-        return True if stored and is_placing and streamed >= _BEFORE_KILL else None
+        return True if stored and order is not None and order["state"] == "placing" else None
 
-    await until(stage.clock, "the shop holds an order that the hub is still placing", probe, _SILENCE_S - 2)
+    await until(stage.clock, "the shop holds an order that the hub is still placing", probe)
+
+
+async def _until_streaming(teller: Teller) -> int:
+    """Return how many readings are in, some of many."""
+    stage = teller.stage
+
+    async def probe() -> int | None:
+        count = await stage.messages_of(STREAMING)
+        return count if count >= _BEFORE_KILL else None
+
+    return await until(stage.clock, f"{_BEFORE_KILL} readings are in", probe)
 
 
 async def _facts(teller: Teller, streaming: Any, streamed: Any, before: int) -> dict[str, Any]:
