@@ -39,6 +39,7 @@ from hub.config import HubConfig
 from hub.config.listen import Listen
 from hub.files import write_whole
 from hub.ingest import DurableSink
+from hub.ordering import OrderingOff
 from hub.profiles import publish_profiles, reference
 from hub.registry import Credential, Registry, operator_token, token_hash
 from hub.storage.sqlite import SqliteJournal, open_journal
@@ -135,8 +136,11 @@ class _Parts:
         desks = {
             name: Desk(name, adapter, self._engine, self._clock, self._chance) for name, adapter in adapters.items()
         }
+        since = self._journal.restored()
+        if since is not None:
+            log.warning("ordering_off", restored_at=since, next_step="compare the CRM, then iot2crm journal release")
         for name, desk in desks.items():
-            self._engine.add_relay(desk_relay(name), desk)
+            self._engine.add_relay(desk_relay(name), desk if since is None else OrderingOff(desk))
         self._engine.add_relay(COMPUTE_RELAY, self._compute)
         return desks
 

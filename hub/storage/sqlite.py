@@ -33,6 +33,7 @@ from actors.runtime.journal import (
     TurnRow,
 )
 from hub.storage.connection import FILE_NAME, JournalSettings, connect, explained, held
+from hub.storage.copies import RESTORED
 from hub.storage.rows import read_rows, write_batch
 from hub.storage.schema import check_library, migrate
 from hub.storage.segments import Segments
@@ -123,9 +124,10 @@ class SqliteJournal:
 
     def _seal(self, first: int) -> None:
         """Begin a new segment, in a transaction of its own: the batch behind it may still be refused."""
+        segments = self._segments
         with self._write:
             self._assert_epoch(self._write.cursor())
-            segments = self._segments.seal(self._write, first)
+            segments = segments.seal(self._write, first)
         self._segments = segments
 
     def _note_wal(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
@@ -219,6 +221,11 @@ class SqliteJournal:
             table: int(self._read.execute(f"SELECT count(*) FROM {table}").get)  # noqa: S608 - fixed names
             for table in _TABLES
         }
+
+    def restored(self) -> str | None:
+        """Return when this journal was put back from a copy and not released since; ordering must be off then."""
+        since = self._read.execute("SELECT value FROM meta WHERE key = ?", (RESTORED,)).get
+        return None if since is None else str(since)
 
     def setting(self, key: str, mint: Callable[[], str]) -> str:
         """Return a value kept for good in this file, minting it the first time; call before the first commit."""

@@ -1,0 +1,155 @@
+"""``iot2crm journal``."""
+
+import importlib
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self, TextIO
+
+import click
+import msgspec
+
+from hub.cli.options import config_option, json_option
+from hub.cli.tables import show_entry, show_json
+from hub.clock import SystemClock
+from hub.config import load, load_hub_table
+
+_FILE = "journal.db"
+_path = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group()
+def journal() -> None:
+    """Back up, check and restore what the hub has stored.
+
+    `backup`, `verify` and `stats` work while the hub runs; for `restore` and `release` it must be stopped.
+    """
+
+
+@journal.command()
+@click.argument("destination", type=_path)
+@config_option
+def backup(destination: Path, config_file: Path) -> None:
+    """Copy the journal as it is at this moment into the new file DESTINATION.
+
+    The hub may run meanwhile. The file is complete by itself, and synced when the command ends. It holds everything the
+    hub knows, secrets of things (as hashes) included: keep it as you keep the hub.
+    """
+    with _Bar("copied") as bar:
+        _copies().back_up(_journal_of(config_file), destination, bar.pages)
+    click.echo(f"{destination}: {destination.stat().st_size} bytes")
+
+
+@journal.command()
+@click.argument("source", type=_path)
+@config_option
+@click.option("--force", is_flag=True, help="Replace the journal that is there; it is kept beside the new one.")
+def restore(source: Path, config_file: Path, *, force: bool) -> None:
+    """Put the copy SOURCE in place of the hub's journal.
+
+    The hub must be stopped. Afterwards it takes readings as ever, but ORDERING STAYS OFF: what happened since the copy
+    was made is not in it, so orders may exist in the CRM that the hub does not know. Compare the CRM's records with
+    `iot2crm orders list`, then say `iot2crm journal release`.
+    """
+    data_dir = load_hub_table(config_file).data_dir
+    with _Bar("copied") as bar:
+        kept = _copies().restore(source, data_dir, SystemClock().now(), bar.pages, force=force)
+    click.echo(f"{data_dir / _FILE}: restored from {source}")
+    if kept is not None:
+        click.echo(f"the former journal is kept: {kept}")
+    click.echo("ordering is off until you compared the CRM's records and say: iot2crm journal release")
+
+
+@journal.command()
+@config_option
+@click.option("--yes", is_flag=True, help="Do not ask whether the records were compared.")
+def release(config_file: Path, *, yes: bool) -> None:
+    """Switch ordering on again after a restore.
+
+    Do this when every order of the CRM since the copy was made is known or dealt with. The hub must be stopped; orders
+    that waited go on at its next start, under the same keys as ever.
+    """
+    if not yes:
+        click.confirm("Have the CRM's records since the copy been compared?", abort=True)
+    since = _copies().release(load_hub_table(config_file).data_dir)
+    click.echo("ordering was not off" if since is None else f"ordering, off since the restore of {since}, is on again")
+
+
+@journal.command()
+@config_option
+@json_option
+def verify(config_file: Path, *, as_json: bool) -> None:
+    """Check that the journal is whole and holds together.
+
+    Reads the file's pages and indexes, folds every actor from all of its turns and compares that with its snapshot, and
+    compares the budgets' counters with their owners' books. Exit code 1: something is wrong.
+    """
+    path, configured = _journal_of(config_file), load(config_file).profiles.values()
+    folding: Any = importlib.import_module("hub.folding")  # heavy: not for --help
+    checking: Any = importlib.import_module("hub.storage.verify")
+    kinds = folding.folding_kinds([*configured, *folding.published_profiles(path)])
+    with _Bar("actors") as bar:
+        verdict = checking.verify(path, kinds, bar.count)
+    if as_json:
+        show_json(msgspec.to_builtins(verdict))
+    else:
+        for problem in verdict.problems:
+            click.echo(problem)
+        click.echo(f"{verdict.actors} actors, {verdict.turns} turns, {len(verdict.problems)} problems")
+    if verdict.problems:
+        raise click.exceptions.Exit(1)
+
+
+@journal.command()
+@config_option
+@json_option
+def stats(config_file: Path, *, as_json: bool) -> None:
+    """Tell what the journal holds: rows, size, oldest and newest message, dead letters by reason."""
+    checking: Any = importlib.import_module("hub.storage.verify")
+    found = checking.stats(_journal_of(config_file))
+    told: dict[str, Any] = msgspec.to_builtins(found)
+    for name in ("oldest_turn_at", "newest_turn_at"):
+        told[name] = None if told[name] is None else _instant(told[name])
+    show_entry(told, as_json=as_json)
+
+
+class _Bar:
+    """Progress on one line, where a person looks on."""
+
+    def __init__(self, noun: str) -> None:
+        self._noun = noun
+        self._stream: TextIO = sys.stderr
+        self._shows: bool = self._stream.isatty()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shows:
+            self._stream.write("\r\033[K")
+
+    def pages(self, done: int, of: int) -> None:
+        """Show how much is copied."""
+        self._say(f"{self._noun} {100 * done // max(1, of)} %")
+
+    def count(self, done: int) -> None:
+        """Show how many are done."""
+        if done % 1000 == 0:
+            self._say(f"{self._noun} {done}")
+
+    def _say(self, text: str) -> None:
+        if self._shows:
+            self._stream.write(f"\r{text}")
+            self._stream.flush()
+
+
+def _copies() -> Any:
+    return importlib.import_module("hub.storage.copies")  # heavy: not for --help
+
+
+def _journal_of(config_file: Path) -> Path:
+    return load_hub_table(config_file).data_dir / _FILE
+
+
+def _instant(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
