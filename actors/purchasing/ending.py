@@ -4,13 +4,14 @@ from typing import Final
 
 from actors.dialogue import OrderProgressed, SettleReservation, thing_address
 from actors.model.orders import OrderState, PurchaseOrder
-from actors.purchasing.events import NeedOver
+from actors.purchasing.events import NeedOver, VisitStep
 from actors.purchasing.turn import Turn
 
 _S = OrderState
 NOT_SENT: Final = frozenset({_S.DRAFTED, _S.AWAITING_APPROVAL, _S.APPROVED, _S.BLOCKED})
 """States in which surely nothing of this order is at a CRM."""
 _AT_CRM: Final = frozenset({_S.PLACED, _S.CONFIRMED})
+_BOOKING: Final = frozenset({VisitStep.BOOKING, VisitStep.PROVING})
 _ENDED: Final = frozenset({_S.FULFILLED, _S.REJECTED, _S.CANCELLED, _S.EXPIRED})
 _DEADLINES: Final = ("expiry", "advice", "offers", "source_again", "blocked", "status", "times")
 _PERSON: Final = "look at the CRM record and decide: approve to go on under the same key, or cancel"
@@ -54,13 +55,16 @@ def close_need(turn: Turn, reason: str, *, dismissed: bool) -> None:
 
 
 def settle_need(turn: Turn) -> None:
-    """Once the need is over: what was not sent is cancelled, what the CRM holds is fulfilled unless dismissed."""
+    """Once the need is over: what was not sent is cancelled, what the CRM holds is fulfilled unless dismissed.
+
+    A booking on its way is waited for, so that no visit stands in the CRM that nobody here knows of.
+    """
     over = turn.data.need_over
     if over is None:
         return
     if turn.data.state in NOT_SENT:
         end(turn, OrderState.CANCELLED, "need_gone", f"no longer needed: {over.reason}")
-    elif turn.data.state in _AT_CRM and not over.dismissed:
+    elif turn.data.state in _AT_CRM and not over.dismissed and turn.data.visit not in _BOOKING:
         end(turn, OrderState.FULFILLED, "need_met", over.reason)
 
 

@@ -12,6 +12,7 @@ from actors.dialogue import (
     BookReported,
     BookTime,
     Cancel,
+    CloseNeed,
     DeadlinePassed,
     LookUp,
     MandateChanged,
@@ -165,3 +166,12 @@ def test_a_visit_on_its_way_is_waited_for_before_cancelling() -> None:
     buying.world.answer(BookTime, Created(record=booked(buying)))
     assert buying.tell(Cancel(by="Ada", reason="fixed")) == "cancelling"
     assert not [job for job in buying.world.jobs if isinstance(job.body, PlaceRequest)]
+
+
+def test_a_need_that_ends_while_its_visit_is_being_booked_waits_for_the_booking() -> None:
+    buying = service().booking()
+    buying.tell(CloseNeed(reason="repaired by hand"))
+    assert buying.state is S.PLACED
+    visit = booked(buying)
+    buying.world.answer(BookTime, Created(record=visit))
+    assert (buying.state, buying.data.booking) == (S.FULFILLED, visit)

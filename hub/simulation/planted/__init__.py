@@ -1,0 +1,50 @@
+"""Faults planted on purpose: each replaces one part by one that breaks a promise, and the simulation must catch it.
+
+They follow the list of guarantees that a hub like this loses most easily; none of them is a switch in the product.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from hub.simulation.parts import Parts
+from hub.simulation.planted.outside import (
+    FingerprintIgnored,
+    LostAnswerIsFinal,
+    LostAnswerIsNotSent,
+    NewKeyPerAttempt,
+    NoSettling,
+    PlainCreate,
+    RestartSendsAgain,
+)
+from hub.simulation.planted.rules import ApprovalSkipped, BudgetOutside, OffSwitchCached, RevocationCached
+from hub.simulation.planted.store import (
+    AckBeforeCommit,
+    MemoryAheadOfDisk,
+    NoDedupe,
+    OutboxForgotten,
+    RemindersForgotten,
+    TellsNotKept,
+    TwoTransactions,
+)
+
+PLANTED: Final[Mapping[str, Parts]] = {
+    "ack_before_commit": AckBeforeCommit(),
+    "two_transactions": TwoTransactions(),
+    "tells_not_kept": TellsNotKept(),
+    "reminders_forgotten": RemindersForgotten(),
+    "outbox_forgotten": OutboxForgotten(),
+    "no_dedupe": NoDedupe(),
+    "memory_ahead_of_disk": MemoryAheadOfDisk(),
+    "lost_answer_is_final": LostAnswerIsFinal(),
+    "lost_answer_is_not_sent": LostAnswerIsNotSent(),
+    "fingerprint_ignored": FingerprintIgnored(),
+    "new_key_per_attempt": NewKeyPerAttempt(),
+    "no_settling": NoSettling(),
+    "plain_create": PlainCreate(),
+    "restart_sends_again": RestartSendsAgain(),
+    "off_switch_cached": OffSwitchCached(),
+    "revocation_cached": RevocationCached(),
+    "budget_outside": BudgetOutside(),
+    "approval_skipped": ApprovalSkipped(),
+}
+"""Every fault by its name."""

@@ -1,0 +1,210 @@
+"""One seed, one universe: days of storm, then calm, and everything must be as promised."""
+
+import asyncio
+from collections import Counter
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from actors.model.ids import OwnerId, ThingId, order_key
+from actors.model.orders import RecordKind
+from actors.model.outcomes import Capabilities
+from hub.simulation.crm import SETTLE_S, Fate, SimCrm
+from hub.simulation.devices import Printer
+from hub.simulation.disk import DiskJournal
+from hub.simulation.judge import Judge, is_settled
+from hub.simulation.life import Life
+from hub.simulation.parts import INSTALLATION, Parts
+from hub.simulation.people import Deliverers, Owner
+from hub.simulation.scenery import HOUR_S, ShuffledLoop, chance_of, hearing
+from hub.simulation.world import World
+
+STORM_S: Final = 40 * HOUR_S
+LEAST_CALM_S: Final = 3 * HOUR_S
+CALM_S: Final = 36 * HOUR_S
+"""Within so much virtual time after the last fault all must be settled."""
+_DEFECTS: Final = frozenset({"turn_failed", "callback_failed", "work_not_taken", "message_refused_by_store"})
+_KEYED: Final = Capabilities(appointments=True, cancel=True, settle_s=SETTLE_S)
+_SEARCHED: Final = Capabilities(unique_key=False, settle_s=SETTLE_S, service=False, cancel=True)
+_BLIND: Final = Capabilities(unique_key=False, search_by_key=False, settle_s=SETTLE_S, service=False)
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """What one universe came to."""
+
+    seed: int
+    wrong: tuple[str, ...]
+    digest: str
+    events: int
+    virtual_s: float
+    lives: int
+    acknowledged: int
+    orders: int
+    records: int
+    requests: int
+    lines: tuple[str, ...] = ()
+
+
+def simulate(seed: int, parts: Parts | None = None, *, keep: bool = False) -> Report:
+    """Run one universe to its end."""
+    with asyncio.Runner(loop_factory=lambda: ShuffledLoop(chance_of(seed, "loop"))) as runner:
+        return runner.run(_Universe(seed, parts or Parts(), keep=keep).run())
+
+
+class _Universe:
+    def __init__(self, seed: int, parts: Parts, *, keep: bool) -> None:
+        self._seed = seed
+        self._parts = parts
+        self._keep = keep
+        self._heard: Counter[str] = Counter()
+
+    async def run(self) -> Report:
+        world = self._world = World(self._seed, keep=self._keep)
+        self._chance = world.chance("universe")
+        with hearing(self._heard, self._hear):
+            self._build()
+            self._judge = Judge(world, self._printers)
+            try:
+                await self._play()
+            except* Exception as failed:  # noqa: BLE001 - whatever the hub lets out is a finding
+                for error in failed.exceptions:
+                    world.watch.say(f"the hub let out {error!r}")
+        return self._report(world)
+
+    def _hear(self, event: MutableMapping[str, Any]) -> None:
+        if event["event"] in _DEFECTS:
+            self._world.watch.say(f"{event['event']}: { {k: repr(v) for k, v in event.items() if k != 'event'} }")
+
+    def _report(self, world: World) -> Report:
+        return Report(
+            seed=self._seed,
+            wrong=tuple(world.watch.wrong),
+            digest=world.chronicle.digest(),
+            events=world.chronicle.events,
+            virtual_s=world.loop.time(),
+            lives=world.lives,
+            acknowledged=len(world.acknowledged),
+            orders=len(world.watch.orders),
+            records=sum(len(crm.records) for crm in world.crms.values()),
+            requests=world.watch.leavings,
+            lines=tuple(world.chronicle.lines),
+        )
+
+    def _build(self) -> None:
+        world, draw = self._world, self._chance
+        second = draw.choice((("searched", _SEARCHED), ("searched", _SEARCHED), ("blind", _BLIND)))
+        for name, can in draw.choice(((("keyed", _KEYED), second), (second, ("keyed", _KEYED)))):
+            scenery = (world.chronicle, world.clock)
+            world.crms[name] = SimCrm(name, can, scenery, world.chance(f"crm {name}"), self._leaves)
+        self._printers: dict[ThingId, Printer] = {}
+        self._owners: list[Owner] = []
+        for number in range(draw.choice((1, 1, 2))):
+            owner_id = OwnerId(f"o{number}")
+            things = [ThingId(f"{owner_id}p{index}") for index in range(draw.choice((2, 3)))]
+            self._owners.append(Owner(world, owner_id, things))
+            self._printers |= {thing_id: Printer(world, thing_id, owner_id) for thing_id in things}
+
+    def _leaves(self, leaving: Any) -> None:
+        self._world.watch.leaves(leaving)
+        self._world.on_event()
+
+    # The story.
+
+    async def _play(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            hub = group.create_task(self._live_and_die())
+            others = [group.create_task(owner.live()) for owner in self._owners]
+            storm = group.create_task(self._weather())
+            others.append(group.create_task(Deliverers(self._world, self._printers).live()))
+            for owner in self._owners:
+                await owner.is_ready.wait()
+            others += [group.create_task(printer.live()) for printer in self._printers.values()]
+            self._squat()
+            await asyncio.sleep(STORM_S)
+            storm.cancel()
+            await self._calm()
+            self._judge.judge()
+            for task in (*others, hub):
+                task.cancel()
+
+    async def _calm(self) -> None:
+        world = self._world
+        world.is_calm = True
+        world.disk.is_full = False
+        world.on_event = lambda: None
+        for crm in world.crms.values():
+            crm.is_calm, crm.trouble = True, None
+        ends_s = world.loop.time() + CALM_S
+        await asyncio.sleep(LEAST_CALM_S)
+        while not is_settled(world, self._printers) and world.loop.time() < ends_s:  # noqa: ASYNC110 - virtual hours
+            await asyncio.sleep(HOUR_S)
+
+    def _squat(self) -> None:
+        if self._chance.random() < 0.15:
+            printer = self._chance.choice(list(self._printers.values()))
+            episode = self._chance.choice((1, 2))
+            key = order_key(INSTALLATION, printer.owner_id, printer.thing_id, "black", episode, 0)
+            for crm in self._world.crms.values():
+                if crm.capabilities.unique_key:
+                    crm.squat(key, RecordKind.ORDER)
+
+    # Faults.
+
+    async def _weather(self) -> None:
+        draw, world = self._chance, self._world
+        while True:
+            await asyncio.sleep(draw.uniform(0.5, 6.0) * HOUR_S)
+            match draw.choice(("crm", "crm", "disk", "clock")):
+                case "crm":
+                    crm = draw.choice(list(world.crms.values()))
+                    crm.trouble = draw.choice((Fate.REFUSED, Fate.THROTTLED, Fate.AUTH, Fate.HANGS, Fate.LATE))
+                    await asyncio.sleep(draw.choice((60.0, 600.0, 3 * HOUR_S)) * draw.random())
+                    crm.trouble = None
+                case "disk":
+                    world.disk.is_full = True
+                    await asyncio.sleep(draw.uniform(1.0, 600.0))
+                    world.disk.is_full = False
+                case _:
+                    world.clock.jump(draw.choice((-3600.0, -5.0, 60.0, 3600.0, 26 * HOUR_S)) * draw.random())
+
+    async def _live_and_die(self) -> None:
+        draw, world = self._chance, self._world
+        while True:
+            world.lives += 1
+            refuses_at = draw.randint(1, 40) if draw.random() < 0.3 else 0
+            journal = DiskJournal(
+                world.disk, world.chronicle, world.chance(f"disk {world.lives}"), refuses_at=refuses_at
+            )
+            life = Life(self._parts, journal, world.crms, world.clock, world.chance(f"life {world.lives}"))
+            world.life = life
+            self._plan_end(life)
+            world.chronicle.tell("starts", world.lives)
+            await life.live(orderly=draw.random() < 0.2)
+            self._judge.compare(life)
+            world.chronicle.tell("ended", world.lives)
+            await asyncio.sleep(draw.choice((0.1, 60.0, HOUR_S)) * draw.random())
+
+    def _plan_end(self, life: Life) -> None:
+        """End a life after some time, or just after something was written or sent."""
+        draw, world = self._chance, self._world
+        world.on_event = lambda: None
+        if world.is_calm:
+            return
+        if draw.random() < 0.3:
+            world.loop.call_later(draw.expovariate(1 / (8 * HOUR_S)), self._end, life)
+            return
+        left, delay_s = draw.choice((5, 50, 150, 300)) * draw.random(), draw.choice((0.0, 0.01, 1.0, 40.0))
+
+        def count() -> None:
+            nonlocal left
+            left -= 1
+            if left <= 0:
+                world.on_event = lambda: None
+                world.loop.call_later(delay_s * draw.random(), self._end, life)
+
+        world.on_event = count
+
+    def _end(self, life: Life) -> None:
+        if not self._world.is_calm:
+            life.ends.set()

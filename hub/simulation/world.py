@@ -1,0 +1,49 @@
+"""What the parts of one universe share."""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+from actors.model.readings import DeviceMessage
+from hub.simulation.crm import SimCrm
+from hub.simulation.disk import Disk
+from hub.simulation.life import Life
+from hub.simulation.scenery import Chronicle, JumpingClock, chance_of
+from hub.simulation.watch import Watch
+
+
+class World:
+    """Disk, clock, CRMs, and the hub while one lives."""
+
+    def __init__(self, seed: int, *, keep: bool = False) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.seed = seed
+        self.clock = JumpingClock(self.loop)
+        self.chronicle = Chronicle(self.loop, keep=keep)
+        self.disk = Disk()
+        self.watch = Watch(self.loop.time)
+        self.disk.on_write.append(self.watch.written)
+        self.crms: dict[str, SimCrm] = {}
+        self.life: Life | None = None
+        self.is_calm = False
+        self.lives = 0
+        self.acknowledged: dict[tuple[str, str], DeviceMessage] = {}
+        self.on_event: Callable[[], None] = lambda: None
+        self.disk.on_write.append(lambda _batch: self.on_event())
+
+    def chance(self, name: str) -> Random:
+        """Return a stream of chance of its own."""
+        return chance_of(self.seed, name)
+
+    @property
+    def hub(self) -> Life | None:
+        """The hub, while it can be reached."""
+        return self.life if self.life is not None and self.life.is_up else None
+
+    def acknowledge(self, message: DeviceMessage) -> None:
+        """Take down that the hub told a device ``Stored``."""
+        address = f"thing/{message.thing_id}"
+        if not self.disk.has_turn(address, message.message_id):
+            self.watch.say(f"{address}: {message.message_id} was acknowledged and is not on disk")
+        self.acknowledged[message.thing_id, message.message_id] = message
+        self.chronicle.tell("acknowledged", message.thing_id, message.message_id)
