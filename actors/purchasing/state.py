@@ -190,7 +190,7 @@ def _visit(data: OrderData, event: OrderEvent) -> OrderData:
         case BookingStarted(attempt=attempt):
             return replace(data, attempt=attempt, clearing="", waiting=None, visit=VisitStep.BOOKING)
         case BookingKnown(record=record):
-            return replace(data, booking=record, slot=record.scheduled or data.slot, visit=VisitStep.BOOKED)
+            return replace(data, booking=record, slot=_agreed(data.slot, record.scheduled), visit=VisitStep.BOOKED)
         case _:
             raise TypeError(f"{type(event).__name__} is not an event of a visit")
 
@@ -212,3 +212,10 @@ def _move(data: OrderData, event: Moved, at: datetime) -> OrderData:
         asking=False,
         passages=(*passages[:_FIRST_PASSAGES], *passages[_FIRST_PASSAGES:][-_LAST_PASSAGES:]),
     )
+
+
+def _agreed(chosen: TimeSlot | None, booked: TimeSlot | None) -> TimeSlot | None:
+    """Return the time as the CRM booked it, with the name we asked for where it tells none."""
+    if booked is None or chosen is None or booked.resource:
+        return booked or chosen
+    return replace(booked, resource=chosen.resource)

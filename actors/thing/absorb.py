@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from actors.model.profiles import HealthSpec, SlotSpec, ThingProfile
-from actors.model.readings import DeviceMessage, Quality, Reading
+from actors.model.readings import DeviceMessage, Quality, Reading, Reported
 from actors.thing.state import ComponentState, Latest, Row, SlotState, ThingState
 
 _SAMPLES = 48
@@ -12,34 +12,49 @@ _LAST_CYCLES = 80
 _LATEST_SKEW_S = 300.0
 _OLDEST_S = 30 * 86400.0
 _DAY_S = 86400.0
+_Told = list[tuple[str, Latest]]
 _EMPTY = SlotState()
 _NEW = ComponentState()
 
 
 def absorb(state: ThingState, message: DeviceMessage, profile: ThingProfile) -> ThingState:
-    """Return the state after a device message. Values as old as what is known, or older, change nothing."""
-    received = message.received_at.timestamp()
+    """Return the state after a device message: its readings in the order of their times, each one counted.
+
+    A pack may hold many values of one property, as after an outage. Values as old as what is known, or older, change
+    nothing.
+    """
     latest = dict(state.latest)
-    fresh: dict[str, Latest] = {}
-    for reading in message.readings:
-        at = _time_of(reading, received)
+    told: _Told = []
+    for at, reading in _in_time(message):
         known = latest.get(reading.name)
         if known is not None and at <= known.at and reading.observed_at is not None:
             continue
-        latest[reading.name] = Latest(value=reading.value, at=at, quality=reading.quality)
+        value = latest[reading.name] = Latest(value=reading.value, at=at, quality=reading.quality)
         if reading.quality is not Quality.BAD:
-            fresh[reading.name] = latest[reading.name]
+            told.append((reading.name, value))
     return ThingState(
         record=state.record,
         profile=state.profile,
         communities=state.communities,
         latest=latest,
-        slots=_slots(state, profile, fresh, latest) if profile.slots else state.slots,
-        components=_components(state, profile, fresh) if profile.components else state.components,
-        faults=_faults(state, profile, fresh) if profile.faults else state.faults,
+        slots=_slots(state, profile, told, latest) if profile.slots else state.slots,
+        components=_components(state, profile, told) if profile.components else state.components,
+        faults=_faults(state, profile, dict(told)) if profile.faults else state.faults,
         needs=state.needs,
         messages=state.messages + 1,
     )
+
+
+def _in_time(message: DeviceMessage) -> list[tuple[float, Reading]]:
+    received = message.received_at.timestamp()
+    timed = [(_time_of(reading, received), reading) for reading in message.readings]
+    if len(timed) > 1:
+        timed.sort(key=_when)
+    return timed
+
+
+def _when(timed: tuple[float, Reading]) -> float:
+    return timed[0]
 
 
 def _time_of(reading: Reading, received: float) -> float:
@@ -50,17 +65,13 @@ def _time_of(reading: Reading, received: float) -> float:
     return at if received - _OLDEST_S <= at <= received + _LATEST_SKEW_S else received
 
 
-def _slots(
-    state: ThingState, profile: ThingProfile, fresh: dict[str, Latest], latest: dict[str, Latest]
-) -> dict[str, SlotState]:
-    told = [(name, spec) for name, spec in profile.slots.items() if spec.level in fresh]
-    if not told:
-        return state.slots
-    slots = dict(state.slots)
-    for name, spec in told:
-        level = fresh[spec.level]
-        if isinstance(level.value, float | int):
-            slots[name] = _level(slots.get(name, _EMPTY), spec, level, _usage(latest, spec))
+def _slots(state: ThingState, profile: ThingProfile, told: _Told, latest: dict[str, Latest]) -> dict[str, SlotState]:
+    slots = state.slots
+    for name, spec in profile.slots.items():
+        for told_name, level in told:
+            if told_name == spec.level and isinstance(level.value, float | int):
+                slot = _level(slots.get(name, _EMPTY), spec, level, _usage(latest, spec))
+                slots = {**slots, name: slot}
     return slots
 
 
@@ -107,24 +118,23 @@ def _thinned(samples: tuple[tuple[float, float], ...]) -> tuple[tuple[float, flo
     return (samples[0], *samples[1:-1:2], samples[-1])
 
 
-def _components(state: ThingState, profile: ThingProfile, fresh: dict[str, Latest]) -> dict[str, ComponentState]:
-    return {
-        name: _component(state.components.get(name, _NEW), spec, fresh) for name, spec in profile.components.items()
-    }
+def _components(state: ThingState, profile: ThingProfile, told: _Told) -> dict[str, ComponentState]:
+    components = state.components
+    for name, spec in profile.components.items():
+        component = components.get(name, _NEW)
+        for told_name, value in told:
+            component = _component(component, spec, told_name, value.value)
+        components = {**components, name: component}
+    return components
 
 
-def _component(component: ComponentState, spec: HealthSpec, fresh: dict[str, Latest]) -> ComponentState:
-    snapshot = fresh.get(spec.snapshot)
-    if (
-        snapshot is not None
-        and isinstance(snapshot.value, tuple)
-        and len(snapshot.value) == spec.settings + spec.sensors
-    ):
-        component = replace(component, pending=tuple(snapshot.value))
-    counter = fresh.get(spec.cycle)
-    if counter is None or component.pending is None or not isinstance(counter.value, float | int):
+def _component(component: ComponentState, spec: HealthSpec, name: str, value: Reported) -> ComponentState:
+    """Take one value; a cycle counts when its counter comes after a snapshot of the right length."""
+    if name == spec.snapshot and isinstance(value, tuple) and len(value) == spec.settings + spec.sensors:
+        return replace(component, pending=tuple(value))
+    if name != spec.cycle or component.pending is None or not isinstance(value, float | int):
         return component
-    cycle = float(counter.value)
+    cycle = float(value)
     if cycle < component.cycle:
         component = ComponentState(pending=component.pending)
     elif cycle == component.cycle:

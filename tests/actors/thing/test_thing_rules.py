@@ -1,11 +1,12 @@
 """What a thing notices, and when it lets go: levels, forecasts, faults, components, people's decisions, its own end."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
-from firm import COMMUNITY, NOW, PRINTER, record, registration, told
+from firm import COMMUNITY, NOW, PRINTER, PROFILE, record, registration, told
+from msgspec.structs import replace
 from world import World
 
 from actors.dialogue import (
@@ -20,7 +21,9 @@ from actors.dialogue import (
 )
 from actors.model.money import Money
 from actors.model.orders import OrderState
-from actors.model.readings import DeviceMessage
+from actors.model.profiles import HealthSpec, SkuChoice
+from actors.model.readings import DeviceMessage, Reading
+from actors.thing.absorb import absorb
 from actors.thing.state import NeedState, ThingState
 
 ADDRESS = thing_address(PRINTER)
@@ -181,3 +184,19 @@ def test_a_message_to_a_thing_that_nobody_registered_can_be_replayed() -> None:
     world = World()
     assert world.ask(ADDRESS, told("b:1", ink=3.0)) == "not registered"
     assert world.state(ADDRESS) == ThingState()
+
+
+def test_every_cycle_of_a_pack_counts_whatever_the_order_of_its_values() -> None:
+    def at(second: int) -> datetime:
+        return NOW + timedelta(seconds=second - 60)
+
+    snapshots = [Reading(name="snapshot", value=(float(n), 1.0, 2.0), observed_at=at(2 * n)) for n in range(1, 4)]
+    cycles = [Reading(name="cycle", value=float(n), observed_at=at(2 * n + 1)) for n in range(1, 4)]
+    message = DeviceMessage(
+        thing_id=PRINTER, message_id="m", received_at=NOW, readings=(*snapshots, *cycles), protocol="opcua"
+    )
+    spec = HealthSpec(snapshot="snapshot", cycle="cycle", settings=1, sensors=2, skus=(SkuChoice(sku="M"),))
+    profile = replace(PROFILE, components={"engine": spec})
+    engine = absorb(ThingState(), message, profile).components["engine"]
+    assert (engine.cycles, engine.cycle) == (3, 3.0)
+    assert engine.last == tuple((float(n), 1.0, 2.0) for n in range(1, 4))
