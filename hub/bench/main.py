@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from hub.bench import actors
+from hub.bench import actors, coap
 from hub.bench.appends import JournalAppender, RawAppender, rate
 from hub.bench.turns import TurnBench, row_bytes
 from hub.storage.sqlite import open_journal
@@ -35,7 +35,7 @@ async def _round(scale: float) -> dict[str, float]:
             found[f"journal.append_{label}_vs_raw"] = bare / raw
         found[f"turns.durable_{label}_vs_journal"] = turns / bare
         found[f"turns.durable_{label}_per_s"] = turns
-    return found
+    return found | await asyncio.to_thread(coap.figures, scale)
 
 
 async def _rates(senders: int, readings: int, total: int) -> tuple[float, float, float]:

@@ -1,7 +1,9 @@
 """Whole durable turns: bytes decoded, thing found, its real core, commit, answer; nothing left out but the socket."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from random import Random
 from typing import Any
 
 import msgspec
@@ -12,6 +14,7 @@ from actors.model.ids import CommunityId, InstallationId, OwnerId, ThingId
 from actors.model.profiles import PropertySpec, SkuChoice, SlotSpec, ThingProfile
 from actors.model.readings import DeviceMessage, Principal, PrincipalKind, Reading, Receipt, Refused
 from actors.model.things import Connection, ThingRecord
+from actors.ports import ProtocolDeps
 from actors.runtime.engine import TurnEngine
 from actors.thing.core import ThingCore
 from hub.clock import SystemClock
@@ -55,7 +58,8 @@ def profile() -> ThingProfile:
 class TurnBench:
     """An engine with ``things`` registered things, fed with device bytes."""
 
-    def __init__(self, journal: SqliteJournal, things: int) -> None:
+    def __init__(self, journal: SqliteJournal, things: int, options: Mapping[str, str] | None = None) -> None:
+        self._options = options or {}
         kind = profile()
         self._clock = SystemClock()
         self._engine = TurnEngine(journal, self._clock)
@@ -70,6 +74,12 @@ class TurnBench:
             thing: Principal(kind=PrincipalKind.THING, name=thing, thing_id=thing) for thing in self._things
         }
 
+    def deps(self) -> ProtocolDeps:
+        """Return what a protocol adapter needs to feed this engine."""
+        return ProtocolDeps(
+            sink=self._sink, things=self._registry, authenticator=self._registry, clock=self._clock, chance=Random(1)
+        )
+
     async def register(self) -> None:
         """Register all things."""
         async with asyncio.TaskGroup() as group:
@@ -78,7 +88,10 @@ class TurnBench:
 
     async def _register(self, thing: ThingId) -> None:
         record = ThingRecord(
-            thing_id=thing, owner_id=OwnerId("o"), profile="bench", connection=Connection(protocol="http")
+            thing_id=thing,
+            owner_id=OwnerId("o"),
+            profile="bench",
+            connection=Connection(protocol="http", options=dict(self._options)),
         )
         message = RegisterThing(record=record, profile="bench@1")
         await self._engine.ask(f"thing/{thing}", message, timeout_s=120.0)

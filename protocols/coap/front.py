@@ -7,6 +7,7 @@ from asyncio import AbstractEventLoop, TimerHandle
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import ceil
 from random import Random
 from typing import Final, Protocol, final
 
@@ -15,8 +16,11 @@ from msgspec import Struct
 from actors.model.ids import ThingId
 from actors.ports import Clock
 from protocols.coap.datagram import (
+    HEADER_BYTES,
+    NON_START,
     BadOption,
-    Post,
+    Reader,
+    Target,
     Way,
     empty_ack,
     is_con,
@@ -25,16 +29,16 @@ from protocols.coap.datagram import (
     is_request,
     non_confirmable,
     piggybacked,
-    read,
     reset,
 )
 from protocols.coap.identity import Sender
 from protocols.coap.mapping import Arrival
-from protocols.coap.peers import CON_LIFETIME_S, NON_LIFETIME_S, Address, Bucket, Peer, Peers, Progress, Ring
-from protocols.coap.replies import Rejected, Reply, bad_option, too_many, unavailable
+from protocols.coap.peers import CON_LIFETIME_S, NON_LIFETIME_S, Address, Bucket, Entry, Peer, Peers, Progress, Ring
+from protocols.coap.replies import FOR_NOW, Rejected, Reply, bad_option, too_many, unavailable
 
 Ancillary = Sequence[tuple[int, int, bytes]]
 _TICK_S: Final = 0.25
+_TICKS_TO_ACKNOWLEDGE: Final = 3  # half a second at least, well under ACK_TIMEOUT (2 s), when the device sends again
 
 
 class FrontSettings(Struct, frozen=True, kw_only=True):
@@ -49,8 +53,6 @@ class FrontSettings(Struct, frozen=True, kw_only=True):
     max_peers: int = 10_000
     remembered: int = 16
     """Exchanges a peer: those older than so many newer ones are judged by the journal alone."""
-    empty_ack_after_s: float = 0.5
-    """Well under ACK_TIMEOUT (2 s), when the device would send again."""
     reply_within_s: float = 60.0
     retry_after_s: float = 5.0
     leisure_s: float = 5.0
@@ -88,25 +90,25 @@ class Slow(Protocol):
         """Return a message id that nobody else on this port uses at the time."""
         ...
 
-    def send_separately(self, address: Address, packet_info: bytes, token: bytes, reply: Reply) -> None:
+    def send_separately(self, address: Address, packet_info: bytes | None, token: bytes, reply: Reply) -> None:
         """Send a confirmable response and repeat it until it is acknowledged."""
         ...
 
 
 class _Exchange:
-    """One post under way."""
+    """One post under way. ``head`` is the header and the token of its datagram."""
 
-    __slots__ = ("address", "ancillary", "head", "is_acknowledged", "is_con", "key", "peer", "since", "token")
+    __slots__ = ("address", "ancillary", "entry", "head", "is_acknowledged", "is_con", "key", "peer", "since")
+    entry: Entry
 
-    def __init__(self, post: Post, peer: Peer, data: bytes, ancillary: Ancillary, address: Address) -> None:
+    def __init__(self, peer: Peer, data: bytes, key: int, ancillary: Ancillary, address: Address) -> None:
         self.peer = peer
-        self.key = hash(data)
-        self.head = data[:12]
-        self.is_con = post.is_con
-        self.token = post.token
+        self.key = key
+        self.head = data[: HEADER_BYTES + (data[0] & 0x0F)]
+        self.is_con = data[0] < NON_START
         self.ancillary = ancillary
         self.address = address
-        self.since = 0.0
+        self.since = 0
         self.is_acknowledged = False
 
 
@@ -137,7 +139,12 @@ class Front:
         self._open: dict[_Exchange, None] = {}
         self._timer: TimerHandle | None = None
         self._is_closed = False
-        names = ("fast", "slow", "repeats", "resets", "limited", "unsound", "to_groups", "separate")
+        self._reader = Reader()
+        self._to_us = b""
+        self._ticks = 0
+        self._ticks_to_give_up = ceil(settings.reply_within_s / _TICK_S)
+        self._fast = 0
+        names = ("slow", "repeats", "resets", "limited", "unsound", "to_groups", "separate")
         self._counts = Counter(dict.fromkeys(names, 0))
 
     def stand_before(self, slow: Slow) -> None:
@@ -152,14 +159,17 @@ class Front:
 
     def counters(self) -> Mapping[str, int]:
         """Return the datagrams by the way they took, and the peers that are kept."""
-        return {**self._counts, "peers": len(self._peers)}
+        return {"fast": self._fast, **self._counts, "peers": len(self._peers)}
 
     def receive(self, data: bytes, ancillary: Ancillary, address: Address) -> None:
         """Deal with one datagram."""
-        found = read(data)
-        if is_group(_packet_info(ancillary)):
+        found = self._reader.read(data)
+        packet_info = ancillary[0][2] if ancillary else b""
+        if packet_info != self._to_us and is_group(packet_info):
             self._take_for_group(found, data, ancillary, address)
-        elif isinstance(found, Post):
+            return
+        self._to_us = packet_info
+        if isinstance(found, Target):
             self._take_post(found, data, ancillary, address)
         elif found is Way.FURTHER:
             self._pass_on(data, ancillary, address)
@@ -173,7 +183,7 @@ class Front:
 
     # Posts of readings.
 
-    def _take_post(self, post: Post, data: bytes, ancillary: Ancillary, address: Address) -> None:
+    def _take_post(self, target: Target, data: bytes, ancillary: Ancillary, address: Address) -> None:
         now = self._clock.monotonic()
         peer = self._peers.find(address, now)
         if peer is None:
@@ -182,56 +192,62 @@ class Front:
             except Rejected as rejected:
                 self._tell_stranger(data, ancillary, address, rejected.reply)
                 return
-        exchange = _Exchange(post, peer, data, ancillary, address)
-        state = peer.ring.find(exchange.key, now)
+        key = hash(data)
+        exchange = _Exchange(peer, data, key, ancillary, address)
+        state = peer.ring.find(key, now)
         if state is not None:
             self._repeat(exchange, state)
         elif not peer.bucket.take(now):
             self._limit(exchange, now)
         else:
-            self._begin(exchange, post, now)
+            self._begin(exchange, target, data, now)
 
-    def _begin(self, exchange: _Exchange, post: Post, now: float) -> None:
-        peer = exchange.peer
-        self._counts["fast"] += 1
-        peer.ring.begin(exchange.key, now + (CON_LIFETIME_S if exchange.is_con else NON_LIFETIME_S))
+    def _begin(self, exchange: _Exchange, target: Target, data: bytes, now: float) -> None:
+        peer, head = exchange.peer, exchange.head
+        self._fast += 1
+        lifetime_s = CON_LIFETIME_S if exchange.is_con else NON_LIFETIME_S
+        exchange.entry = peer.ring.begin(exchange.key, now + lifetime_s)
+        exchange.since = self._ticks
         peer.open += 1
-        exchange.since = self._loop.time()
         self._open[exchange] = None
         if self._timer is None:
             self._timer = self._loop.call_later(_TICK_S, self._tick)
         arrival = Arrival(
             sender=peer.sender,
-            thing_id=ThingId(post.thing_id),
-            content_format=post.content_format,
-            payload=post.payload,
-            message_id=post.message_id,
-            token=post.token,
+            thing_id=ThingId(target.thing_id),
+            content_format=target.content_format,
+            payload=data[len(head) + target.size + 1 :],
+            message_id=head[2] << 8 | head[3],
+            token=head[HEADER_BYTES:],
         )
         try:
             self._taker.take(arrival, partial(self._answer, exchange))
         except BaseException:
-            self._close_exchange(exchange)
+            if self._open.pop(exchange, self) is None:
+                peer.open -= 1
             peer.ring.forget(exchange.key)  # sent again, it is tried again
             raise
 
     def _answer(self, exchange: _Exchange, reply: Reply) -> None:
-        if exchange not in self._open or self._is_closed:
+        if self._is_closed or self._open.pop(exchange, self) is self:
             return  # it was told already that this takes too long
-        self._close_exchange(exchange)
-        ring = exchange.peer.ring
-        if reply.is_for_now:
-            ring.forget(exchange.key)
+        exchange.peer.open -= 1
+        if reply.code in FOR_NOW:
+            exchange.peer.ring.forget(exchange.key)
         else:
-            ring.set(exchange.key, Progress.ACKNOWLEDGED if exchange.is_acknowledged else reply)
-        self._respond(exchange, reply)
-
-    def _respond(self, exchange: _Exchange, reply: Reply) -> None:
-        if exchange.is_acknowledged and self._slow is not None:
-            self._counts["separate"] += 1
-            self._slow.send_separately(exchange.address, _packet_info(exchange.ancillary), exchange.token, reply)
+            exchange.entry.state = Progress.ACKNOWLEDGED if exchange.is_acknowledged else reply
+        if exchange.is_acknowledged:
+            self._answer_separately(exchange, reply)
+        elif exchange.is_con:
+            self._send(piggybacked(exchange.head, reply), exchange.ancillary, exchange.address)
         else:
             self._reply(exchange.head, exchange.ancillary, exchange.address, reply)
+
+    def _answer_separately(self, exchange: _Exchange, reply: Reply) -> None:
+        self._counts["separate"] += 1
+        if self._slow is not None:
+            token, packet_info = exchange.head[HEADER_BYTES:], exchange.ancillary[0][2] if exchange.ancillary else None
+            self._slow.send_separately(exchange.address, packet_info, token, reply)
 
     def _repeat(self, exchange: _Exchange, state: Reply | Progress) -> None:
         self._counts["repeats"] += 1
@@ -249,23 +265,19 @@ class Front:
             reply = self._taker.counted(too_many(self._settings.per_peer_per_s))
             self._reply(exchange.head, exchange.ancillary, exchange.address, reply)
 
-    def _close_exchange(self, exchange: _Exchange) -> None:
-        if exchange in self._open:
-            del self._open[exchange]
-            exchange.peer.open -= 1
-
     def _tick(self) -> None:
         """Acknowledge what takes long, give up what takes too long. Open exchanges stand in the order of their age."""
         self._timer = None
-        now = self._loop.time()
+        self._ticks += 1
         for exchange in list(self._open):
-            if now - exchange.since >= self._settings.reply_within_s:
+            age = self._ticks - exchange.since
+            if age >= self._ticks_to_give_up:
                 self._give_up(exchange)
-            elif now - exchange.since < self._settings.empty_ack_after_s:
+            elif age < _TICKS_TO_ACKNOWLEDGE:
                 break
             elif exchange.is_con and not exchange.is_acknowledged:
                 exchange.is_acknowledged = True
-                exchange.peer.ring.set(exchange.key, Progress.ACKNOWLEDGED)
+                exchange.entry.state = Progress.ACKNOWLEDGED
                 self._send(empty_ack(exchange.head), exchange.ancillary, exchange.address)
         self._peers.drop_silent(self._clock.monotonic())
         if self._open and not self._is_closed:
@@ -300,7 +312,7 @@ class Front:
         self._tell_stranger(data, ancillary, address, reply)
 
     def _take_for_group(
-        self, found: Post | BadOption | Way, data: bytes, ancillary: Ancillary, address: Address
+        self, found: Target | BadOption | Way, data: bytes, ancillary: Ancillary, address: Address
     ) -> None:
         """Let a group be asked what there is; anything else gets silence (RFC 7252 section 8.2)."""
         self._counts["to_groups"] += 1
@@ -337,7 +349,3 @@ class Front:
             self._send(piggybacked(request, reply), ancillary, address)
         elif self._slow is not None:
             self._send(non_confirmable(request, reply, self._slow.next_message_id()), ancillary, address)
-
-
-def _packet_info(ancillary: Ancillary) -> bytes:
-    return ancillary[0][2] if ancillary else b"\0" * 20

@@ -1,17 +1,19 @@
 """Who sends: from the security context or, where the operator allows it, from the address. Never from the payload."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Protocol, final
+from typing import Final, Protocol, final
 
 from msgspec import Struct
 
-from actors.model.ids import ThingId
+from actors.model.ids import OwnerId, ThingId
 from actors.model.readings import Principal, PrincipalKind
 from actors.ports import ConnectedThing, ThingDirectory
 from protocols.coap.replies import Rejected, ReplyCode
 
 ADDRESS_OPTION = "address"
+_REMEMBERED: Final = 8192
 
 
 class Sender(Struct, frozen=True, kw_only=True):
@@ -49,11 +51,15 @@ class PlainByAddress:
     def __init__(self, plain_from: Sequence[str], things: ThingDirectory) -> None:
         self._networks = tuple(ip_network(network) for network in plain_from)
         self._things = things
+        # addresses are read once and not for each request, which would cost more than all the rest of it
+        self._allows = lru_cache(_REMEMBERED)(self._is_allowed)
+        self._owns = lru_cache(_REMEMBERED)(_is_own)
+        self._principal = lru_cache(_REMEMBERED)(_principal)
 
     def admit(self, sender: Sender) -> None:
         """Let in who sends from an allowed network."""
-        address = plain_address(sender.host)
-        if not any(address in network for network in self._networks):
+        if not self._allows(sender.host):
+            address = plain_address(sender.host)
             text = f"plain CoAP from {address} is not allowed: the operator's plain_from does not hold this address"
             raise Rejected(ReplyCode.UNAUTHORIZED, "unauthenticated", text)
 
@@ -63,11 +69,15 @@ class PlainByAddress:
         thing = self._things.find(thing_id)
         if thing is None:
             raise Rejected(ReplyCode.NOT_FOUND, "unknown_thing", f"{thing_id} is not registered")
-        address = plain_address(sender.host)
-        if not _is_own(thing.options.get(ADDRESS_OPTION), address):
+        if not self._owns(thing.options.get(ADDRESS_OPTION), sender.host):
+            address = plain_address(sender.host)
             text = f"{address} is not the address that {thing_id} is connected with (its connection option 'address')"
             raise Rejected(ReplyCode.UNAUTHORIZED, "unauthenticated", text)
-        return _principal(thing, address), thing
+        return self._principal(thing.thing_id, thing.owner_id, sender.host), thing
+
+    def _is_allowed(self, host: str) -> bool:
+        address = plain_address(host)
+        return any(address in network for network in self._networks)
 
 
 def plain_address(host: str) -> IPv4Address | IPv6Address:
@@ -77,12 +87,13 @@ def plain_address(host: str) -> IPv4Address | IPv6Address:
     return mapped or address
 
 
-def _is_own(option: str | None, address: IPv4Address | IPv6Address) -> bool:
+def _is_own(option: str | None, host: str) -> bool:
     try:
-        return option is not None and ip_address(option) == address
+        return option is not None and ip_address(option) == plain_address(host)
     except ValueError:
         return False
 
 
-def _principal(thing: ConnectedThing, address: IPv4Address | IPv6Address) -> Principal:
-    return Principal(kind=PrincipalKind.THING, name=f"coap:{address}", thing_id=thing.thing_id, owner_id=thing.owner_id)
+def _principal(thing_id: ThingId, owner_id: OwnerId, host: str) -> Principal:
+    name = f"coap:{plain_address(host)}"
+    return Principal(kind=PrincipalKind.THING, name=name, thing_id=thing_id, owner_id=owner_id)

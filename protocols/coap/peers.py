@@ -11,6 +11,7 @@ from protocols.coap.replies import Reply
 CON_LIFETIME_S: Final = 247.0  # EXCHANGE_LIFETIME, RFC 7252 section 4.8.2
 NON_LIFETIME_S: Final = 145.0  # NON_LIFETIME, as above
 _LOOKED_AT: Final = 16
+_SAME_TIME_S: Final = 1.0
 
 Address = tuple[str, int, int, int]
 """As ``recvmsg`` gives it: host, port, flow, scope."""
@@ -52,6 +53,17 @@ class Bucket:
 
 
 @final
+class Entry:
+    """An exchange as long as it is remembered."""
+
+    __slots__ = ("state", "until")
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.state: State = Progress.TAKEN
+
+
+@final
 class Ring:
     """The newest exchanges of one peer.
 
@@ -62,30 +74,23 @@ class Ring:
     __slots__ = ("_entries", "_newest")
 
     def __init__(self, newest: int) -> None:
-        self._entries: dict[int, tuple[float, State]] = {}
+        self._entries: dict[int, Entry] = {}
         self._newest = newest
-
-    def __len__(self) -> int:
-        return len(self._entries)
 
     def find(self, key: int, now: float) -> State | None:
         """Return how far this exchange is, None when it is not known (any more)."""
         entry = self._entries.get(key)
-        return entry[1] if entry is not None and entry[0] > now else None
+        return entry.state if entry is not None and entry.until > now else None
 
-    def begin(self, key: int, until: float) -> None:
+    def begin(self, key: int, until: float) -> Entry:
         """Remember an exchange; the oldest one goes."""
         entries = self._entries
-        entries.pop(key, None)
-        if len(entries) >= self._newest:
+        if key in entries:
+            del entries[key]  # its lifetime is over; the new one is the newest
+        elif len(entries) >= self._newest:
             del entries[next(iter(entries))]
-        entries[key] = (until, Progress.TAKEN)
-
-    def set(self, key: int, state: State) -> None:
-        """Say how far an exchange is, if it is still known."""
-        entry = self._entries.get(key)
-        if entry is not None:
-            self._entries[key] = (entry[0], state)
+        entry = entries[key] = Entry(until)
+        return entry
 
     def forget(self, key: int) -> None:
         """Take the next datagram with these bytes as a new one."""
@@ -111,7 +116,7 @@ class Peer:
 
 @final
 class Peers:
-    """The peers, least recently heard of first, up to a number."""
+    """The peers, least recently heard of first (to the second), up to a number."""
 
     def __init__(self, most: int) -> None:
         self._peers: OrderedDict[Address, Peer] = OrderedDict()
@@ -123,7 +128,7 @@ class Peers:
     def find(self, address: Address, now: float) -> Peer | None:
         """Return a peer that was just heard of."""
         peer = self._peers.get(address)
-        if peer is not None:
+        if peer is not None and now - peer.seen_at > _SAME_TIME_S:
             peer.seen_at = now
             self._peers.move_to_end(address)
         return peer

@@ -26,6 +26,7 @@ _UNREACHABLE: Final = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.E
 _IP_RECVERR: Final = 11  # this and the next two: Linux; the socket module has them from Python 3.14 on
 _IPV6_RECVERR: Final = 25
 _MSG_ERRQUEUE: Final = 0x2000
+_MSG_TRUNC: Final = int(socket.MSG_TRUNC)  # the flag class of the socket module costs microseconds
 
 _Ancillary = Sequence[tuple[int, int, bytes]]
 _Receive = Callable[[bytes, _Ancillary, Any], None]
@@ -98,18 +99,13 @@ class UdpPort:
 
         A pending error of another peer is taken aside first and does not count as this one's.
         """
-        for attempt in (1, 2):
-            try:
-                self._sock.sendmsg((data,), ancillary, 0, address)
-            except BlockingIOError:
-                self._counts["datagrams_dropped"] += 1  # CoAP sends again
-            except OSError as error:
-                if attempt == 2:
-                    self._counts["datagrams_dropped"] += 1
-                    return error
-                self._take_errors()
-                continue
-            return None
+        try:
+            self._sock.sendmsg((data,), ancillary, 0, address)
+        except BlockingIOError:
+            self._counts["datagrams_dropped"] += 1  # CoAP sends again
+        except OSError:
+            self._take_errors()
+            return self._send_again(data, ancillary, address)
         return None
 
     def close(self) -> None:
@@ -120,6 +116,16 @@ class UdpPort:
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
         self._sock.close()
+
+    def _send_again(self, data: bytes, ancillary: _Ancillary, address: Any) -> OSError | None:
+        try:
+            self._sock.sendmsg((data,), ancillary, 0, address)
+        except BlockingIOError:
+            self._counts["datagrams_dropped"] += 1
+        except OSError as error:
+            self._counts["datagrams_dropped"] += 1
+            return error
+        return None
 
     def _ready(self) -> None:
         for _, events in self._epoll.poll(0):
@@ -140,7 +146,7 @@ class UdpPort:
                     return
                 continue  # an error that was pending; the queue has it too
             self._counts["datagrams"] += 1
-            if flags & socket.MSG_TRUNC:
+            if flags & _MSG_TRUNC:
                 self._counts["datagrams_dropped"] += 1
             else:
                 self._hand_in(data, ancillary, address)

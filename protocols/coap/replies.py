@@ -44,17 +44,13 @@ class Reply(Struct, frozen=True, kw_only=True):
     is_duplicate: bool = False
 
     @property
-    def is_for_now(self) -> bool:
-        """Whether the same request may get another answer later."""
-        return self.code in _FOR_NOW
-
-    @property
     def payload(self) -> bytes:
         """The diagnostic payload (RFC 7252 section 5.5.2)."""
         return self.text.encode()[:_TEXT_BYTES].decode(errors="ignore").encode()
 
 
-_FOR_NOW: Final = frozenset({ReplyCode.TOO_MANY, ReplyCode.UNAVAILABLE})
+FOR_NOW: Final = frozenset({ReplyCode.TOO_MANY, ReplyCode.UNAVAILABLE})
+"""The same request may get another answer later."""
 STORED: Final = Reply(code=ReplyCode.CHANGED)
 STORED_BEFORE: Final = Reply(code=ReplyCode.CHANGED, is_duplicate=True)
 

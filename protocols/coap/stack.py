@@ -64,7 +64,7 @@ class AiocoapStack:
         self._messages.message_id = (number + 1) & 0xFFFF
         return number
 
-    def send_separately(self, address: Address, packet_info: bytes, token: bytes, reply: Reply) -> None:
+    def send_separately(self, address: Address, packet_info: bytes | None, token: bytes, reply: Reply) -> None:
         """Send a confirmable response; aiocoap repeats it until it is acknowledged."""
         response: Any = Message(code=Code(int(reply.code)), payload=reply.payload, _token=token)
         response.opt.max_age = reply.max_age_s
