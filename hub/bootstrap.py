@@ -194,6 +194,7 @@ class _Parts:
             registry=self._registry,
             clock=self._clock,
             communities=tuple(self._config.communities),
+            protocols=tuple(choice.name for choice in self._config.protocols),
             desks=lambda: [desk.status() for desk in desks.values()],
             links=lambda: [link for protocol in protocols.values() for link in protocol.links()],
             counters=lambda: {

@@ -8,7 +8,10 @@ from msgspec import Meta
 from actors.model.base import Instant, Value
 from actors.model.ids import OwnerId, ThingId
 
-THING_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+THING_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
+
+ShortText = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+"""What people write in a form: one line without control characters."""
 
 
 class Purpose(StrEnum):
@@ -22,11 +25,11 @@ class Purpose(StrEnum):
 class Place(Value, frozen=True, kw_only=True):
     """Where a thing stands and deliveries and technicians go."""
 
-    name: str = ""
-    street: str = ""
-    postal_code: str = ""
-    city: str = ""
-    country: Annotated[str, Meta(pattern="^([A-Z]{2})?$")] = ""
+    name: ShortText = ""
+    street: ShortText = ""
+    postal_code: ShortText = ""
+    city: ShortText = ""
+    country: Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z")] = ""
 
 
 class Connection(Value, frozen=True, kw_only=True):
@@ -42,7 +45,7 @@ class ThingRecord(Value, frozen=True, kw_only=True):
     thing_id: Annotated[ThingId, Meta(pattern=THING_ID_PATTERN)]
     owner_id: OwnerId
     profile: str
-    serial: str = ""
+    serial: ShortText = ""
     place: Place = Place()
     connection: Connection
     shares: tuple[Purpose, ...] = ()

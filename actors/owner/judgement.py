@@ -93,13 +93,18 @@ def _item_allowed(mandate: Mandate, candidate: Candidate, kind: NeedKind) -> boo
 
 
 def _judge_amount(mandate: Mandate, amount: Money, used_minor: int) -> Verdict:
-    if amount.currency != mandate.budget.currency or amount.currency != mandate.per_order_limit.currency:
+    if {amount.currency} != _currencies(mandate):
         return Verdict.WRONG_CURRENCY
     if amount.exceeds(mandate.per_order_limit):
         return Verdict.OVER_ORDER_LIMIT
     if used_minor + amount.minor > mandate.budget.minor:
         return Verdict.OVER_BUDGET
     return Verdict.ALLOWED
+
+
+def _currencies(mandate: Mandate) -> set[str]:
+    amounts = (mandate.budget, mandate.per_order_limit, mandate.approval_above)
+    return {amount.currency for amount in amounts if amount is not None}
 
 
 def _is_above(amount: Money | None, threshold: Money | None) -> bool:

@@ -24,7 +24,7 @@ _MOST_CYCLES = 5000
 class FinishedLife(Value, frozen=True, kw_only=True):
     """A whole life for training: one row a cycle, the last one its failure. Given with its owner's consent."""
 
-    life_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    life_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
     owner_id: str
     rows: Annotated[list[list[float]], Meta(min_length=10, max_length=_MOST_CYCLES)]
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from actors.desk.health import DeskStatus
 from actors.model.ids import OwnerId
@@ -19,6 +19,9 @@ from hub.storage.sqlite import SqliteJournal
 
 _T = TypeVar("_T")
 
+OwnerName = Annotated[OwnerId, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")]
+"""What an owner may be called."""
+
 
 class Hub(Struct, frozen=True, kw_only=True):
     """The running parts that the API speaks for."""
@@ -29,6 +32,7 @@ class Hub(Struct, frozen=True, kw_only=True):
     registry: Registry
     clock: Clock
     communities: Sequence[str]
+    protocols: Sequence[str]
     desks: Callable[[], Sequence[DeskStatus]]
     links: Callable[[], Sequence[LinkStatus]]
     counters: Callable[[], Mapping[str, Mapping[str, int]]]
@@ -74,6 +78,18 @@ def check_owner(principal: Principal, owner_id: OwnerId, what: str) -> None:
         raise Problem(404, "not_found", f"there is no {what}")
 
 
+def owner_in_path(request: web.Request) -> OwnerId:
+    """Return the owner that the path names.
+
+    Raises:
+        Problem: nobody can be called so.
+    """
+    try:
+        return msgspec.convert(request.match_info["owner_id"], OwnerName)
+    except msgspec.ValidationError as error:
+        raise Problem(422, "malformed", f"owner id in the path: {error}") from error
+
+
 async def body_of(request: web.Request, kind: type[_T]) -> _T:
     """Return the request's JSON body.
 
@@ -82,7 +98,7 @@ async def body_of(request: web.Request, kind: type[_T]) -> _T:
     """
     try:
         return msgspec.json.decode(await request.read() or b"{}", type=kind)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(422, "malformed", str(error), "see the API's description in docs/api.md") from error
 
 

@@ -16,8 +16,9 @@ from actors.model.money import Money
 from actors.model.needs import NeedKind
 from actors.model.readings import Principal, PrincipalKind
 from actors.runtime.journal import Batch, RecordRow
-from hub.api.context import Hub, answer, asker, body_of, check_owner, hub_of, scope_of
+from hub.api.context import Hub, OwnerName, answer, asker, body_of, check_owner, hub_of, owner_in_path, scope_of
 from hub.api.problems import Problem
+from hub.api.terms import check_terms
 from hub.compute import store
 from hub.registry import Credential, new_token, token_hash
 
@@ -25,8 +26,8 @@ from hub.registry import Credential, new_token, token_hash
 class NewMandate(Value, frozen=True, kw_only=True):
     """What an owner permits; see ``actors.model.mandates.Mandate``. Without a budget there is no buying."""
 
-    mandate_id: Annotated[MandateId, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-    owner_id: OwnerId
+    mandate_id: Annotated[MandateId, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
+    owner_id: OwnerName
     things: tuple[ThingId, ...] = ()
     levels: dict[NeedKind, Level]
     budget: Money
@@ -93,7 +94,7 @@ async def make_token(request: web.Request) -> web.Response:
     principal, hub = asker(request), hub_of(request)
     if principal.kind is not PrincipalKind.OPERATOR:
         raise Problem(403, "forbidden", "only the operator makes owners' tokens")
-    owner_id = OwnerId(request.match_info["owner_id"])
+    owner_id = owner_in_path(request)
     token = new_token()
     credential = Credential(principal=Principal(kind=PrincipalKind.OWNER, name=owner_id, owner_id=owner_id))
     row = RecordRow(kind="credential", key=token_hash(token), owner=owner_id, body=msgspec.json.encode(credential))
@@ -103,7 +104,7 @@ async def make_token(request: web.Request) -> web.Response:
 
 
 def _owner(request: web.Request) -> OwnerId:
-    owner_id = OwnerId(request.match_info["owner_id"])
+    owner_id = owner_in_path(request)
     check_owner(asker(request), owner_id, f"owner {owner_id}")
     return owner_id
 
@@ -120,7 +121,9 @@ def _mandate(hub: Hub, mandate_id: MandateId, owner_id: OwnerId) -> Mandate:
 
 
 def _sealed(hub: Hub, new: NewMandate, now: datetime) -> Mandate:
-    told = msgspec.to_builtins(new) | {"valid_from": new.valid_from or now, "nonce": new_token()}
+    valid_from = new.valid_from or now
+    check_terms(new, valid_from, now)
+    told = msgspec.to_builtins(new) | {"valid_from": valid_from, "nonce": new_token()}
     mandate = msgspec.convert(told, Mandate)
     return replace(mandate, signature=hub.seal(msgspec.json.encode(mandate, order="deterministic")))
 

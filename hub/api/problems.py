@@ -12,7 +12,12 @@ from actors.runtime.engine import AskFailed
 log = structlog.get_logger(__name__)
 
 PROBLEM_TYPE: Final = "application/problem+json"
-_ASK_STATUS: Final = {"busy": 503, "storage_down": 503, "stopping": 503, "timeout": 504}
+_ASK_STATUS: Final = {"busy": 503, "storage_down": 503, "stopping": 503, "timeout": 504, "quarantined": 503}
+_AGAIN: Final = "try again in a moment"
+_NEXT_STEPS: Final = {
+    "failed": "do not repeat it as it is; the operator finds the reason with GET /api/v1/dead-letters",
+    "quarantined": "try again in a minute; the operator finds the reason with GET /api/v1/dead-letters",
+}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -55,7 +60,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return problem.response()
     except AskFailed as failure:
         status = _ASK_STATUS.get(failure.code, 500)
-        return Problem(status, failure.code, failure.detail, "try again in a moment").response()
+        return Problem(status, failure.code, failure.detail, _NEXT_STEPS.get(failure.code, _AGAIN)).response()
     except web.HTTPException as error:
         if error.status < 400:
             raise

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from actors.dialogue import RegisterThing, RetireThing, SwitchOff, SwitchOn, owner_address, thing_address
 from actors.model.base import Value
-from actors.model.ids import OwnerId, ThingId
-from actors.model.things import Connection, Place, Purpose, ThingRecord
+from actors.model.ids import ThingId
+from actors.model.things import Connection, Place, Purpose, ShortText, ThingRecord
 from actors.thing.state import ThingState
-from hub.api.context import Hub, answer, asker, body_of, check_owner, hub_of, scope_of
+from hub.api.context import Hub, OwnerName, answer, asker, body_of, check_owner, hub_of, scope_of
 from hub.api.problems import Problem
 from hub.registry import new_token, token_hash
 
@@ -28,9 +28,9 @@ class NewThing(Value, frozen=True, kw_only=True):
     """What is told about a thing to register it."""
 
     thing_id: str
-    owner_id: OwnerId
+    owner_id: OwnerName
     profile: str
-    serial: str = ""
+    serial: ShortText = ""
     place: Place = Place()
     connection: Connection
     shares: tuple[Purpose, ...] = ()
@@ -136,6 +136,7 @@ async def _register(hub: Hub, new: NewThing) -> Registration:
     if profile is None:
         known = ", ".join(hub.registry.profile_names)
         raise Problem(422, "unknown_profile", f"profile: expected one of {known}, got {new.profile!r}")
+    _check_protocol(hub, new.connection.protocol)
     former = hub.registry.record(ThingId(new.thing_id))
     if former is not None and former.owner_id != new.owner_id:
         raise Problem(409, "foreign_thing", f"{new.thing_id} belongs to another owner", "choose another thing id")
@@ -146,6 +147,13 @@ async def _register(hub: Hub, new: NewThing) -> Registration:
     message = RegisterThing(record=record, profile=profile, communities=hub.registry.communities_of(new.profile))
     await hub.engine.ask(thing_address(record.thing_id), message)
     return Registration(thing_id=record.thing_id, token=token)
+
+
+def _check_protocol(hub: Hub, protocol: str) -> None:
+    if protocol not in hub.protocols:
+        spoken = ", ".join(hub.protocols) or "none"
+        detail = f"connection.protocol: expected one that is configured ({spoken}), got {protocol!r}"
+        raise Problem(422, "unknown_protocol", detail, "correct it, or add the protocol to the configuration")
 
 
 def _record_of(new: NewThing, token: str | None) -> ThingRecord:

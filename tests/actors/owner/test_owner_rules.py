@@ -57,6 +57,11 @@ def world(*mandates: Any, **kept: Any) -> World:
     return made
 
 
+def test_a_threshold_in_another_currency_refuses_and_does_not_fail() -> None:
+    terms = mandate(approval_above=Money(minor=1, currency="USD"))
+    assert judge_candidate(terms, CANDIDATE, NeedKind.SUPPLY, 0) is V.WRONG_CURRENCY
+
+
 @pytest.mark.parametrize(
     ("changes", "verdict"),
     [

@@ -74,7 +74,16 @@ async def test_two_owners_may_give_their_mandates_the_same_name(tmp_path: Path) 
         ("/api/v1/things", {"thing_id": "x"}, 422, "malformed"),
         ("/api/v1/things", thing("a thing with blanks"), 422, "malformed"),
         ("/api/v1/things", thing(profile="toaster"), 422, "unknown_profile"),
+        ("/api/v1/things", thing("printer-1\n"), 422, "malformed"),
+        ("/api/v1/things", thing(owner_id=""), 422, "malformed"),
+        ("/api/v1/things", thing(owner_id="firm/other"), 422, "malformed"),
+        ("/api/v1/things", thing(place={"name": "\x1b[31mred"}), 422, "malformed"),
+        ("/api/v1/things", thing(serial="x" * 201), 422, "malformed"),
+        ("/api/v1/things", thing(connection={"protocol": "htpp"}), 422, "unknown_protocol"),
+        ("/api/v1/owners/%20/off", None, 422, "malformed"),
+        ("/api/v1/owners/a%00b/token", None, 422, "malformed"),
         ("/api/v1/mandates", told(budget={"minor": "much"}), 422, "malformed"),
+        ("/api/v1/mandates", told(mandate_id="m1\n"), 422, "malformed"),
         ("/api/v1/things/none/off", None, 404, "not_found"),
         ("/api/v1/orders/none/approve", None, 404, "not_found"),
         ("/api/v1/nowhere", None, 404, "not_found"),
@@ -85,6 +94,48 @@ async def test_wrong_input_is_told_as_a_problem(tmp_path: Path, path: str, body:
         got, problem = await operator.post(path, body)
         assert (got, problem["code"], problem["type"]) == (status, code, f"urn:iot2crm:problem:{code}")
         assert problem["detail"]
+
+
+@pytest.mark.parametrize("body", [b'{"thing_id": "\xff"}', b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000])
+async def test_bytes_that_are_no_json_are_the_askers_mistake(tmp_path: Path, body: bytes) -> None:
+    async with served_hub(tmp_path) as operator:
+        for path in ("/api/v1/things", "/api/v1/things/import", "/api/v1/mandates"):
+            status, problem = await operator.post(path, data=body)
+            assert (status, problem["code"]) == (422, "malformed")
+
+
+EUR, USD = {"minor": 1, "currency": "EUR"}, {"minor": 1, "currency": "USD"}
+
+
+@pytest.mark.parametrize(
+    ("terms", "named"),
+    [
+        ({"levels": {}}, "levels"),
+        ({"budget": {"minor": -1, "currency": "EUR"}}, "budget.minor"),
+        ({"budget": {"minor": 10**40, "currency": "EUR"}}, "budget.minor"),
+        ({"per_order_limit": {"minor": 2**63, "currency": "EUR"}}, "per_order_limit.minor"),
+        ({"per_order_limit": USD}, "per_order_limit.currency"),
+        ({"approval_above": USD}, "approval_above.currency"),
+        ({"valid_until": "2001-01-01T00:00:00Z"}, "after now"),
+        ({"valid_from": "2100-01-01T00:00:00Z"}, "after valid_from"),
+        ({"valid_until": "9999-12-31T23:59:59-23:00"}, "1970 to 9000"),
+        ({"valid_from": "0001-01-01T00:00:00+23:00"}, "1970 to 9000"),
+    ],
+)
+async def test_terms_that_cannot_be_are_refused_and_named(tmp_path: Path, terms: dict[str, Any], named: str) -> None:
+    async with served_hub(tmp_path) as operator:
+        status, problem = await operator.post("/api/v1/mandates", told(**terms))
+        assert (status, problem["code"]) == (422, "impossible_terms")
+        assert named in problem["detail"]
+        assert (await operator.get("/api/v1/mandates"))[1] == []
+        assert (await operator.get("/api/v1/dead-letters"))[1] == []
+
+
+async def test_every_impossible_term_is_told_at_once(tmp_path: Path) -> None:
+    async with served_hub(tmp_path) as operator:
+        wrong = told(levels={}, approval_above=USD, per_order_limit=EUR | {"minor": -1})
+        _, problem = await operator.post("/api/v1/mandates", wrong)
+        assert problem["detail"].count("; ") == 2
 
 
 async def test_an_import_takes_what_is_right_and_tells_what_is_wrong(tmp_path: Path) -> None:
