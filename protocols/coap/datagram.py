@@ -23,6 +23,7 @@ _CON, _NON = 0, 1
 _GET = 1
 _WITH_PAYLOAD: Final = frozenset({2, 3})  # POST, PUT
 _URI_PATH, _CONTENT_FORMAT = 11, 12
+_AUTHORITY: Final = frozenset({3, 7})
 _PROXY: Final = frozenset({35, 39})  # Proxy-Uri, Proxy-Scheme
 _TEXTS: Final = frozenset({3, 8, 11, 15, 20})  # string options of a request; RFC 7252 section 5.4.3 says UTF-8
 _LONGEST: Final = {3: 255, 7: 2, 11: 255, 15: 255, 17: 2, 23: 3, 27: 3}
@@ -208,7 +209,12 @@ def _extended(data: bytes, at: int, nibble: int) -> tuple[int, int]:
 
 
 def _addressed(options: Sequence[Option]) -> tuple[str, int | None]:
-    """Return thing and content format of ``/t/{thing_id}``; nothing when anything else is in the options."""
+    """Return thing and content format of ``/t/{thing_id}``; nothing when anything else is in the options.
+
+    Uri-Host and Uri-Port may be there: this is one site under all names, here as behind.
+    """
+    while options and options[0][0] in _AUTHORITY and _is_sound(*options[0]):
+        options = options[1:]
     if len(options) < 2 or options[-1][0] != _CONTENT_FORMAT or options[0] != (_URI_PATH, b"t"):
         return "", None
     segments, value = options[1:-1], options[-1][1]

@@ -144,7 +144,7 @@ class Front:
         self._ticks = 0
         self._ticks_to_give_up = ceil(settings.reply_within_s / _TICK_S)
         self._fast = 0
-        names = ("slow", "repeats", "resets", "limited", "unsound", "to_groups", "separate")
+        names = ("slow", "repeats", "resets", "limited", "unsound", "to_groups", "empty_acks", "separate")
         self._counts = Counter(dict.fromkeys(names, 0))
 
     def stand_before(self, slow: Slow) -> None:
@@ -278,6 +278,7 @@ class Front:
             elif exchange.is_con and not exchange.is_acknowledged:
                 exchange.is_acknowledged = True
                 exchange.entry.state = Progress.ACKNOWLEDGED
+                self._counts["empty_acks"] += 1
                 self._send(empty_ack(exchange.head), exchange.ancillary, exchange.address)
         self._peers.drop_silent(self._clock.monotonic())
         if self._open and not self._is_closed:
