@@ -88,7 +88,7 @@ class Transport:
         try:
             return await self._exchange(call)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:  # never left
-            return Transient(reason=f"{_place(call)}: no connection ({_why(error)})")
+            return Transient(reason=f"{_host(call)}: no connection ({_why(error)})")
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError) as error:  # never left
             return Permanent(code="invalid_request", message=f"{_place(call)}: cannot be sent ({type(error).__name__})")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:  # may have arrived
@@ -143,7 +143,7 @@ async def open_transport(settings: TransportSettings) -> AsyncGenerator[Transpor
 def judge(call: Call, reply: Reply) -> Failure | None:
     """Return what a complete answer says by itself, or None where the adapter has to read it."""
     if reply.status == 429:
-        return Throttled(retry_after_s=retry_after_s(reply.headers), reason=f"{_place(call)}: 429 Too Many Requests")
+        return Throttled(retry_after_s=retry_after_s(reply.headers), reason=f"{_host(call)}: 429 Too Many Requests")
     if reply.status >= 500 or reply.status == 408 or not 200 <= reply.status < 500 or 300 <= reply.status < 400:
         return lost(call, f"answered {reply.status}")
     if reply.ok and reply.malformed:
@@ -153,7 +153,7 @@ def judge(call: Call, reply: Reply) -> Failure | None:
 
 def lost(call: Call, why: str) -> Ambiguous | Transient:
     """Return what it means that a call which left got no final answer."""
-    reason = f"{_place(call)}: {why}"
+    reason = f"{_host(call)}: {why}"
     return Ambiguous(reason=reason) if call.writes else Transient(reason=reason)
 
 
@@ -222,9 +222,23 @@ def _place(call: Call) -> str:
     return f"{call.method} {url.host or '?'}{url.path}"
 
 
+def _host(call: Call) -> str:
+    """Name the CRM alone: a reason may be shown to everybody who waits for it, whoever's call it came from."""
+    url = URL(call.url, encoded=True)
+    return f"{url.host or '?'}:{url.port}" if url.explicit_port else url.host or "?"
+
+
+_IN_WORDS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (aiohttp.ServerDisconnectedError, "it closed the connection without an answer"),
+    (aiohttp.ClientPayloadError, "its answer was cut off"),
+    (TimeoutError, "timed out"),
+    (aiohttp.ClientOSError, "the connection broke"),
+)
+
+
 def _why(error: Exception) -> str:
     if isinstance(error, ReplyLost):
         return str(error)
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"{type(error).__name__}: {error.strerror or error.os_error}"
-    return "timed out" if isinstance(error, TimeoutError) else type(error).__name__
+    return next((words for kind, words in _IN_WORDS if isinstance(error, kind)), type(error).__name__)
