@@ -242,21 +242,19 @@ class Desk:
                 raise TypeError(f"{type(job).__name__} is not a read")
 
     async def _prove(self, row: OutboxRow, job: LookUp) -> FindOutcome:
-        """Look until there is proof: absence counts only when no late commit can come any more."""
+        """Look until there is proof: absence counts only when no late commit can come any more.
+
+        The settle time is measured here, from the first look on and anew after a restart: the system's clock may jump.
+        A look that began before its end proves nothing, however late its answer comes.
+        """
+        settle_s = 0.0 if job.placed_at is None else self._adapter.capabilities.settle_s
+        settled_at = self._clock.monotonic() + settle_s
         while True:
+            left_s = settled_at - self._clock.monotonic()
             found = await self._until_answered(row, lambda: self._adapter.find_by_key(job.key, job.kind))
-            if not isinstance(found, Absent):
-                return found
-            left_s = self._settle_left_s(job)
-            if left_s <= 0:
+            if left_s <= 0 or not isinstance(found, Absent):
                 return found
             await asyncio.sleep(min(left_s, self._settings.again_s))
-
-    def _settle_left_s(self, job: LookUp) -> float:
-        if job.placed_at is None:
-            return 0.0
-        since_s = (self._clock.now() - job.placed_at).total_seconds()
-        return self._adapter.capabilities.settle_s - since_s
 
     async def _cancel(self, row: OutboxRow, job: CancelRecord) -> FindOutcome:
         if not self._adapter.capabilities.cancel:

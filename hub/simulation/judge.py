@@ -25,6 +25,7 @@ from hub.simulation.world import World
 _S = OrderState
 AT_REST: Final = frozenset({*TERMINAL, _S.CONFIRMED, _S.BLOCKED})
 """How orders may stand when people have decided what waited for them."""
+_LATEST_S: Final = 5400.0
 _STANDS_BY_RECORD: Final = frozenset({_S.CONFIRMED, _S.FULFILLED})
 
 
@@ -201,6 +202,8 @@ class Judge:
             order = orders.get(OrderKey(reminder.address.partition("/")[2]))
             if order is None or order.state in TERMINAL:
                 yield f"reminder {reminder.name!r} of {reminder.address} is left over"
+            elif reminder.due < self._world.clock.now().timestamp() - _LATEST_S:
+                yield f"reminder {reminder.name!r} of {reminder.address} is overdue and nobody took it"
         for letter in disk.dead_letters:
             yield f"dead letter of {letter.address}: {letter.reason}"
         waiting = {OrderKey(row.address.partition("/")[2]) for row in disk.reminders.values()}

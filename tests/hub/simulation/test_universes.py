@@ -11,9 +11,9 @@ from hub.simulation.running import hunt, simulate_many
 from hub.simulation.universe import simulate
 
 CAUGHT_BY = {
-    "ack_before_commit": 0, "two_transactions": 3, "tells_not_kept": 55, "reminders_forgotten": 176,
+    "ack_before_commit": 0, "two_transactions": 3, "tells_not_kept": 55, "reminders_forgotten": 7,
     "outbox_forgotten": 0, "no_dedupe": 0, "memory_ahead_of_disk": 0, "lost_answer_is_final": 0,
-    "lost_answer_is_not_sent": 0, "fingerprint_ignored": 3, "new_key_per_attempt": 0, "no_settling": 3,
+    "lost_answer_is_not_sent": 0, "fingerprint_ignored": 17, "new_key_per_attempt": 0, "no_settling": 3,
     "plain_create": 3, "restart_sends_again": 10, "off_switch_cached": 8, "revocation_cached": 8,
     "budget_outside": 0, "approval_skipped": 1,
 }  # fmt: skip
