@@ -32,7 +32,7 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
-	$(BIN)/iot2crm bench --output bench.json
+	$(BIN)/iot2crm bench run --output bench.json
 
 # Kills the hub KILLS times under load with faulting CRMs; the last line holds the figures. About 2 s a kill.
 KILLS ?= 1000

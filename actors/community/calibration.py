@@ -1,5 +1,6 @@
 """Intervals that keep their word: widened until they cover held-out lives (split conformal prediction by level)."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -69,6 +70,10 @@ def _answered(life: HeldOut) -> HeldOut:
 
 
 def _corrected_quantile(misses: Sequence[FloatArray], level: float) -> float:
-    """Return the quantile of misses with the finite-sample correction, counting lives and not their cycles."""
-    corrected = min(1.0, level * (1 + 1 / len(misses)))
+    """Return the quantile of misses, one standard error on the safe side; what is counted are lives, not their cycles.
+
+    Cycles of one life miss together: the share of misses below a bound is known only as well as that many lives tell.
+    """
+    lives = len(misses)
+    corrected = min(1.0, level * (1 + 1 / lives) + math.sqrt(level * (1 - level) / lives))
     return float(np.quantile(np.concatenate(misses), corrected))

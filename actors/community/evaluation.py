@@ -10,11 +10,17 @@ from actors.community.health_index import HealthModel
 from actors.community.lives import OUTCOME_CAP, FloatArray, Life
 from actors.community.policy import ActBand, Replay, first_due
 
+ALARM_AT = 40.0
+"""A machine is flagged when its last answer is at most this many cycles."""
+
 _NO_ORDER = -1.0
 
 
 class Scores(Struct, frozen=True, kw_only=True):
-    """Figures of one test set. ``answered`` counts machines with an answer at their last cycle."""
+    """Figures of one test set. ``answered`` counts machines with an answer at their last cycle.
+
+    ``caught`` and ``false_alarms`` judge the last answer, ``due_caught`` and ``early_orders`` the policy at any cycle.
+    """
 
     machines: int
     answered: int
@@ -24,6 +30,10 @@ class Scores(Struct, frozen=True, kw_only=True):
     phm_score: float
     coverage80: float
     peers_p50: float
+    caught: float
+    """Share of machines with 30 cycles or fewer left whose last answer is at most 40."""
+    false_alarms: float
+    """Share of machines with more than 60 cycles left whose last answer is at most 40."""
     due_caught: float
     early_orders: float
     missed: tuple[str, ...]
@@ -58,6 +68,8 @@ def evaluate(
         phm_score=phm_score(_errors(known, OUTCOME_CAP)),
         coverage80=_mean([_covers(model, each) for each in known]),
         peers_p50=float(np.median([each.estimate.agreeing for each in known if each.estimate])) if known else 0.0,
+        caught=_mean([_flagged(each) for each in dying]),
+        false_alarms=_mean([_flagged(each) for each in healthy]),
         due_caught=_mean([each.ordered for each in dying]),
         early_orders=_mean([each.ordered for each in healthy]),
         missed=tuple(each.machine for each in dying if not each.ordered),
@@ -90,6 +102,10 @@ def _follow(model: HealthModel, matrix: CardMatrix, machine: Life, left: float, 
 
 def _errors(said: Sequence[_Outcome], cap: float) -> FloatArray:
     return np.array([each.estimate.value - min(each.left, cap) for each in said if each.estimate])
+
+
+def _flagged(said: _Outcome) -> bool:
+    return said.estimate is not None and said.estimate.value <= ALARM_AT
 
 
 def _covers(model: HealthModel, said: _Outcome) -> bool:

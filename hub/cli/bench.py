@@ -1,4 +1,4 @@
-"""``iot2crm bench``."""
+"""``iot2crm bench``: this machine's figures, and those of the communities on public data sets."""
 
 import importlib
 from pathlib import Path
@@ -7,21 +7,72 @@ from typing import Any
 import click
 import msgspec
 
+from actors.model.errors import HubError, Remedy
 
-@click.command()
-@click.option(
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+class NothingToMeasure(HubError):
+    """No data set was named."""
+
+    remedy = Remedy.FIX_CONFIG
+
+
+_output = click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("bench.json"),
     show_default=True,
     help="Where the figures are written, as flat JSON.",
 )
-@click.option("--rounds", default=5, show_default=True, help="Interleaved rounds; the median of each ratio counts.")
-@click.option("--scale", default=1.0, show_default=True, help="Less than 1 for a quick look.")
-def bench(*, output: Path, rounds: int, scale: float) -> None:
-    """Measure this machine: durable appends and whole turns, as ratios against their limits in the same run."""
+_rounds = click.option(
+    "--rounds", default=5, show_default=True, help="Interleaved rounds; medians of the ratios count."
+)
+_scale = click.option("--scale", default=1.0, show_default=True, help="Less than 1 for a quick look.")
+
+
+@click.group(invoke_without_command=True)
+@_output
+@_rounds
+@_scale
+@click.pass_context
+def bench(ctx: click.Context, /, *, output: Path, rounds: int, scale: float) -> None:
+    """Measure this machine, or how well communities advise. Without a sub-command: `run`."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(run, output=output, rounds=rounds, scale=scale)
+
+
+@bench.command()
+@_output
+@_rounds
+@_scale
+def run(*, output: Path, rounds: int, scale: float) -> None:
+    """Measure this machine: durable appends and whole turns, as ratios against their limits in the same run.
+
+    With public data sets in ../shared/data (or the folder that IOT2CRM_DATA names), the communities' figures too.
+    """
     main: Any = importlib.import_module("hub.bench.main")  # heavy: not for --help
     figures: dict[str, float] = main.run(click.echo, rounds=rounds, scale=scale)
     output.write_bytes(msgspec.json.format(msgspec.json.encode(figures)) + b"\n")
     for key, value in figures.items():
         click.echo(f"{key:40} {value:12.3f}")
+
+
+@bench.command()
+@click.option("--cmapss", type=_FOLDER, help="Folder with NASA's C-MAPSS files, plain or gzip.")
+@click.option("--subset", default="FD001", show_default=True, help="Which subset in that folder.")
+def communities(*, cmapss: Path | None, subset: str) -> None:
+    """Measure how well peers advise, on public data sets; prints JSON, progress goes to standard error.
+
+    All of these data sets but the car parts are simulated: real failures are harder to foresee.
+    """
+    if cmapss is None:
+        raise NothingToMeasure("bench communities: --cmapss DIR expected: no data set was named")
+    measured: Any = importlib.import_module("hub.bench.communities")  # heavy: not for --help
+    figures = measured.measure(cmapss, subset, _say)
+    click.echo(msgspec.json.format(msgspec.json.encode(figures)))
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

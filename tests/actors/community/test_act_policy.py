@@ -71,19 +71,25 @@ def test_what_the_policy_remembers_stays_small() -> None:
     assert state.below < 2**6
 
 
-def _held_out(seed: int) -> list[HeldOut]:
+def _held_out(seed: int, lives: int = 40) -> list[HeldOut]:
     chance = np.random.default_rng(seed)
     outcomes = np.arange(99, -1, -1, dtype=np.float64)
-    said = [outcomes + 10 * chance.standard_normal(100) for _ in range(40)]
+    said = [outcomes + 10 * chance.standard_normal(100) for _ in range(lives)]
     return [HeldOut(values=each, lows=each - 2, highs=each + 2, outcomes=outcomes) for each in said]
 
 
+def _covered(calibrated_on: int) -> float:
+    more = float(np.median(calibrate(_held_out(1, calibrated_on)).widen))
+    return float(np.mean([(np.abs(o.values - o.outcomes) <= 2 + more).mean() for o in _held_out(2)]))
+
+
 def test_calibrated_intervals_cover_four_fifths_of_unseen_lives() -> None:
-    widen = calibrate(_held_out(1)).widen
-    assert (widen > 5).all()
-    more = float(np.median(widen))
-    covered = [((o.lows - more <= o.outcomes) & (o.outcomes <= o.highs + more)).mean() for o in _held_out(2)]
-    assert 0.75 <= np.mean(covered) <= 0.87
+    assert (calibrate(_held_out(1)).widen > 5).all()
+    assert 0.8 <= _covered(40) <= 0.9
+
+
+def test_the_margin_for_not_knowing_shrinks_with_more_lives() -> None:
+    assert 0.8 <= _covered(400) < _covered(40) < _covered(12)
 
 
 def test_nothing_held_out_changes_nothing() -> None:

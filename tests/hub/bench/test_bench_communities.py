@@ -1,0 +1,59 @@
+"""The communities' bench: what it prints, and that peers' cards carry the answer."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from actors.community.lives import Life
+from hub.bench import communities
+from hub.cli.root import cli
+from hub.demo.turbofan import fleet, running_life
+
+ASKED = {
+    *("subset", "rmse", "score", "rmse_raw", "caught", "false_alarms", "coverage80", "peers_p50", "ask_p95_ms"),
+    *("seeds", "rmse_hi_only", "rmse_shuffled_cards", "answered_without_cards"),
+}
+
+
+def write_engines(path: Path, engines: list[Life]) -> None:
+    rows = [
+        np.hstack([np.full((life.cycles, 1), unit), np.arange(1, life.cycles + 1)[:, None], life.rows])
+        for unit, life in enumerate(engines, 1)
+    ]
+    np.savetxt(path, np.concatenate(rows), fmt="%.6g")
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder, left = tmp_path_factory.mktemp("engines"), [5, 15, 25, 70, 80, 90]
+    write_engines(folder / "train_FD009.txt", fleet(seed=1, size=12, owners=12))
+    write_engines(folder / "test_FD009.txt", [running_life(900 + n, owner="me", left=n) for n in left])
+    (folder / "RUL_FD009.txt").write_text("\n".join(map(str, left)))
+    return communities.measure(folder, "FD009", lambda text: None, seeds=(0,))
+
+
+def test_the_figures_are_those_that_were_asked_for(figures: dict[str, Any]) -> None:
+    assert set(figures) >= ASKED
+    assert json.loads(json.dumps(figures)) == figures
+    assert (figures["subset"], figures["seeds"]) == ("FD009", [0])
+
+
+def test_without_cards_there_is_no_answer_and_shuffled_ones_are_worthless(figures: dict[str, Any]) -> None:
+    assert figures["answered_without_cards"] == 0
+    assert figures["rmse_shuffled_cards"] > 2 * figures["rmse"]
+    assert figures["peers_p50"] >= 5
+
+
+def test_the_worst_seed_is_told() -> None:
+    found = [{"rmse": 1.0, "caught": 0.9, "coverage80": 0.82}, {"rmse": 2.0, "caught": 1.0, "coverage80": 0.7}]
+    assert communities.worst_of(found) == {"rmse": 2.0, "caught": 0.9, "coverage80": 0.7}
+
+
+def test_a_bench_of_nothing_says_what_to_name() -> None:
+    said = CliRunner().invoke(cli, ["bench", "communities"])
+    assert said.exit_code == 2
+    assert "--cmapss DIR" in said.output
