@@ -17,6 +17,8 @@ class Life(Struct, frozen=True, kw_only=True, eq=False):
     owner_id: str
     rows: FloatArray
     n_settings: int = 3
+    reported: FloatArray | None = None
+    """What its owner says was left at each cycle, when that does not follow from the rows."""
 
     @property
     def cycles(self) -> int:
@@ -24,5 +26,7 @@ class Life(Struct, frozen=True, kw_only=True, eq=False):
         return len(self.rows)
 
     def remaining(self) -> FloatArray:
-        """Return the capped remaining life at each cycle, 0 at the last."""
+        """Return the capped remaining life at each cycle: as reported, else 0 at the last."""
+        if self.reported is not None:
+            return np.clip(self.reported, 0.0, OUTCOME_CAP)
         return np.minimum(np.arange(self.cycles - 1, -1, -1, dtype=np.float64), OUTCOME_CAP)

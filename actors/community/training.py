@@ -1,24 +1,20 @@
 """Training of a community's health model from whole lives. Needs scikit-learn and seconds: run it off the loop."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from msgspec import Struct
-from sklearn.ensemble import HistGradientBoostingRegressor
-from threadpoolctl import threadpool_limits
 
+from actors.community.boosting import fit_amounts
 from actors.community.calibration import HeldOut, calibrate
 from actors.community.cards import LEVELS, CardMatrix, Estimate, LifeCard, answer, levels_of, life_card
 from actors.community.features import Normaliser, fit_normaliser, life_features
-from actors.community.forest import Forest, TreeNode, build_forest, mean_of
+from actors.community.forest import Forest, mean_of
 from actors.community.health_index import HealthModel
 from actors.community.lives import OUTCOME_CAP, FloatArray, Life
 from actors.community.policy import ActBand, Replay, choose_policy
 
 FEWEST_LIVES = 10
-
-_SAME = 1e-6
 
 
 class TrainingSettings(Struct, frozen=True, kw_only=True):
@@ -97,48 +93,11 @@ def _fit_folds(
     held_out = [np.zeros(0)] * len(vectors)
     for each in range(how.folds):
         seen, unseen = np.flatnonzero(fold != each).tolist(), np.flatnonzero(fold == each).tolist()
-        forests.append(_fit([vectors[i] for i in seen], [outcomes[i] for i in seen], seed + each, how))
+        rows, target = np.concatenate([vectors[i] for i in seen]), np.concatenate([outcomes[i] for i in seen])
+        forests.append(fit_amounts(rows, target, rounds=how.rounds, learning_rate=how.learning_rate, seed=seed + each))
         for life in unseen:
             held_out[life] = np.clip(forests[-1].predict(vectors[life]), 0.0, OUTCOME_CAP)
     return forests, held_out
-
-
-def _fit(vectors: list[FloatArray], outcomes: list[FloatArray], seed: int, how: TrainingSettings) -> Forest:
-    """Fit one boosted forest and return it as arrays, checked against the library's own predictions."""
-    rows, target = np.concatenate(vectors), np.concatenate(outcomes)
-    make: Any = HistGradientBoostingRegressor  # its stubs, guessed from docstrings, refuse ``early_stopping=False``
-    booster = make(
-        max_iter=how.rounds,
-        learning_rate=how.learning_rate,
-        max_leaf_nodes=15,
-        l2_regularization=5.0,
-        early_stopping=False,
-        random_state=seed % 2**32,
-    )
-    with threadpool_limits(limits=1, user_api="openmp"):  # OpenMP's spinning threads take ages beside a busy hub
-        booster.fit(rows, target)
-    forest = _exported(booster)
-    sample = rows[:: max(1, len(rows) // 200)]
-    if not np.allclose(forest.predict(sample), booster.predict(sample), atol=_SAME):
-        raise RuntimeError("exported trees differ from scikit-learn's own: this version stores them another way")
-    return forest
-
-
-def _exported(booster: Any) -> Forest:
-    # scikit-learn has no public export of boosted trees; ``_fit`` checks that these two still mean what they did.
-    trees = [[_node(node) for node in predictors[0].nodes] for predictors in booster._predictors]  # noqa: SLF001
-    return build_forest(trees, float(np.ravel(booster._baseline_prediction)[0]))  # noqa: SLF001 -- as above
-
-
-def _node(node: Any) -> TreeNode:
-    return TreeNode(
-        is_leaf=bool(node["is_leaf"]),
-        value=float(node["value"]),
-        column=int(node["feature_idx"]),
-        threshold=float(node["num_threshold"]),
-        left=int(node["left"]),
-        right=int(node["right"]),
-    )
 
 
 def _replay(lives: Sequence[Life], held: _Held) -> list[HeldOut]:

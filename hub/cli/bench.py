@@ -62,16 +62,30 @@ def run(*, output: Path, rounds: int, scale: float) -> None:
 @bench.command()
 @click.option("--cmapss", type=_FOLDER, help="Folder with NASA's C-MAPSS files, plain or gzip.")
 @click.option("--subset", default="FD001", show_default=True, help="Which subset in that folder.")
-def communities(*, cmapss: Path | None, subset: str) -> None:
+@click.option("--cold", is_flag=True, help="With --cmapss: also 20 and 50 peers instead of all.")
+@click.option(
+    "--liars", is_flag=True, help="With --cmapss: also 20 and 30 percent of lying peers, three ways of lying."
+)
+def communities(*, cmapss: Path | None, subset: str, cold: bool, liars: bool) -> None:
     """Measure how well peers advise, on public data sets; prints JSON, progress goes to standard error.
 
     All of these data sets but the car parts are simulated: real failures are harder to foresee.
     """
     if cmapss is None:
         raise NothingToMeasure("bench communities: --cmapss DIR expected: no data set was named")
-    measured: Any = importlib.import_module("hub.bench.communities")  # heavy: not for --help
-    figures = measured.measure(cmapss, subset, _say)
+    figures = _cmapss(cmapss, subset, cold=cold, liars=liars)
     click.echo(msgspec.json.format(msgspec.json.encode(figures)))
+
+
+def _cmapss(folder: Path, subset: str, *, cold: bool, liars: bool) -> dict[str, Any]:
+    plain: Any = importlib.import_module("hub.bench.communities")  # heavy: not for --help
+    hard: Any = importlib.import_module("hub.bench.communities_robustness")
+    figures: dict[str, Any] = plain.measure(folder, subset, _say)
+    if cold:
+        figures |= hard.measure_cold(folder, subset, _say)
+    if liars:
+        figures |= hard.measure_liars(folder, subset, _say)
+    return figures
 
 
 def _say(text: str) -> None:
