@@ -55,7 +55,8 @@ def train_trimmed(lives: Sequence[Life], *, seed: int, settings: TrainingSetting
 def believed(lives: Sequence[Life], *, seed: int, settings: TrainingSettings | None = None) -> Flags:
     """Return which lives to train on: those whose reports the others' lives confirm; at least 10."""
     screen = _screen(lives, seed, (settings or TrainingSettings()).folds)
-    apart = _disagreement(screen, np.ones(len(lives), dtype=np.bool_))
+    kept = np.ones(len(lives), dtype=np.bool_)
+    apart = _disagreement(screen, kept)
     for _ in range(_CORE_ROUNDS):
         kept = _closest(apart, max(FEWEST_LIVES, round(_CORE_SHARE * len(lives))))
         apart = _disagreement(screen, kept)

@@ -49,12 +49,12 @@ def measure_liars(folder: Path, name: str, say: Say, *, seed: int = 0) -> dict[s
 
 
 def _with_few(subset: Subset, count: int, seed: int) -> float:
-    drawn = np.random.default_rng(seed).permutation(len(subset.finished))[:count].tolist()
+    drawn: list[int] = np.random.default_rng(seed).permutation(len(subset.finished))[:count].tolist()
     return scores_of(train([subset.finished[each] for each in drawn], seed=seed), subset).rmse
 
 
 def _with_liars(lives: Sequence[Life], share: float, attack: str, seed: int) -> list[Life]:
-    liars = set(np.random.default_rng(seed).permutation(len(lives))[: round(share * len(lives))].tolist())
+    liars: set[int] = set(np.random.default_rng(seed).permutation(len(lives))[: round(share * len(lives))].tolist())
     return [
         replace(life, reported=ATTACKS[attack](life.remaining())) if number in liars else life
         for number, life in enumerate(lives)
