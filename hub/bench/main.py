@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from hub.bench import actors, coap
+from hub.bench import actors, coap, communities_speed
 from hub.bench.appends import JournalAppender, RawAppender, rate
 from hub.bench.turns import TurnBench, row_bytes
 from hub.storage.sqlite import open_journal
@@ -23,6 +23,7 @@ def run(say: Say, *, rounds: int = _ROUNDS, scale: float = 1.0) -> dict[str, flo
             figures.setdefault(key, []).append(value)
         say(f"round {number} of {rounds}")
     medians = {key: round(statistics.median(values), 4) for key, values in figures.items()}
+    medians |= communities_speed.measure()
     return medians | {"actors.idle_bytes": round(actors.idle_bytes(), 1)}
 
 

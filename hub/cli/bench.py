@@ -60,31 +60,43 @@ def run(*, output: Path, rounds: int, scale: float) -> None:
 
 
 @bench.command()
+@click.option("--azure", type=_FOLDER, help="Folder with Microsoft's predictive maintenance files.")
+@click.option("--carparts", type=_FILE, help="Monthly sales of car parts: month, part1 ..., plain or gzip.")
 @click.option("--cmapss", type=_FOLDER, help="Folder with NASA's C-MAPSS files, plain or gzip.")
 @click.option("--subset", default="FD001", show_default=True, help="Which subset in that folder.")
 @click.option("--cold", is_flag=True, help="With --cmapss: also 20 and 50 peers instead of all.")
 @click.option(
     "--liars", is_flag=True, help="With --cmapss: also 20 and 30 percent of lying peers, three ways of lying."
 )
-def communities(*, cmapss: Path | None, subset: str, cold: bool, liars: bool) -> None:
+def communities(
+    *, cmapss: Path | None, azure: Path | None, carparts: Path | None, subset: str, cold: bool, liars: bool
+) -> None:
     """Measure how well peers advise, on public data sets; prints JSON, progress goes to standard error.
 
     All of these data sets but the car parts are simulated: real failures are harder to foresee.
     """
-    if cmapss is None:
-        raise NothingToMeasure("bench communities: --cmapss DIR expected: no data set was named")
-    figures = _cmapss(cmapss, subset, cold=cold, liars=liars)
+    figures: dict[str, Any] = {}
+    if cmapss is not None:
+        figures |= _cmapss(cmapss, subset, cold=cold, liars=liars)
+    if azure is not None:
+        figures |= _module("communities_azure").measure(azure, _say)
+    if carparts is not None:
+        figures |= _module("communities_carparts").measure(carparts)
+    if not figures:
+        raise NothingToMeasure("bench communities: --cmapss DIR, --azure DIR or --carparts FILE expected, got none")
     click.echo(msgspec.json.format(msgspec.json.encode(figures)))
 
 
+def _module(name: str) -> Any:
+    return importlib.import_module(f"hub.bench.{name}")  # heavy: not for --help
+
+
 def _cmapss(folder: Path, subset: str, *, cold: bool, liars: bool) -> dict[str, Any]:
-    plain: Any = importlib.import_module("hub.bench.communities")  # heavy: not for --help
-    hard: Any = importlib.import_module("hub.bench.communities_robustness")
-    figures: dict[str, Any] = plain.measure(folder, subset, _say)
+    figures: dict[str, Any] = _module("communities").measure(folder, subset, _say)
     if cold:
-        figures |= hard.measure_cold(folder, subset, _say)
+        figures |= _module("communities_robustness").measure_cold(folder, subset, _say)
     if liars:
-        figures |= hard.measure_liars(folder, subset, _say)
+        figures |= _module("communities_robustness").measure_liars(folder, subset, _say)
     return figures
 
 
