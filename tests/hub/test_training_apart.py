@@ -31,12 +31,17 @@ def request_of(size: int) -> TrainingRequest:
     return TrainingRequest(lives=[msgspec.msgpack.encode(life) for life in lives], band=ActBand())
 
 
-def first_child_of(pid: int) -> int:
+def children_of(pid: int) -> set[int]:
+    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()}
+
+
+def new_child_of(pid: int, known: set[int]) -> int:
+    """Return the child that was not there before: other tests leave processes of their own."""
     deadline = time.monotonic() + 30
-    while not (found := Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()):
+    while not (found := children_of(pid) - known):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    return int(found[0])
+    return found.pop()
 
 
 def is_there(pid: int) -> bool:
@@ -59,9 +64,10 @@ async def test_a_broken_request_is_told_as_a_failed_training() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_a_cancelled_training_ends_at_once() -> None:
+    known = children_of(os.getpid())
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         training = group.create_task(train_apart(request_of(200)))
-        started = await asyncio.to_thread(first_child_of, os.getpid())
+        started = await asyncio.to_thread(new_child_of, os.getpid(), known)
         training.cancel()
     assert not is_there(started)
 
@@ -71,7 +77,7 @@ def test_it_ends_when_who_asked_is_killed(tmp_path: Path) -> None:
     file = tmp_path / "request"
     file.write_bytes(msgspec.msgpack.encode(request_of(200)))
     with subprocess.Popen([sys.executable, "-c", _ASKER, str(file)]) as asker:
-        training = first_child_of(asker.pid)
+        training = new_child_of(asker.pid, set())
         asker.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + 30
     while is_there(training):
