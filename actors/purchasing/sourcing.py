@@ -1,6 +1,7 @@
 """From a need to a reserved offer: ask the community, ask the sellers, ask the mandate."""
 
 from datetime import timedelta
+from typing import Final
 
 from msgspec import Struct
 
@@ -36,6 +37,16 @@ from actors.purchasing.events import (
     SellersAsked,
 )
 from actors.purchasing.turn import Turn, doubled
+
+_DEPENDS_ON_OFFERS: Final = frozenset(
+    {
+        Verdict.PAYEE_NOT_ALLOWED,
+        Verdict.ITEM_NOT_ALLOWED,
+        Verdict.WRONG_CURRENCY,
+        Verdict.OVER_ORDER_LIMIT,
+        Verdict.OVER_BUDGET,
+    }
+)
 
 
 class PurchasingSettings(Struct, frozen=True, kw_only=True):
@@ -177,7 +188,7 @@ def choose(turn: Turn, settings: PurchasingSettings) -> None:
         _ask_mandate(turn, candidates_of(ranked))
         return
     silent = {**turn.data.silent_sellers, **dict.fromkeys(turn.data.asked_sellers, "no answer in time")}
-    told = "; ".join(f"{name}: {why}" for name, why in silent.items()) or "no connected seller has the item"
+    told = _silence(silent) or "no connected seller has the item"
     _wait_for_sellers(turn, settings, f"no offer: {told}")
 
 
@@ -194,7 +205,7 @@ def take_reservation(turn: Turn, settings: PurchasingSettings, answer: Reservati
     if answer.mandate_id is None:
         turn.happen(MandateAnswered(verdict=answer.verdict))
         turn.note("mandate", answer.sentence, verdict=answer.verdict, refusals=answer.refusals)
-        block(turn, settings, answer.verdict, answer.sentence)
+        _block_by_offers(turn, settings, answer)
         return
     found = _request(turn, settings, answer.offer_id, answer.mandate_id)
     if found is None:
@@ -221,6 +232,22 @@ def block(turn: Turn, settings: PurchasingSettings, verdict: Verdict, sentence: 
     """Stop with a reason; tried again when the owner changes something, and from time to time."""
     turn.move(OrderState.BLOCKED, verdict, sentence, "change what the reason names; the order is then tried again")
     turn.remind("blocked", settings.blocked_s)
+
+
+def _block_by_offers(turn: Turn, settings: PurchasingSettings, answer: ReservationAnswered) -> None:
+    """Stop; where a seller that was not heard might have the offer that is allowed, say so and ask again soon."""
+    silent = turn.data.silent_sellers
+    block(turn, settings, answer.verdict, answer.sentence)
+    if not silent or answer.verdict not in _DEPENDS_ON_OFFERS:
+        return
+    own_s = doubled(settings.source_again_s, turn.data.sourcing_rounds, cap_s=settings.longest_again_s)
+    wait_s = min(settings.blocked_s, own_s)
+    turn.remind("blocked", wait_s)
+    turn.pause(f"not heard: {_silence(silent)}", turn.now + timedelta(seconds=wait_s))
+
+
+def _silence(silent: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {why}" for name, why in silent.items())
 
 
 def queue(turn: Turn, code: str, sentence: str, after_s: float = 0.0) -> None:

@@ -132,7 +132,8 @@ def _source(data: OrderData, event: OrderEvent) -> OrderData:
         case SellerAnswered():
             return _answered(data, event)
         case MandateAsked():
-            return replace(data, asked_sellers=(), judging=True)
+            late = dict.fromkeys(data.asked_sellers, "no answer in time")
+            return replace(data, asked_sellers=(), silent_sellers={**data.silent_sellers, **late}, judging=True)
         case MandateAnswered():
             return _judged(data, event)
         case _:

@@ -15,6 +15,7 @@ PROBLEM_TYPE: Final = "application/problem+json"
 _ASK_STATUS: Final = {"busy": 503, "storage_down": 503, "stopping": 503, "timeout": 504, "quarantined": 503}
 _AGAIN: Final = "try again in a moment"
 _NEXT_STEPS: Final = {
+    "storage_down": "free disk space or repair the disk (the hub's log says which); then try again",
     "failed": "do not repeat it as it is; the operator finds the reason with GET /api/v1/dead-letters",
     "quarantined": "try again in a minute; the operator finds the reason with GET /api/v1/dead-letters",
 }

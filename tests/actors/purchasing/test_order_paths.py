@@ -135,6 +135,23 @@ def test_what_a_seller_says_too_late_changes_nothing() -> None:
     assert (buying.data, buying.used()) == (before, 2000)
 
 
+def test_a_refused_offer_is_not_the_last_word_while_an_allowed_seller_is_down() -> None:
+    buying = Buying(connections={"shop": SHOP, "maker": SHOP}).raised()
+    buying.tell(OffersReported(connection="shop", outcome=Transient(reason="no connection")))
+    buying.tell(OffersReported(connection="maker", outcome=Offers(offers=(offer(connection="maker"),))))
+    waiting = buying.data.waiting
+    assert (buying.state, buying.data.code) == (S.BLOCKED, "payee_not_allowed")
+    assert waiting is not None
+    assert waiting.reason == "not heard: shop: no connection"
+    assert waiting.next_try_at is not None
+    assert waiting.next_try_at <= NOW + timedelta(minutes=2)
+    buying.world.jobs.clear()
+    buying.world.advance(120)
+    buying.tell(OffersReported(connection="maker", outcome=Offers(offers=())))
+    buying.tell(OffersReported(connection="shop", outcome=Offers(offers=(OFFER,))))
+    assert (buying.state, buying.used()) == (S.APPROVED, 2000)
+
+
 def test_a_blocked_order_goes_on_when_the_mandate_changes() -> None:
     buying = Buying(mandate=granted(budget=eur(100))).approved()
     assert (buying.state, buying.data.code, buying.used()) == (S.BLOCKED, "over_budget", 0)
