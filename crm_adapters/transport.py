@@ -207,7 +207,7 @@ def _reply(response: aiohttp.ClientResponse, content: bytes) -> Reply:
     headers = {name.lower(): value for name, value in response.headers.items()}
     try:
         body = msgspec.json.decode(content) if content.strip() else None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the last: nested too deep
         return Reply(status=response.status, headers=headers, content=content, malformed=True)
     return Reply(status=response.status, headers=headers, content=content, body=body)
 

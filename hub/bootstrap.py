@@ -42,6 +42,7 @@ from hub.ingest import DurableSink
 from hub.ordering import OrderingOff
 from hub.profiles import publish_profiles, reference
 from hub.registry import Credential, Registry, operator_token, token_hash
+from hub.storage.connection import FILE_NAME, explained
 from hub.storage.sqlite import SqliteJournal, open_journal
 
 log = structlog.get_logger(__name__)
@@ -77,14 +78,15 @@ async def open_hub(config: HubConfig, clock: Clock | None = None) -> AsyncGenera
     now = clock or SystemClock()
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(open_journal(config.data_dir))
-        parts = _Parts(config, journal, now)
-        adapters = await parts.open_crm(stack)
-        parts.add_kinds(adapters, await publish_profiles(journal, config.profiles))
-        desks = parts.add_desks(adapters)
-        group = await stack.enter_async_context(_cancelled_at_end())
-        protocols = await parts.start(stack, group, desks)
-        hub = parts.api(desks, protocols)
-        url = await parts.serve(stack, hub, protocols)
+        with explained(config.data_dir / FILE_NAME):  # damage inside the file shows when states are read
+            parts = _Parts(config, journal, now)
+            adapters = await parts.open_crm(stack)
+            parts.add_kinds(adapters, await publish_profiles(journal, config.profiles))
+            desks = parts.add_desks(adapters)
+            group = await stack.enter_async_context(_cancelled_at_end())
+            protocols = await parts.start(stack, group, desks)
+            hub = parts.api(desks, protocols)
+            url = await parts.serve(stack, hub, protocols)
         yield RunningHub(url=url, hub=hub, protocol_urls={name: p.urls for name, p in protocols.items()})
 
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.model.ids import CommunityId, OwnerId, ThingId
-from actors.model.profiles import ThingProfile
+from actors.model.profiles import HealthSpec, ThingProfile
 from actors.model.readings import Principal, PrincipalKind
 from actors.model.things import ThingRecord
 from actors.ports import ConnectedThing
@@ -118,6 +118,12 @@ class Registry:
     def communities_of(self, profile: str) -> tuple[CommunityId, ...]:
         """Return the communities that things of this profile belong to."""
         return tuple(CommunityId(name) for name, config in self._communities.items() if profile in config.members)
+
+    def components(self, community_id: str, subject: str) -> list[HealthSpec]:
+        """Return what the members of a community call by this name and can wear out."""
+        config = self._communities.get(community_id)
+        members = (self._profiles[name] for name in (config.members if config else ()) if name in self._profiles)
+        return [profile.components[subject] for profile in members if subject in profile.components]
 
     @property
     def profile_names(self) -> list[str]:

@@ -1,5 +1,6 @@
 """Routes for communities: who is in, what evidence there is, and bringing in finished lives."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -11,6 +12,7 @@ from actors.dialogue import ContributeLives, community_address
 from actors.model.advice import ExperienceCard
 from actors.model.base import Value
 from actors.model.ids import CommunityId
+from actors.model.profiles import HealthSpec
 from actors.model.readings import PrincipalKind
 from actors.runtime.journal import Batch, RecordRow
 from hub.api.context import answer, asker, body_of, hub_of
@@ -54,8 +56,9 @@ async def contribute_lives(request: web.Request) -> web.Response:
     """Bring in finished lives and train on all there are; the model is published when it is ready."""
     community_id = _community(request)
     body = await body_of(request, Lives)
-    rows = [_life_row(community_id, body, life) for life in body.lives]
     hub = hub_of(request)
+    _check_shape(hub.registry.components(community_id, body.subject), community_id, body)
+    rows = [_life_row(community_id, body, life) for life in body.lives]
     await store(hub.journal, Batch(records=rows))
     message = ContributeLives(training=tuple(row.key for row in rows), subject=body.subject)
     return answer(await hub.engine.ask(community_address(community_id), message), status=202)
@@ -82,10 +85,25 @@ def _community(request: web.Request) -> CommunityId:
     return community_id
 
 
+def _check_shape(components: Sequence[HealthSpec], community_id: CommunityId, body: Lives) -> None:
+    """Refuse lives that no model could be trained on together with those of the members.
+
+    Raises:
+        Problem: no member has the component, or a row is not its settings and sensors.
+    """
+    if not components:
+        detail = f"subject: {body.subject!r} is no component of a member of {community_id}"
+        raise Problem(422, "unknown_component", detail, "name a table [components.NAME] of a member's profile")
+    shapes = {(part.settings, part.settings + part.sensors) for part in components}
+    wanted = " or ".join(f"n_settings {settings} and rows of {width}" for settings, width in sorted(shapes))
+    for life in body.lives:
+        widths = sorted({len(row) for row in life.rows})
+        if len(widths) != 1 or (body.n_settings, widths[0]) not in shapes:
+            detail = f"{life.life_id}: expected {wanted} numbers, got n_settings {body.n_settings} and rows of {widths}"
+            raise Problem(422, "malformed", detail, "send a row of settings, then sensors, for each cycle")
+
+
 def _life_row(community_id: CommunityId, body: Lives, life: FinishedLife) -> RecordRow:
-    widths = {len(row) for row in life.rows}
-    if len(widths) != 1:
-        raise Problem(422, "malformed", f"{life.life_id}: all rows must be of one length, got {sorted(widths)}")
     packed = TrainingLife(life_id=life.life_id, owner_id=life.owner_id, n_settings=body.n_settings, rows=life.rows)
     return RecordRow(
         kind=TRAINING_LIFE,

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from actors.model.errors import ConfigError, HubError, LinkDown
 from actors.model.secrets import Secret
-from hub.cli.tables import as_map
+from hub.cli.tables import as_list, as_map
 from hub.config import load_hub_table
 from hub.config.listen import parse_listen
 
@@ -125,6 +125,9 @@ def _refusal(status: int, content: bytes) -> str:
         503: "the hub is busy or stopping; try again in a moment",
     }
     said = ": ".join(parts) or f"the hub refused with HTTP status {status}"
+    rejected = [as_map(each) for each in as_list(problem.get("rejected"))]
+    rows = [f"row {each.get('row')}: {each.get('detail')}" for each in rejected]
+    said = "; ".join((said, *rows))
     step = str(problem.get("next_step") or steps.get(status, ""))
     return f"{said}. Next: {step}" if step else said
 

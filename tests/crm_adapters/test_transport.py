@@ -68,6 +68,13 @@ async def test_no_final_answer_is_ambiguous_for_writes_and_transient_for_reads(s
         assert len(seen) == 2
 
 
+async def test_an_answer_that_nests_too_deep_is_no_json() -> None:
+    async with server(answer(200, "[" * 100_000)) as (url, _):
+        reply = await sent(url, writes=False)
+    assert isinstance(reply, Transient)
+    assert reply.reason.endswith("a body that is no JSON")
+
+
 async def test_silence_after_the_request_left_is_ambiguous() -> None:
     async with server(b"HTTP/1.1 200 Said\r\nContent-Length: 5\r\n\r\n{") as (url, _):
         assert isinstance(await sent(url), Ambiguous)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import apsw
 import pytest
 from real_hub import RealHub, real_hub, until
 
@@ -73,6 +74,24 @@ def test_a_data_directory_that_cannot_be_used_is_told_with_a_remedy(tmp_path: Pa
     assert refused.returncode == 2
     assert told in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+async def test_a_journal_that_is_damaged_inside_is_told_with_a_remedy(tmp_path: Path) -> None:
+    async with real_hub(tmp_path) as hub:
+        await hub.begin()
+        await hub.place.hub.stop()
+        journal = hub.place.data_dir / "journal.db"
+        with apsw.Connection(str(journal)) as opened:
+            page = opened.execute("SELECT rootpage FROM sqlite_master WHERE name = 'record'").get
+            size = opened.execute("PRAGMA page_size").get
+        opened.close()
+        with journal.open("r+b") as file:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
+        refused = run(hub.place.config)
+        assert refused.returncode == 2
+        assert "is damaged: move it away, or restore a backup" in refused.stderr
+        assert "Traceback" not in refused.stderr
 
 
 def test_a_full_disk_at_the_start_is_told_with_a_remedy(tmp_path: Path) -> None:

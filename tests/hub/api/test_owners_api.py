@@ -174,6 +174,30 @@ async def test_a_table_from_a_spreadsheet_is_imported(
         assert wrong is None or [each["row"] for each in done["rejected"]] == wrong
 
 
+LIFE = {"life_id": "l1", "owner_id": "firm", "rows": [[1.0, 2.0, 3.0]] * 12}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"subject": "wheel"}, "unknown_component"),
+        ({"n_settings": 3}, "malformed"),
+        ({"lives": [LIFE | {"rows": [[1.0, 2.0]] * 12}]}, "malformed"),
+        ({"lives": [LIFE | {"rows": [[]] * 12}]}, "malformed"),
+        ({"lives": [LIFE | {"rows": [[1.0, 2.0, 3.0], [1.0]] * 6}]}, "malformed"),
+    ],
+)
+async def test_lives_of_another_shape_cannot_spoil_the_training(
+    tmp_path: Path, changes: dict[str, Any], code: str
+) -> None:
+    async with served_hub(tmp_path) as operator:
+        body = {"subject": "drum", "n_settings": 1, "lives": [LIFE]}
+        status, problem = await operator.post("/api/v1/communities/office/lives", body | changes)
+        assert (status, problem["code"]) == (422, code)
+        (community,) = (await operator.get("/api/v1/communities"))[1]
+        assert community["lives"] == {}
+
+
 async def test_a_retired_thing_is_gone_for_good(tmp_path: Path) -> None:
     async with served_hub(tmp_path) as operator:
         printer = await operator.registered()

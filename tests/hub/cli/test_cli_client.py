@@ -44,6 +44,15 @@ def test_a_file_of_things_is_sent_as_it_is(fake_hub: Any, tmp_path: Path, name: 
     assert (headers["content-type"], body) == (media_type, b"[]")
 
 
+def test_an_import_that_took_nothing_tells_what_is_wrong_with_each_row(fake_hub: Any, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a;b")
+    rejected = [{"row": "1", "detail": "no thing_id"}, {"row": "2", "detail": "no profile"}]
+    fake_hub.answers["POST /api/v1/things/import"] = (422, {"things": [], "rejected": rejected})
+    result = _run("things", "import", str(tmp_path / "t.csv"), *fake_hub.options)
+    assert result.exit_code == 1
+    assert "row 1: no thing_id; row 2: no profile" in result.output
+
+
 def test_a_file_of_another_kind_is_refused_before_anything_is_sent(fake_hub: Any, tmp_path: Path) -> None:
     (tmp_path / "things.xlsx").touch()
     result = _run("things", "import", str(tmp_path / "things.xlsx"), *fake_hub.options)
