@@ -38,6 +38,7 @@ from hub.compute import Compute
 from hub.config import HubConfig
 from hub.config.listen import Listen
 from hub.files import write_whole
+from hub.gone_crm import GoneCrm, gone_connections
 from hub.ingest import DurableSink
 from hub.ordering import OrderingOff
 from hub.profiles import publish_profiles, reference
@@ -135,9 +136,11 @@ class _Parts:
         self._engine.add_kind(OrderCore(purchasing))
 
     def add_desks(self, adapters: Mapping[str, CrmAdapter]) -> dict[str, Desk]:
-        desks = {
-            name: Desk(name, adapter, self._engine, self._clock, self._chance) for name, adapter in adapters.items()
-        }
+        gone = sorted(gone_connections(self._journal, adapters))
+        if gone:
+            log.warning("crm_connections_missing", connections=gone, next_step="put their [crm.NAME] back, or cancel")
+        held = {**adapters, **{name: GoneCrm(name) for name in gone}}
+        desks = {name: Desk(name, adapter, self._engine, self._clock, self._chance) for name, adapter in held.items()}
         since = self._journal.restored()
         if since is not None:
             log.warning("ordering_off", restored_at=since, next_step="compare the CRM, then iot2crm journal release")

@@ -34,6 +34,7 @@ from actors.runtime.journal import (
     BatchRefused,
     DeadLetterRow,
     Journal,
+    JournalUnavailable,
     OutboxRow,
     RecordRow,
     ReminderRow,
@@ -258,7 +259,13 @@ class TurnEngine:
     def _pump(self) -> None:
         self._pump_scheduled = True  # tells of this run must not start another one beside its commit
         run = Run(self._clock.now())
-        self._gather(run)
+        try:
+            self._gather(run)
+        except JournalUnavailable as error:
+            self._pump_scheduled = False
+            self._give_back(run)
+            self._try_later(error)
+            return
         self._pump_scheduled = False
         self._next_tell_id = run.keep_tells(self._next_tell_id)
         run.keep_reminders()
@@ -269,6 +276,13 @@ class TurnEngine:
         self._committing = run
         self._counters["batches"] += 1
         self._journal.commit(run.batch, lambda error: self._after_commit(run, error))
+
+    def _give_back(self, run: Run) -> None:
+        """Undo a run in whose middle the journal could not be read: no message is to blame for that."""
+        self._counters["rolled_back"] += 1
+        for cell, _ in run.processed:
+            cell.queued = cell in self._ready
+        self._roll_back(run)
 
     def _gather(self, run: Run) -> None:
         left = 1 if self._one_by_one else self._settings.batch_turns
@@ -319,6 +333,8 @@ class TurnEngine:
                 return
             step = cell.kind.core.step(cell.state, envelope.message, run.now)
             self._take(run, cell, envelope, step)
+        except JournalUnavailable:
+            raise
         except Exception as error:  # noqa: BLE001 - a core's defect must not stop the hub
             self._crashed(run, cell, envelope, error)
 

@@ -170,7 +170,17 @@ class SqliteJournal:
         )
 
     def load(self, address: str) -> Loaded:
-        """Return what the state of one actor is folded from."""
+        """Return what the state of one actor is folded from.
+
+        Raises:
+            JournalUnavailable: the disk cannot be read.
+        """
+        try:
+            return self._loaded(address)
+        except apsw.Error as error:
+            raise JournalUnavailable(f"{self._path}: {type(error).__name__}: {error}") from error
+
+    def _loaded(self, address: str) -> Loaded:
         snapshots = read_rows(
             self._read,
             SnapshotRow,
@@ -185,8 +195,15 @@ class SqliteJournal:
         return self._segments.turns(self._read, address, after)
 
     def has_turn(self, address: str, message_id: str) -> bool:
-        """Say whether this actor has consumed this message."""
-        return self._segments.has(self._read, address, message_id)
+        """Say whether this actor has consumed this message.
+
+        Raises:
+            JournalUnavailable: the disk cannot be read.
+        """
+        try:
+            return self._segments.has(self._read, address, message_id)
+        except apsw.Error as error:
+            raise JournalUnavailable(f"{self._path}: {type(error).__name__}: {error}") from error
 
     def record(self, kind: str, key: str) -> bytes | None:
         """Return one read model."""

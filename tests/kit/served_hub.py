@@ -102,7 +102,9 @@ class Client:
 
 
 @asynccontextmanager
-async def served_hub(path: Path, crm: FakeCrm | None = None, profile: ThingProfile = PROFILE) -> AsyncIterator[Client]:
+async def served_hub(
+    path: Path, crm: FakeCrm | None = None, profile: ThingProfile = PROFILE, connection: str = "shop"
+) -> AsyncIterator[Client]:
     """Serve a hub and yield its operator."""
     held = crm or FakeCrm()
 
@@ -119,7 +121,7 @@ async def served_hub(path: Path, crm: FakeCrm | None = None, profile: ThingProfi
         log=LogFormat.JSON,
         profiles={"printer": profile},
         protocols=(ProtocolChoice(name="http", spec=HTTP, config=HttpConfig()),),
-        crm=(CrmChoice(name="shop", spec=spec, config=Struct()),),
+        crm=(CrmChoice(name=connection, spec=spec, config=Struct()),),
         communities={"office": CommunityConfig(members=("printer",))},
         limits=LimitsConfig(),
         storage=StorageConfig(),

@@ -113,6 +113,13 @@ class Faulty:
     def __init__(self, journal: SqliteJournal) -> None:
         self._journal = journal
         self.failures: list[Exception] = []
+        self.unreadable = 0
+
+    def load(self, address: str) -> Any:
+        if self.unreadable:
+            self.unreadable -= 1
+            raise JournalUnavailable("the disk cannot be read")
+        return self._journal.load(address)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._journal, name)
@@ -359,3 +366,16 @@ async def test_looking_at_what_does_not_exist_keeps_nothing_in_memory(tmp_path: 
         for number in range(50):
             assert engine.read(f"sum/nobody-{number}").total == 0
         assert (engine.counters()["resident"], engine.read("sum/a").total) == (1, 1)
+
+
+async def test_a_disk_that_cannot_be_read_blames_no_message(tmp_path: Path) -> None:
+    outcomes: list[Outcome] = []
+    async with running(tmp_path) as (engine, journal):
+        await engine.ask("sum/a", Add(amount=1))
+        journal.unreadable = 2
+        for name in "abc":
+            engine.submit(f"sum/{name}", Add(amount=5, tell="sum/d"), outcomes.append)
+        await until(lambda: len(outcomes) == 3)
+        assert all(isinstance(outcome, Taken) for outcome in outcomes)
+        assert [await total(engine, name) for name in "abcd"] == [6, 5, 5, 15]
+        assert journal.counts()["dead_letter"] == 0

@@ -1,0 +1,85 @@
+"""What stands where a CRM connection was: orders that name it wait, with the reason, until it is back."""
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+from actors.model.ids import OrderKey
+from actors.model.offers import OfferQuery
+from actors.model.orders import (
+    TERMINAL,
+    AppointmentBooking,
+    AppointmentQuery,
+    OrderState,
+    PurchaseOrder,
+    RecordKind,
+    ServiceRequest,
+)
+from actors.model.outcomes import Capabilities, Transient
+from actors.runtime.journal import Journal
+
+
+class GoneCrm:
+    """Implements ``CrmAdapter`` for a connection that is not configured any more: nothing is sent, all of it waits."""
+
+    def __init__(self, connection: str) -> None:
+        self._answer = Transient(reason=f"there is no [crm.{connection}] in the configuration any more; put it back")
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Everything, so that nothing is judged by what a missing connection could do."""
+        return Capabilities(appointments=True, changes=True, cancel=True)
+
+    async def find_offers(self, query: OfferQuery) -> Transient:
+        """Wait."""
+        del query
+        return self._answer
+
+    async def place_order(self, order: PurchaseOrder) -> Transient:
+        """Wait."""
+        del order
+        return self._answer
+
+    async def request_service(self, request: ServiceRequest) -> Transient:
+        """Wait."""
+        del request
+        return self._answer
+
+    async def search_appointments(self, query: AppointmentQuery) -> Transient:
+        """Wait."""
+        del query
+        return self._answer
+
+    async def book_appointment(self, booking: AppointmentBooking) -> Transient:
+        """Wait."""
+        del booking
+        return self._answer
+
+    async def find_by_key(self, key: OrderKey, kind: RecordKind) -> Transient:
+        """Wait."""
+        del key, kind
+        return self._answer
+
+    async def cancel(self, key: OrderKey, kind: RecordKind, reason: str) -> Transient:
+        """Wait."""
+        del key, kind, reason
+        return self._answer
+
+    async def changes_since(self, cursor: str) -> Transient:
+        """Wait."""
+        del cursor
+        return self._answer
+
+
+class _Named(Struct):
+    connection: str
+    state: OrderState
+
+
+def gone_connections(journal: Journal, configured: Iterable[str]) -> set[str]:
+    """Return the connections that open orders or waiting work name and the configuration does not."""
+    orders = (msgspec.json.decode(row.body, type=_Named) for row in journal.records("order") if row.body is not None)
+    named = {order.connection for order in orders if order.connection and order.state not in TERMINAL}
+    work = {row.relay.removeprefix("desk:") for row in journal.recover().outbox if row.relay.startswith("desk:")}
+    return (named | work) - set(configured)
