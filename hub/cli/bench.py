@@ -50,7 +50,7 @@ def bench(ctx: click.Context, /, *, output: Path, rounds: int, scale: float) -> 
 def run(*, output: Path, rounds: int, scale: float) -> None:
     """Measure this machine: durable appends and whole turns, as ratios against their limits in the same run.
 
-    With public data sets in ../shared/data (or the folder that IOT2CRM_DATA names), the communities' figures too.
+    The communities' figures on public data sets have a command of their own: iot2crm bench communities.
     """
     main: Any = importlib.import_module("hub.bench.main")  # heavy: not for --help
     figures: dict[str, float] = main.run(click.echo, rounds=rounds, scale=scale)
