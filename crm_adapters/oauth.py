@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from actors.model.outcomes import AuthFailed, Failure, Transient
 from actors.model.secrets import Secret
 from actors.ports import Clock
-from crm_adapters.transport import Call, Reply, Transport, judge
+from crm_adapters.transport import Call, Exchange, Reply, judge
 
 _MARGIN_S = 60.0
 
@@ -61,7 +61,7 @@ class Token(Struct, frozen=True, kw_only=True):
 class TokenKeeper:
     """Holds the token of one connection."""
 
-    def __init__(self, credentials: ClientCredentials, transport: Transport, clock: Clock) -> None:
+    def __init__(self, credentials: ClientCredentials, transport: Exchange, clock: Clock) -> None:
         self._credentials = credentials
         self._transport = transport
         self._clock = clock
@@ -118,9 +118,13 @@ class TokenKeeper:
         return None if expired else token
 
     async def _ask(self) -> Token | Failure:
-        reply = await self._transport.send(self._credentials.call())
+        call = self._credentials.call()
+        reply = await self._transport.exchange(call)
         if not isinstance(reply, Reply):
             return reply
+        failure = judge(call, reply)
+        if failure is not None:
+            return failure
         if not reply.ok:
             return AuthFailed(
                 reason=f"{_host(self._credentials.call())} gives no token: {reply.status} {_error(reply)}"

@@ -9,10 +9,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiohttp
 import msgspec
+from aiohttp.abc import AbstractResolver
 from aiohttp.client_middlewares import ClientHandlerType
 from msgspec import Struct
 from yarl import URL
@@ -76,6 +77,14 @@ class ReplyLost(aiohttp.ClientError):
     """The connection broke after the request began to leave."""
 
 
+class Exchange(Protocol):
+    """Whatever sends calls: a transport, or one that adds credentials or checks."""
+
+    async def exchange(self, call: Call) -> Reply | Failure:
+        """Send one call; any complete answer is a reply."""
+        ...
+
+
 class Transport:
     """Sends calls and never replays one. Open it with ``open_transport``."""
 
@@ -121,10 +130,18 @@ class Transport:
 
 
 @asynccontextmanager
-async def open_transport(settings: TransportSettings) -> AsyncGenerator[Transport, None]:
-    """Open the session of one connection: no redirects, no cookies, no proxies from the environment, TLS verified."""
+async def open_transport(
+    settings: TransportSettings, *, resolver: AbstractResolver | None = None
+) -> AsyncGenerator[Transport, None]:
+    """Open the session of one connection: no redirects, no cookies, no proxies from the environment, TLS verified.
+
+    The connection goes to the addresses that ``resolver`` returns and to no others (None: the system's).
+    """
     connector = aiohttp.TCPConnector(
-        limit=settings.connections, keepalive_timeout=_IDLE_S, ssl=True if settings.tls is None else settings.tls
+        limit=settings.connections,
+        keepalive_timeout=_IDLE_S,
+        ssl=True if settings.tls is None else settings.tls,
+        resolver=resolver,
     )
     timeout = aiohttp.ClientTimeout(
         total=settings.total_s, connect=settings.connect_s, sock_connect=settings.connect_s, sock_read=settings.read_s

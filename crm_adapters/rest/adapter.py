@@ -30,18 +30,20 @@ from actors.model.outcomes import (
 )
 from actors.ports import CrmDeps
 from crm_adapters.rest import answers, mapping
-from crm_adapters.rest.auth import Sender, check_credentials, sender
+from crm_adapters.rest.addresses import AddressPolicy
+from crm_adapters.rest.auth import check_credentials, sender
 from crm_adapters.rest.config import RestConfig
 from crm_adapters.rest.expressions import ExpressionError, plain
+from crm_adapters.rest.guard import GuardedResolver, GuardedTransport
 from crm_adapters.rest.manifest import Idempotency, Meaning, read_manifest
 from crm_adapters.rest.program import CompiledOperation, Program, compile_manifest
-from crm_adapters.transport import Call, Reply, TransportSettings, open_transport
+from crm_adapters.transport import Call, Exchange, Reply, TransportSettings, open_transport
 
 
 class RestAdapter:
     """A CRM behind a manifest."""
 
-    def __init__(self, program: Program, config: RestConfig, send: Sender, connection: str) -> None:
+    def __init__(self, program: Program, config: RestConfig, send: Exchange, connection: str) -> None:
         self._program = program
         self._base_url = config.base_url.rstrip("/")
         self._variables = config.variables
@@ -221,8 +223,10 @@ async def open_rest(config: RestConfig, deps: CrmDeps) -> AsyncGenerator[RestAda
     settings = TransportSettings(
         connect_s=config.connect_timeout_s, read_s=config.read_timeout_s, total_s=config.total_timeout_s
     )
-    async with open_transport(settings) as transport:
-        yield RestAdapter(program, config, sender(program.manifest, config, transport, deps.clock), deps.connection)
+    policy = AddressPolicy(config.internal_hosts)
+    async with open_transport(settings, resolver=GuardedResolver(policy)) as transport:
+        guarded = GuardedTransport(transport, policy)
+        yield RestAdapter(program, config, sender(program.manifest, config, guarded, deps.clock), deps.connection)
 
 
 def load_program(config: RestConfig) -> Program:

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from msgspec.structs import replace
 
@@ -13,21 +13,13 @@ from actors.ports import Clock
 from crm_adapters.oauth import ClientCredentials, TokenKeeper
 from crm_adapters.rest.config import RestConfig
 from crm_adapters.rest.manifest import BasicAuth, HeaderAuth, Manifest, NoAuth, OAuth2
-from crm_adapters.transport import Call, Reply, Transport
-
-
-class Sender(Protocol):
-    """Sends calls with the connection's credentials."""
-
-    async def exchange(self, call: Call) -> Reply | Failure:
-        """Send one call; any complete answer is a reply."""
-        ...
+from crm_adapters.transport import Call, Exchange, Reply
 
 
 class FixedHeaders:
     """Sends calls with headers that never change."""
 
-    def __init__(self, transport: Transport, headers: Mapping[str, Secret]) -> None:
+    def __init__(self, transport: Exchange, headers: Mapping[str, Secret]) -> None:
         self._transport = transport
         self._headers = headers
 
@@ -59,7 +51,7 @@ def check_credentials(manifest: Manifest, config: RestConfig) -> None:
         raise ConfigError(f"manifest {manifest.name!r} needs {' and '.join(missing)} in the connection's table")
 
 
-def sender(manifest: Manifest, config: RestConfig, transport: Transport, clock: Clock) -> Sender:
+def sender(manifest: Manifest, config: RestConfig, transport: Exchange, clock: Clock) -> Exchange:
     """Return what sends calls as the manifest's authentication says."""
     match manifest.auth:
         case NoAuth():

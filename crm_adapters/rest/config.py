@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from actors.model.secrets import Secret
+from crm_adapters.rest.addresses import AddressPolicy
 
 _NONE = Secret("")
 
@@ -14,7 +15,8 @@ class RestConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A connection: where the API is, which manifest describes it, and the credentials that the manifest asks for.
 
     ``manifest`` names one that is shipped; ``manifest_file`` is one of the operator's own and goes first. ``variables``
-    are the values that the manifest reads as ``config.NAME``.
+    are the values that the manifest reads as ``config.NAME``. ``internal_hosts`` lists the hosts, addresses and
+    networks, with or without ``:port``, that may be reached although they are not public or speak plain http.
     """
 
     base_url: Annotated[str, Meta(pattern=r"^https?://[^/?#@\s]+[^?#@\s]*$")]
@@ -26,6 +28,17 @@ class RestConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     password: Secret = _NONE
     api_key: Secret = _NONE
     variables: dict[str, str] = {}
+    internal_hosts: tuple[str, ...] = ()
     connect_timeout_s: Annotated[float, Meta(gt=0)] = 5.0
     read_timeout_s: Annotated[float, Meta(gt=0)] = 20.0
     total_timeout_s: Annotated[float, Meta(gt=0)] = 30.0
+
+    def __post_init__(self) -> None:
+        """Refuse an address that the connection may not reach.
+
+        Raises:
+            ValueError: the text says what to change.
+        """
+        refused = AddressPolicy(self.internal_hosts).why_not_url(self.base_url)
+        if refused is not None:
+            raise ValueError(f"base_url {self.base_url!r}: {refused}")

@@ -24,7 +24,7 @@ _PORTS: Final = (20_000, 32_000)
 _MOST_BYTES: Final = 256 * 1024 * 1024
 _PROFILES: Final = ("ink_printer", "tank_sensor", "press", "turbofan")
 _VENDOR_TABLES: Final[Mapping[str, str]] = {
-    "rest": 'base_url = "{url}"\nmanifest = "shop"\nclient_id = "{client_id}"\n',
+    "rest": 'base_url = "{url}"\ninternal_hosts = ["127.0.0.1"]\nmanifest = "shop"\nclient_id = "{client_id}"\n',
     "salesforce": 'login_url = "{url}"\nclient_id = "{client_id}"\n',
     "dynamics": 'org_url = "{url}"\nlogin_url = "{url}"\ntenant = "{tenant}"\nclient_id = "{client_id}"\n',
 }

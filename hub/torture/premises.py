@@ -72,6 +72,7 @@ _CRM: Final = """
 [crm.{name}]
 adapter = "rest"
 base_url = "{url}"
+internal_hosts = ["127.0.0.1"]
 manifest_file = "shop.toml"
 client_id = "iot2crm-development"
 client_secret = {{ file = "secret" }}

@@ -41,6 +41,7 @@ class TestShop(CrmAdapterContract):
         secret = "wrong" if wrong_credentials else SANDBOX.credentials["client_secret"]
         config = RestConfig(
             base_url=base_url,
+            internal_hosts=("127.0.0.1",),
             client_id=SANDBOX.credentials["client_id"],
             client_secret=Secret(secret),
             read_timeout_s=0.3,
@@ -56,7 +57,13 @@ class ByApiKey(CrmAdapterContract):
 
     def open_adapter(self, base_url: str, *, wrong_credentials: bool) -> AbstractAsyncContextManager[CrmAdapter]:
         key = "wrong" if wrong_credentials else SANDBOX.credentials["api_key"]
-        config = RestConfig(base_url=base_url, manifest_file=self.manifest, api_key=Secret(key), read_timeout_s=0.3)
+        config = RestConfig(
+            base_url=base_url,
+            internal_hosts=("127.0.0.1",),
+            manifest_file=self.manifest,
+            api_key=Secret(key),
+            read_timeout_s=0.3,
+        )
         return SPEC.open(config, deps())
 
 
