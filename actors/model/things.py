@@ -52,5 +52,7 @@ class ThingRecord(Value, frozen=True, kw_only=True):
     token_sha256: str = ""
     is_test: bool = False
     """A test thing runs everything, real notifications included, and spends nothing."""
+    slot: Annotated[int, Meta(ge=0)] | None = None
+    """Its place, minted from its id when it is registered and kept for good; None in records of older hubs."""
     registered_at: Instant | None = None
     retired_at: Instant | None = None

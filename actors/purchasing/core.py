@@ -33,7 +33,7 @@ from actors.purchasing.sourcing import PurchasingSettings
 from actors.purchasing.state import OrderData, evolve
 from actors.purchasing.turn import Turn
 from actors.purchasing.view import view_of
-from actors.runtime.turns import Claim, Effect, Put, Release, Step
+from actors.runtime.turns import Put, Step
 
 OrderMessage = (
     RaiseNeed
@@ -97,7 +97,7 @@ class OrderCore:
         if not turn.events:
             return Step(state, (), tuple(turn.effects), reply)
         shown = Put("order", turn.key, turn.order.need.owner_id, view_of(turn.key, turn.order, turn.data))
-        return Step(turn.data, tuple(turn.events), (*_holds(state, turn), *turn.effects, shown), reply)
+        return Step(turn.data, tuple(turn.events), (*turn.effects, shown), reply)
 
     def _decide(self, turn: Turn, message: OrderMessage) -> Any:
         settings = self._settings
@@ -181,17 +181,6 @@ def _try_again(turn: Turn, settings: PurchasingSettings, reason: str) -> None:
     elif turn.data.state is OrderState.PLACED and turn.data.visit is VisitStep.WAITING:
         turn.forget("times")
         visiting.search_times(turn, settings)
-
-
-def _holds(before: OrderData, turn: Turn) -> tuple[Effect, ...]:
-    """Hold the one open order that a thing may have for a subject, from its first to its last state."""
-    need = turn.order.need
-    name = f"open/{need.thing_id}/{need.subject}"
-    if before.order is None:
-        return (Claim(name, turn.key),)
-    if turn.data.state in TERMINAL and before.state not in TERMINAL:
-        return (Release(name),)
-    return ()
 
 
 def _key_of(settings: PurchasingSettings, state: OrderData, message: OrderMessage) -> str:

@@ -24,14 +24,15 @@ from actors.dialogue import (
     order_address,
     thing_address,
 )
+from actors.dialogue.placement import slot_of
 from actors.model.advice import Advice, ExperienceCard, Question, Recommendation, Topic
 from actors.model.ids import CommunityId, InstallationId, fingerprint, order_key
 from actors.model.needs import Need
-from actors.model.orders import OrderState
+from actors.model.orders import TERMINAL, OrderState
 from actors.model.profiles import ThingProfile
 from actors.model.readings import DeviceMessage, Reported
 from actors.model.things import Purpose, ThingRecord
-from actors.runtime.turns import Effect, Note, Put, Step, Tell
+from actors.runtime.turns import Claim, Effect, Note, Put, Release, Step, Tell
 from actors.thing.absorb import absorb
 from actors.thing.noticing import active_faults, chain_of, low_slots, may_open, need_state, replacement_need
 from actors.thing.state import (
@@ -125,10 +126,7 @@ class ThingCore:
     # Registration.
 
     def _register(self, state: ThingState, message: RegisterThing, now: datetime) -> Step[ThingState]:
-        record = message.record
-        if record.registered_at is None:
-            known = state.record.registered_at if state.record else None
-            record = replace(record, registered_at=known or now)
+        record = _kept(message.record, state.record, now)
         event = Registered(record=record, profile=message.profile, communities=message.communities)
         joins = (
             Tell(
@@ -203,6 +201,7 @@ class ThingCore:
         key = order_key(self._installation, need.owner_id, need.thing_id, need.subject, need.episode, need.revision)
         events, effects = decided
         events.append(NeedOpened(need=need, key=key))
+        effects.append(Claim(_open_name(need.thing_id, need.subject), key))
         effects.append(_source_note(state, need, source))
         shown = source if isinstance(source, Recommendation) else None
         view = NeedView(need=need, key=key, is_open=True, advice=shown)
@@ -287,10 +286,19 @@ class ThingCore:
         )
         events: list[ThingEvent] = [followed]
         effects: list[Effect] = []
+        if news.state in TERMINAL:
+            effects.append(Release(_open_name(record.thing_id, news.subject)))
         if known.is_open and news.state in _ENDED_BY_PEOPLE:
             events.append(NeedClosed(subject=news.subject, reason=news.sentence, muted=True))
             effects.append(Note(_chain(record, known, news.subject), "need_closed", news.sentence))
         return Step(self.fold(state, None, tuple(events), now), tuple(events), tuple(effects))
+
+
+def _kept(record: ThingRecord, known: ThingRecord | None, now: datetime) -> ThingRecord:
+    """Return a record with what stays from the first registration on."""
+    since = record.registered_at or (known.registered_at if known else None)
+    slot = known.slot if known else None
+    return replace(record, registered_at=since or now, slot=slot_of(record.thing_id) if slot is None else slot)
 
 
 def _evolve_all(state: ThingState, events: Iterable[ThingEvent]) -> ThingState:
@@ -372,6 +380,14 @@ def _closing(record: ThingRecord, known: NeedState, subject: str, reason: str) -
         Note(_chain(record, known, subject), "need_closed", reason),
         Tell(order_address(known.key), CloseNeed(reason=reason)),
     ]
+
+
+def _open_name(thing_id: str, subject: str) -> str:
+    """Return the name that stands for the one open order of a thing and subject, held until the order has ended.
+
+    It is the thing's to hold: no two shards could keep its orders, each in a place of its own, from being two.
+    """
+    return f"open/{thing_id}/{subject}"
 
 
 def _chain(record: ThingRecord, known: NeedState, subject: str) -> str:

@@ -9,6 +9,7 @@ from world import World
 from actors.dialogue import (
     BookTime,
     FindOffers,
+    OrderProgressed,
     PlaceRequest,
     RaiseNeed,
     SearchTimes,
@@ -56,6 +57,11 @@ class Buying:
             name: minor for name, minor in self.world.meters.items() if minor
         }
         return sum(owner.used.values())
+
+    def thing_heard(self) -> OrderState | None:
+        """Return the state of the order that its thing was told last: with an end, the next need may open."""
+        told = [message.state for _, message in self.world.told if isinstance(message, OrderProgressed)]
+        return told[-1] if told else None
 
     def tell(self, message: Any) -> Any:
         """Send the order a message and let everything follow."""

@@ -13,6 +13,7 @@ from actors.dialogue import (
     CloseNeed,
     LookUpReported,
     OffersReported,
+    OrderProgressed,
     PermissionAnswered,
     PlaceReported,
     ReservationAnswered,
@@ -27,7 +28,7 @@ from actors.model.outcomes import Absent, Ambiguous, Created, CrmRecord, Found, 
 from actors.purchasing.choosing import key_of, qualified
 from actors.purchasing.core import OrderCore
 from actors.purchasing.state import OrderData
-from actors.runtime.turns import Release, Step, Tell
+from actors.runtime.turns import Step, Tell
 
 KEY = key_of(INSTALLATION, raised().need)
 ALLOWED = "inside the mandate"
@@ -83,7 +84,7 @@ def test_an_order_that_is_placed_after_its_need_is_over_ends_as_fulfilled(answer
     step = play(*PLACING, CLOSE, *answers)
     assert (step.state.state, step.state.code) == (OrderState.FULFILLED, "need_met")
     assert told(step, SettleReservation) == [SettleReservation(key=KEY, spent=REQUEST.total)]
-    assert any(isinstance(effect, Release) for effect in step.effects)
+    assert told(step, OrderProgressed)[-1].state is step.state.state
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_an_order_that_was_not_placed_is_cancelled_when_its_need_is_over(answers
     step = play(*PLACING, CLOSE, *answers)
     assert (step.state.state, step.state.code) == (OrderState.CANCELLED, "need_gone")
     assert told(step, SettleReservation) == [SettleReservation(key=KEY, spent=None)]
-    assert any(isinstance(effect, Release) for effect in step.effects)
+    assert told(step, OrderProgressed)[-1].state is step.state.state
 
 
 def test_offers_that_come_after_the_end_reserve_nothing() -> None:

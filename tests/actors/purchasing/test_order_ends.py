@@ -70,7 +70,7 @@ AFTER: dict[str, Callable[[], Buying]] = {
 
 
 def is_free(buying: Buying) -> bool:
-    return buying.used() == 0 and not buying.world.claims and not buying.world.reminders
+    return buying.used() == 0 and buying.thing_heard() is buying.state and not buying.world.reminders
 
 
 @pytest.mark.parametrize("name", [*BEFORE, "dead_letter"])
@@ -121,7 +121,7 @@ def test_what_was_not_sent_ends_with_its_need(name: str) -> None:
 def test_what_was_placed_is_fulfilled_with_its_need_and_its_money_is_spent(make: Callable[[], Buying]) -> None:
     buying = make()
     buying.tell(MET)
-    assert (buying.state, buying.used(), buying.world.claims) == (S.FULFILLED, 2000, {})
+    assert (buying.state, buying.used(), buying.thing_heard()) == (S.FULFILLED, 2000, S.FULFILLED)
 
 
 @pytest.mark.parametrize(

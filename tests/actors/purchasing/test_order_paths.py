@@ -268,7 +268,7 @@ def test_a_record_with_another_fingerprint_is_never_ours(outcome: Any) -> None:
 def test_a_refusal_for_good_ends_the_order_and_frees_its_money(outcome: Any) -> None:
     buying = Buying().placing()
     buying.world.answer(PlaceRequest, outcome)
-    assert (buying.state, buying.used(), buying.world.claims) == (S.REJECTED, 0, {})
+    assert (buying.state, buying.used(), buying.thing_heard()) == (S.REJECTED, 0, S.REJECTED)
     assert buying.data.next_step
 
 

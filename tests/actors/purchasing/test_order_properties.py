@@ -25,6 +25,7 @@ from actors.dialogue import (
     LookUpReported,
     MandateChanged,
     OffersReported,
+    OrderProgressed,
     PlaceReported,
     Reject,
     ReservationAnswered,
@@ -234,4 +235,5 @@ def end_by_deadlines(world: World, address: str) -> None:
         world.ask(address, world.reminders.pop(key)[1])
     data = world.state(address)
     assert data.state in TERMINAL | _OPEN_ENDS
-    assert (data.state in TERMINAL) == (not world.claims), "the name is free again after the end, and not before"
+    heard = [message.state for _, message in world.told if isinstance(message, OrderProgressed)]
+    assert [state for state in heard if state in TERMINAL] == [data.state][: data.state in TERMINAL], "told once"
