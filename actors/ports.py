@@ -1,6 +1,6 @@
 """Ports: what the inside asks of the outside. Adapters implement them; ``hub`` joins both."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from random import Random
@@ -65,18 +65,28 @@ class ConnectedThing(Struct, frozen=True, kw_only=True):
 
 
 class ThingDirectory(Protocol):
-    """Which things are registered, as far as adapters must know. Reads are from memory."""
+    """Which things are registered, as far as adapters must know.
 
-    def connected_by(self, protocol: str) -> Sequence[ConnectedThing]:
-        """Return the things, neither retired nor unknown, that are connected by this protocol, ordered by id."""
+    What is asked for often is in memory, the rest is read from the hub's disk at once: ``find`` a thing when it speaks,
+    and ask for all of them only to connect to each.
+    """
+
+    def connected_by(self, protocol: str, among: Collection[ThingId] | None = None) -> Sequence[ConnectedThing]:
+        """Return the things, neither retired nor unknown, that are connected by this protocol, ordered by id.
+
+        Of those ``among`` some ids where they are named: what is left of them after a change.
+        """
         ...
 
     def find(self, thing_id: ThingId) -> ConnectedThing | None:
         """Return a thing that is registered and not retired."""
         ...
 
-    def on_change(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call ``changed`` after each registration or retirement; the answer ends that."""
+    def on_change(self, changed: Callable[[Sequence[ThingId]], None]) -> Callable[[], None]:
+        """Call ``changed`` after each commit that registered, changed or retired things, with their ids.
+
+        Once a commit, however many things it holds: an import of thousands comes in a few calls. The answer ends that.
+        """
         ...
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-import msgspec
 import structlog
 from aiohttp import web
 from msgspec import Struct
@@ -29,7 +28,6 @@ from actors.ports import Clock, CrmAdapter, CrmDeps, ProtocolAdapter, ProtocolDe
 from actors.purchasing.core import OrderCore
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.runtime.engine import EngineSettings, TurnEngine
-from actors.runtime.journal import RecordRow
 from actors.thing.core import ThingCore
 from hub.api.application import build_application
 from hub.api.context import Hub
@@ -42,7 +40,7 @@ from hub.gone_crm import GoneCrm, gone_connections
 from hub.ingest import DurableSink
 from hub.ordering import OrderingOff
 from hub.profiles import publish_profiles, reference
-from hub.registry import Credential, Registry, operator_token, token_hash
+from hub.registry import Registry, operator_token
 from hub.storage.connection import FILE_NAME, explained
 from hub.storage.sqlite import SqliteJournal, open_journal
 
@@ -107,7 +105,7 @@ class _Parts:
             batch_s=config.storage.batch_ms / 1000,
         )
         self._engine = TurnEngine(journal, clock, settings)
-        self._registry = Registry(config.profiles, config.communities)
+        self._registry = Registry(config.profiles, config.communities, journal)
         self._compute = Compute(config.communities, config.profiles, journal, clock)
         self._sink = DurableSink(self._engine, self._registry)
 
@@ -153,11 +151,9 @@ class _Parts:
         self, stack: AsyncExitStack, group: asyncio.TaskGroup, desks: Mapping[str, Desk]
     ) -> dict[str, ProtocolAdapter]:
         """Recover first, then let devices in: what was acknowledged is there before anything new comes."""
-        self._registry.load(self._journal)
-        token = operator_token(self._config.data_dir)
-        operator = Credential(principal=Principal(kind=PrincipalKind.OPERATOR, name="operator"))
-        self._registry.take(_credential_row(token, operator))
-        self._engine.on_record(self._registry.take)
+        operator = Principal(kind=PrincipalKind.OPERATOR, name="operator")
+        self._registry.admit(operator_token(self._config.data_dir), operator)
+        self._engine.on_records(self._registry.follow)
         self._load_models()
         for desk in desks.values():
             group.create_task(desk.run())
@@ -225,10 +221,6 @@ class _Parts:
         url = f"http://{self._config.listen.host}:{port}"
         _write_url(self._config.data_dir, url, stack)
         return url
-
-
-def _credential_row(token: str, credential: Credential) -> RecordRow:
-    return RecordRow(kind="credential", key=token_hash(token), owner="", body=msgspec.json.encode(credential))
 
 
 async def _listen(runner: web.AppRunner, listen: Listen) -> None:

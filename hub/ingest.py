@@ -23,6 +23,7 @@ from actors.model.units import NoConversion, UnknownUnit, convert, known
 from actors.ports import ConnectedThing
 from actors.runtime.cells import Outcome, Taken
 from actors.runtime.engine import TurnEngine
+from actors.runtime.journal import JournalUnavailable
 from hub.registry import Registry
 
 _REFUSALS = {
@@ -30,6 +31,7 @@ _REFUSALS = {
     "storage_down": ReadingRefusal.STORAGE_DOWN,
     "stopping": ReadingRefusal.STOPPING,
 }
+_UNREADABLE = Refused(code=ReadingRefusal.STORAGE_DOWN, detail="the hub cannot read its disk", retry_after_s=5.0)
 _TYPES: dict[PropertyKind, type | tuple[type, ...]] = {
     PropertyKind.NUMBER: (int, float),
     PropertyKind.FLAG: bool,
@@ -64,6 +66,9 @@ class DurableSink:
             checked = _checked(message, thing.profile)
         except _Wrong as wrong:
             self._refuse(done, Refused(code=wrong.code, detail=wrong.detail))
+            return
+        except JournalUnavailable:
+            self._refuse(done, _UNREADABLE)
             return
         self._engine.submit(
             thing_address(message.thing_id),

@@ -1,10 +1,15 @@
-"""Who and what the hub knows: registered things, their profiles, and whose credential a token is. All in memory."""
+"""Who and what the hub knows: registered things, their profiles, and whose credential a token is.
+
+The truth are the journal's read models; the registry reads one when somebody asks for it and remembers it, within
+bounds, until a commit changes it. So a start reads nothing, however many things there are.
+"""
 
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -14,13 +19,39 @@ from actors.model.profiles import HealthSpec, ThingProfile
 from actors.model.readings import Principal, PrincipalKind
 from actors.model.things import ThingRecord
 from actors.ports import ConnectedThing
-from actors.runtime.journal import Journal, RecordRow
+from actors.runtime.journal import RecordRow
 from hub.config import CommunityConfig
 from hub.files import write_whole
 from hub.profiles import reference
+from hub.recent import Recent
 
 OWNER_TOKEN_FILE: Final = "owner.token"  # noqa: S105 - a file's name
 _TOKEN_BYTES: Final = 32
+_MOST_KNOWN: Final = 131_072
+"""Things, and tokens, that are remembered at least: some hundred bytes each."""
+_MOST_ABSENT: Final = 8_192
+"""Ids and tokens that nobody has; few, because anybody can make up more."""
+
+Changed = Callable[[Sequence[ThingId]], None]
+"""Told which things one commit registered, changed or retired."""
+
+
+class Records(Protocol):
+    """The part of a journal that the registry reads."""
+
+    def record(self, kind: str, key: str) -> bytes | None:
+        """Return one read model."""
+        ...
+
+    def records(
+        self, kind: str, owner: str | None = None, *, after: str = "", limit: int | None = None
+    ) -> Iterable[RecordRow]:
+        """Return read models of a kind by key."""
+        ...
+
+    def records_by(self, kind: str, field: str, value: str) -> Iterable[RecordRow]:
+        """Return the read models of a kind with this value in an indexed field."""
+        ...
 
 
 class Credential(Struct, frozen=True, kw_only=True):
@@ -29,86 +60,153 @@ class Credential(Struct, frozen=True, kw_only=True):
     principal: Principal
 
 
-class Registry:
-    """Implements ``ThingDirectory`` and ``Authenticator``; follows the records that the engine commits."""
+class _Known(Struct, frozen=True, gc=False):
+    """What is remembered of a thing."""
 
-    def __init__(self, profiles: Mapping[str, ThingProfile], communities: Mapping[str, CommunityConfig]) -> None:
+    connected: ConnectedThing | None
+    """Nothing where it is retired or its profile is gone."""
+    protocol: str
+    token: bytes
+    """The hash of its token; empty where it has none, or is retired."""
+
+
+class Registry:
+    """Implements ``ThingDirectory`` and ``Authenticator`` on the journal's read models."""
+
+    def __init__(
+        self, profiles: Mapping[str, ThingProfile], communities: Mapping[str, CommunityConfig], journal: Records
+    ) -> None:
         self._profiles = profiles
         self._communities = communities
-        self._records: dict[ThingId, ThingRecord] = {}
-        self._connected: dict[ThingId, ConnectedThing] = {}
-        self._principals: dict[str, Principal] = {}
-        self._watchers: list[Callable[[], None]] = []
+        self._journal = journal
+        self._operators: dict[bytes, Principal] = {}
+        self._things: Recent[ThingId, _Known] = Recent(_MOST_KNOWN)
+        self._principals: Recent[bytes, Principal] = Recent(_MOST_KNOWN)
+        self._no_things: Recent[ThingId, bool] = Recent(_MOST_ABSENT)
+        self._no_tokens: Recent[bytes, bool] = Recent(_MOST_ABSENT)
+        self._watchers: list[Changed] = []
 
-    def load(self, journal: Journal) -> None:
-        """Read what is registered."""
-        for kind in ("thing", "credential"):
-            for row in journal.records(kind):
-                self.take(row)
+    def admit(self, token: str, principal: Principal) -> None:
+        """Let somebody in whose token stands in no record."""
+        self._operators[_digest(token)] = principal
 
-    def take(self, row: RecordRow) -> None:
-        """Follow one committed record."""
-        if row.kind == "credential" and row.body is not None:
-            self._principals[row.key] = msgspec.json.decode(row.body, type=Credential).principal
-        if row.kind == "thing" and row.body is not None:
-            self._take_thing(msgspec.json.decode(row.body, type=ThingRecord))
-
-    def _take_thing(self, record: ThingRecord) -> None:
-        former = self._records.get(record.thing_id)
-        if former is not None and former.token_sha256:
-            self._principals.pop(former.token_sha256, None)
-        self._records[record.thing_id] = record
-        self._connect(record)
-        if record.token_sha256 and record.retired_at is None:
-            self._principals[record.token_sha256] = Principal(
-                kind=PrincipalKind.THING, name=record.thing_id, thing_id=record.thing_id, owner_id=record.owner_id
-            )
-        for watcher in tuple(self._watchers):
-            watcher()
+    def follow(self, rows: Sequence[RecordRow]) -> None:
+        """Forget what a commit changed, and tell the watchers once which things it touched."""
+        if any(row.kind in {"thing", "credential"} for row in rows):
+            self._no_tokens.clear()
+        for row in rows:
+            if row.kind == "credential":
+                self._principals.drop(bytes.fromhex(row.key))
+        things = list(dict.fromkeys(ThingId(row.key) for row in rows if row.kind == "thing"))
+        for thing_id in things:
+            self._things.drop(thing_id)
+            self._no_things.drop(thing_id)
+        for watcher in tuple(self._watchers) if things else ():
+            watcher(things)
 
     # ThingDirectory.
 
-    def connected_by(self, protocol: str) -> Sequence[ConnectedThing]:
-        """Return the things that are connected by this protocol, ordered by id."""
-        chosen = (t for t in self._connected.values() if self._records[t.thing_id].connection.protocol == protocol)
-        return sorted(chosen, key=lambda thing: thing.thing_id)
+    def connected_by(self, protocol: str, among: Collection[ThingId] | None = None) -> Sequence[ConnectedThing]:
+        """Return the things that are connected by this protocol, ordered by id; of some ids where they are named."""
+        if among is None:
+            rows = self._journal.records_by("thing", "connection.protocol", protocol)
+            chosen = [self._known_from(_decoded(row.body)) for row in rows if row.body is not None]
+        else:
+            asked = (self._known(thing_id) for thing_id in sorted(among))
+            chosen = [known for known in asked if known is not None and known.protocol == protocol]
+        return [known.connected for known in chosen if known.connected is not None]
 
     def find(self, thing_id: ThingId) -> ConnectedThing | None:
         """Return a thing that is registered and not retired."""
-        return self._connected.get(thing_id)
+        known = self._known(thing_id)
+        return None if known is None else known.connected
 
-    def on_change(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call ``changed`` after each registration or retirement; the answer ends that."""
+    def on_change(self, changed: Changed) -> Callable[[], None]:
+        """Call ``changed`` after each commit that registered, changed or retired things; the answer ends that."""
         self._watchers.append(changed)
         return lambda: self._watchers.remove(changed)
 
-    def _connect(self, record: ThingRecord) -> None:
-        """Keep what adapters see of a thing; nothing of one that is retired or whose profile is gone."""
+    def _known(self, thing_id: ThingId) -> _Known | None:
+        known = self._things.get(thing_id)
+        return known if known is not None else self._read(thing_id)
+
+    def _read(self, thing_id: ThingId) -> _Known | None:
+        record = self.record(thing_id)
+        if record is None:
+            return None
+        known = self._known_from(record)
+        self._things.put(thing_id, known)
+        return known
+
+    def _known_from(self, record: ThingRecord) -> _Known:
+        token = bytes.fromhex(record.token_sha256) if record.retired_at is None else b""
+        return _Known(self._connected(record), sys.intern(record.connection.protocol), token)
+
+    def _connected(self, record: ThingRecord) -> ConnectedThing | None:
+        """Return what adapters see of a thing; nothing of one that is retired or whose profile is gone."""
         profile = self._profiles.get(record.profile)
         if profile is None or record.retired_at is not None:
-            self._connected.pop(record.thing_id, None)
-            return
+            return None
         options = {"thing_id": record.thing_id, "serial": record.serial, **record.connection.options}
-        self._connected[record.thing_id] = ConnectedThing(
-            thing_id=record.thing_id, owner_id=record.owner_id, profile=profile, options=options
+        return ConnectedThing(
+            thing_id=record.thing_id, owner_id=OwnerId(sys.intern(record.owner_id)), profile=profile, options=options
         )
 
     # Authenticator.
 
     def by_bearer(self, token: str) -> Principal | None:
         """Return who holds this token. Only hashes are kept and compared, so timing tells nothing about tokens."""
-        return self._principals.get(token_hash(token))
+        digest = _digest(token)
+        principal = self._operators.get(digest) or self._principals.get(digest)
+        if principal is None:
+            return self._look_up(digest)
+        if principal.thing_id is None or self._holds(principal.thing_id, digest):
+            return principal
+        return None
+
+    def _holds(self, thing_id: ThingId, digest: bytes) -> bool:
+        """Say whether this is still the thing's token: it gets a new one when it is registered again."""
+        known = self._known(thing_id)
+        return known is not None and known.token == digest
+
+    def _look_up(self, digest: bytes) -> Principal | None:
+        if self._no_tokens.get(digest):
+            return None
+        principal = self._person(digest.hex()) or self._thing_with(digest.hex())
+        if principal is None:
+            self._no_tokens.put(digest, True)  # noqa: FBT003 - a set of keys
+        else:
+            self._principals.put(digest, principal)
+        return principal
+
+    def _person(self, token_sha256: str) -> Principal | None:
+        body = self._journal.record("credential", token_sha256)
+        return None if body is None else msgspec.json.decode(body, type=Credential).principal
+
+    def _thing_with(self, token_sha256: str) -> Principal | None:
+        for row in self._journal.records_by("thing", "token_sha256", token_sha256):
+            record = _decoded(row.body or b"")
+            if record.retired_at is None:
+                return _principal(record)
+        return None
 
     # For the owners' API.
 
     def record(self, thing_id: ThingId) -> ThingRecord | None:
         """Return a thing's record, retired or not."""
-        return self._records.get(thing_id)
+        if self._no_things.get(thing_id):
+            return None
+        body = self._journal.record("thing", thing_id)
+        if body is None:
+            self._no_things.put(thing_id, True)  # noqa: FBT003 - a set of keys
+        return None if body is None else _decoded(body)
 
-    def records(self, owner_id: OwnerId | None = None) -> list[ThingRecord]:
-        """Return the things of an owner, or all, ordered by id."""
-        chosen = (r for r in self._records.values() if owner_id in {None, r.owner_id})
-        return sorted(chosen, key=lambda record: record.thing_id)
+    def records(
+        self, owner_id: OwnerId | None = None, *, after: str = "", limit: int | None = None
+    ) -> list[ThingRecord]:
+        """Return things of an owner, or of all, by id: those behind an id, at most so many."""
+        rows = self._journal.records("thing", owner_id, after=after, limit=limit)
+        return [_decoded(row.body) for row in rows if row.body is not None]
 
     def profile_reference(self, name: str) -> str | None:
         """Return ``name@version`` of a profile that is configured."""
@@ -131,6 +229,19 @@ class Registry:
         return sorted(self._profiles)
 
 
+def _decoded(body: bytes) -> ThingRecord:
+    return msgspec.json.decode(body, type=ThingRecord)
+
+
+def _principal(record: ThingRecord) -> Principal:
+    return Principal(
+        kind=PrincipalKind.THING,
+        name=record.thing_id,
+        thing_id=record.thing_id,
+        owner_id=OwnerId(sys.intern(record.owner_id)),
+    )
+
+
 def new_token() -> str:
     """Return a fresh bearer token of 256 bits."""
     return secrets.token_urlsafe(_TOKEN_BYTES)
@@ -138,7 +249,11 @@ def new_token() -> str:
 
 def token_hash(token: str) -> str:
     """Return what is stored of a token."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return _digest(token).hex()
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
 
 
 def operator_token(data_dir: Path) -> str:

@@ -1,7 +1,7 @@
 """The kit for testing protocol adapters: fakes of the hub's ports, a sample thing, and the contract they all pass."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -159,35 +159,36 @@ class FakeDirectory:
 
     def __init__(self) -> None:
         self._things: dict[ThingId, tuple[str | None, ConnectedThing]] = {}
-        self._watchers: list[Callable[[], None]] = []
+        self._watchers: list[Callable[[Sequence[ThingId]], None]] = []
 
     def register(self, thing: ConnectedThing, *, protocol: str | None = None) -> None:
         """Add or replace a thing and tell the watchers."""
         self._things[thing.thing_id] = (protocol, thing)
-        self._tell()
+        self._tell(thing.thing_id)
 
     def retire(self, thing_id: ThingId) -> None:
         """Forget a thing and tell the watchers."""
         del self._things[thing_id]
-        self._tell()
+        self._tell(thing_id)
 
-    def connected_by(self, protocol: str) -> Sequence[ConnectedThing]:
-        """Return the things of this protocol, ordered by id."""
-        return [thing for _, (by, thing) in sorted(self._things.items()) if by in (None, protocol)]
+    def connected_by(self, protocol: str, among: Collection[ThingId] | None = None) -> Sequence[ConnectedThing]:
+        """Return the things of this protocol, ordered by id; of some ids where they are named."""
+        of_it = [thing for _, (by, thing) in sorted(self._things.items()) if by in (None, protocol)]
+        return [thing for thing in of_it if among is None or thing.thing_id in among]
 
     def find(self, thing_id: ThingId) -> ConnectedThing | None:
         """Return a registered thing."""
         _, thing = self._things.get(thing_id, (None, None))
         return thing
 
-    def on_change(self, changed: Callable[[], None]) -> Callable[[], None]:
+    def on_change(self, changed: Callable[[Sequence[ThingId]], None]) -> Callable[[], None]:
         """Call ``changed`` after each change until the answer is called."""
         self._watchers.append(changed)
         return lambda: self._watchers.remove(changed)
 
-    def _tell(self) -> None:
+    def _tell(self, thing_id: ThingId) -> None:
         for watcher in tuple(self._watchers):
-            watcher()
+            watcher((thing_id,))
 
 
 @final

@@ -10,7 +10,7 @@ mailboxes. When a constraint refused it, they are tried one by one, and the one 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -71,7 +71,7 @@ class TurnEngine:
         self._settings = settings or EngineSettings()
         self._kinds: dict[str, Kind] = {}
         self._relays: dict[str, Relay] = {}
-        self._watchers: list[Callable[[RecordRow], None]] = []
+        self._watchers: list[Callable[[Sequence[RecordRow]], None]] = []
         self._cells: dict[str, Cell] = {}
         self._ready: deque[Cell] = deque()
         self._reminders = Reminders()
@@ -98,8 +98,8 @@ class TurnEngine:
         """Register who executes the outbox rows of this relay name."""
         self._relays[name] = relay
 
-    def on_record(self, watcher: Callable[[RecordRow], None]) -> None:
-        """Call ``watcher`` with each read model, after its commit."""
+    def on_records(self, watcher: Callable[[Sequence[RecordRow]], None]) -> None:
+        """Call ``watcher`` after each commit that wrote read models, with all of them."""
         self._watchers.append(watcher)
 
     def start(self) -> None:
@@ -448,9 +448,9 @@ class TurnEngine:
         for cell in run.touched.values():
             cell.committed = cell.state
         self._reminders.apply(run.batch.reminders_set, run.batch.reminders_cleared)
-        for watcher in self._watchers:
-            for record in run.batch.records:
-                _guarded(watcher, record)
+        if run.batch.records:
+            for watcher in self._watchers:
+                _guarded(watcher, run.batch.records)
         for done, outcome in run.outcomes:
             _guarded(done, outcome)
         for work in run.batch.outbox_added:

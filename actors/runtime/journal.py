@@ -175,8 +175,24 @@ class Journal(Protocol):
         """Return one read model."""
         ...
 
-    def records(self, kind: str, owner: str | None = None) -> Iterable[RecordRow]:
-        """Return all read models of a kind, by key; of one owner where one is named."""
+    def records(
+        self, kind: str, owner: str | None = None, *, after: str = "", limit: int | None = None
+    ) -> Iterable[RecordRow]:
+        """Return read models of a kind by key: of one owner where one is named, behind a key, at most so many."""
+        ...
+
+    def records_by(self, kind: str, field: str, value: str) -> Iterable[RecordRow]:
+        """Return the read models of a kind whose JSON has this value in a field, by key.
+
+        Only for fields that the store keeps an index of, so that nobody walks all records by mistake.
+
+        Raises:
+            LookupError: it keeps none of this field.
+        """
+        ...
+
+    def owners(self, kind: str) -> Mapping[str, int]:
+        """Return how many read models of a kind each owner has."""
         ...
 
     def notes(self, correlation_id: str) -> Sequence[NoteRow]:

@@ -99,7 +99,7 @@ async def make_token(request: web.Request) -> web.Response:
     credential = Credential(principal=Principal(kind=PrincipalKind.OWNER, name=owner_id, owner_id=owner_id))
     row = RecordRow(kind="credential", key=token_hash(token), owner=owner_id, body=msgspec.json.encode(credential))
     await store(hub.journal, Batch(records=[row]))
-    hub.registry.take(row)
+    hub.registry.follow([row])
     return answer({"owner_id": owner_id, "token": token}, status=201)
 
 

@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 
 from actors.runtime.engine import AskFailed
+from actors.runtime.journal import JournalUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +63,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except AskFailed as failure:
         status = _ASK_STATUS.get(failure.code, 500)
         return Problem(status, failure.code, failure.detail, _NEXT_STEPS.get(failure.code, _AGAIN)).response()
+    except JournalUnavailable as error:
+        log.warning("journal_unreadable", path=request.path, reason=str(error))
+        return Problem(503, "storage_down", "the hub cannot read its disk", _NEXT_STEPS["storage_down"]).response()
     except web.HTTPException as error:
         if error.status < 400:
             raise

@@ -64,8 +64,8 @@ class TurnBench:
         self._clock = SystemClock()
         self._engine = TurnEngine(journal, self._clock)
         self._engine.add_kind(ThingCore({"bench@1": kind}, NoModels(), InstallationId("bench")))
-        self._registry = Registry({"bench": kind}, {})
-        self._engine.on_record(self._registry.take)
+        self._registry = Registry({"bench": kind}, {}, journal)
+        self._engine.on_records(self._registry.follow)
         self._sink = DurableSink(self._engine, self._registry)
         self._engine.start()
         self._decode = msgspec.json.Decoder(_Body).decode

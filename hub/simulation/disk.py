@@ -150,10 +150,14 @@ class Disk:
         row = self.records.get((kind, key))
         return row.body if row else None
 
-    def records_of(self, kind: str, owner: str | None = None) -> list[RecordRow]:
-        """Return all read models of a kind, by key; of one owner where one is named."""
-        rows = (row for (held, _), row in sorted(self.records.items()) if held == kind)
+    def records_of(self, kind: str, owner: str | None = None, *, after: str = "") -> list[RecordRow]:
+        """Return the read models of a kind behind a key, by key; of one owner where one is named."""
+        rows = (row for (held, key), row in sorted(self.records.items()) if held == kind and key > after)
         return [row for row in rows if owner in {None, row.owner}]
+
+    def records_by(self, kind: str, field: str, value: str) -> list[RecordRow]:
+        """Return the read models of a kind whose JSON has this value in a field, by key."""
+        return [row for row in self.records_of(kind) if _field(row.body or b"{}", field) == value]
 
     def counts(self) -> Mapping[str, int]:
         """Return the number of rows by table."""
@@ -167,6 +171,13 @@ class Disk:
             "claim": len(self.claims),
             "dead_letter": len(self.dead_letters),
         }
+
+
+def _field(body: bytes, path: str) -> Any:
+    value: Any = msgspec.json.decode(body)
+    for name in path.split("."):
+        value = value.get(name, {})
+    return value
 
 
 def _changed(table: dict[int, Any], gone: Iterable[int], added: Iterable[tuple[int, Any]], name: str) -> dict[int, Any]:
@@ -244,9 +255,19 @@ class DiskJournal:
         """Return one read model."""
         return self.disk.record(kind, key)
 
-    def records(self, kind: str, owner: str | None = None) -> Iterable[RecordRow]:
-        """Return all read models of a kind, by key."""
-        return self.disk.records_of(kind, owner)
+    def records(
+        self, kind: str, owner: str | None = None, *, after: str = "", limit: int | None = None
+    ) -> Iterable[RecordRow]:
+        """Return read models of a kind by key."""
+        return self.disk.records_of(kind, owner, after=after)[:limit]
+
+    def records_by(self, kind: str, field: str, value: str) -> Iterable[RecordRow]:
+        """Return the read models of a kind whose JSON has this value in a field, by key."""
+        return self.disk.records_by(kind, field, value)
+
+    def owners(self, kind: str) -> Mapping[str, int]:
+        """Return how many read models of a kind each owner has."""
+        return Counter(row.owner for row in self.disk.records_of(kind))
 
     def notes(self, correlation_id: str) -> Sequence[NoteRow]:
         """Return a decision's chain, oldest first."""

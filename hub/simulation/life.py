@@ -35,7 +35,7 @@ class Life:
         self.is_up = False
         self.ends = asyncio.Event()
         self._clock = clock
-        self._registry = Registry({PROFILE.name: PROFILE}, {})
+        self._registry = Registry({PROFILE.name: PROFILE}, {}, journal)
         settings = EngineSettings(
             batch_turns=chance.choice((1, 3, 64, 2048)),
             mailbox_bound=chance.choice((3, 1000)),
@@ -69,8 +69,7 @@ class Life:
 
     async def live(self, *, orderly: bool) -> None:
         """Run until ``ends`` is set; a life that is not orderly ends as a process does that is killed."""
-        self._registry.load(self.journal)
-        self.engine.on_record(self._registry.take)
+        self.engine.on_records(self._registry.follow)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(desk.run()) for desk in self._desks]
             self.engine.start()

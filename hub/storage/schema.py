@@ -2,15 +2,28 @@
 # APSW's stubs leave the types of bindings partly open.
 """Tables of the journal file, its version, and the forward-only migrations that lead there."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import apsw
 
 from actors.model.errors import ConfigError
 
-VERSION: Final = 2
+VERSION: Final = 3
 OLDEST_SQLITE: Final = (3, 51, 3)
 """Older ones can corrupt a WAL when it is reset at the wrong moment (SQLite release notes 3.51.3)."""
+
+
+def field_of(name: str) -> str:
+    """Return the SQL that reads a field of a read model's JSON; an index is used where its text is the same."""
+    return f"json_extract(CAST(body AS TEXT), '$.{name}')"
+
+
+INDEXED_FIELDS: Final[Mapping[tuple[str, str], str]] = {
+    ("thing", "token_sha256"): f"kind = 'thing' AND {field_of('token_sha256')} <> ''",
+    ("thing", "connection.protocol"): "kind = 'thing'",
+}
+"""(kind, field) -> the condition of the index that finds read models by this field."""
 
 _MIGRATIONS: Final[tuple[str, ...]] = (
     """
@@ -51,6 +64,14 @@ _MIGRATIONS: Final[tuple[str, ...]] = (
     CREATE TABLE top(
         address TEXT NOT NULL, boot TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY(address, boot)) WITHOUT ROWID;
     CREATE VIEW turn AS SELECT position, address, turn, schema, message_id, at, message, events FROM turn_1;
+    """,
+    f"""
+    DROP INDEX record_of_owner;
+    CREATE INDEX record_of_owner ON record(kind, owner, key);
+    CREATE INDEX thing_by_token ON record({field_of("token_sha256")}, key)
+    WHERE {INDEXED_FIELDS["thing", "token_sha256"]};
+    CREATE INDEX thing_by_protocol ON record({field_of("connection.protocol")}, key)
+    WHERE {INDEXED_FIELDS["thing", "connection.protocol"]};
     """,
 )
 

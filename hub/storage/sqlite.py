@@ -32,6 +32,7 @@ from actors.runtime.journal import (
     TellRow,
     TurnRow,
 )
+from hub.storage import records
 from hub.storage.connection import FILE_NAME, JournalSettings, connect, explained, held
 from hub.storage.copies import RESTORED
 from hub.storage.rows import read_rows, write_batch
@@ -175,8 +176,13 @@ class SqliteJournal:
         Raises:
             JournalUnavailable: the disk cannot be read.
         """
-        try:
+        with self._readable():
             return self._loaded(address)
+
+    @contextmanager
+    def _readable(self) -> Generator[None]:
+        try:
+            yield
         except apsw.Error as error:
             raise JournalUnavailable(f"{self._path}: {type(error).__name__}: {error}") from error
 
@@ -200,22 +206,29 @@ class SqliteJournal:
         Raises:
             JournalUnavailable: the disk cannot be read.
         """
-        try:
+        with self._readable():
             return self._segments.has(self._read, address, message_id)
-        except apsw.Error as error:
-            raise JournalUnavailable(f"{self._path}: {type(error).__name__}: {error}") from error
 
     def record(self, kind: str, key: str) -> bytes | None:
         """Return one read model."""
-        query = "SELECT body FROM record WHERE kind = ? AND key = ?"
-        found: bytes | None = self._read.execute(query, (kind, key)).get
-        return found
+        with self._readable():
+            return records.record(self._read, kind, key)
 
-    def records(self, kind: str, owner: str | None = None) -> Iterable[RecordRow]:
-        """Return all read models of a kind, by key; of one owner where one is named."""
-        where, values = ("", (kind,)) if owner is None else (" AND owner = ?", (kind, owner))
-        query = f"SELECT kind, key, owner, body FROM record WHERE kind = ?{where} ORDER BY key"  # noqa: S608 - fixed text
-        return read_rows(self._read, RecordRow, query, *values)
+    def records(
+        self, kind: str, owner: str | None = None, *, after: str = "", limit: int | None = None
+    ) -> Iterable[RecordRow]:
+        """Return read models of a kind by key: of one owner where one is named, behind a key, at most so many."""
+        with self._readable():
+            return records.page(self._read, kind, owner, after, limit)
+
+    def records_by(self, kind: str, field: str, value: str) -> Iterable[RecordRow]:
+        """Return the read models of a kind with this value in an indexed field; see ``Journal.records_by``."""
+        with self._readable():
+            return records.found_by(self._read, kind, field, value)
+
+    def owners(self, kind: str) -> Mapping[str, int]:
+        """Return how many read models of a kind each owner has."""
+        return records.owners(self._read, kind)
 
     def notes(self, correlation_id: str) -> Sequence[NoteRow]:
         """Return a decision's chain, oldest first."""

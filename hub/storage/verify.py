@@ -13,9 +13,10 @@ from actors.runtime.cells import Cell, Kind
 from actors.runtime.journal import Loaded, SnapshotRow, TurnRow
 from hub.storage.copies import RESTORED, open_readonly
 from hub.storage.rows import read_rows
-from hub.storage.schema import VERSION
 
 _TURN = "position, address, turn, schema, message_id, at, message, events"
+_SEGMENTED = 2
+"""The version from which turns stand in segments."""
 _TABLES = ("turn", "snapshot", "tell", "reminder", "outbox", "record", "note", "claim", "meter", "dead_letter")
 
 
@@ -79,7 +80,7 @@ def stats(path: Path) -> Stats:
             version=version,
             size_bytes=sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*") if _is_part(path, part)),
             rows={table: int(file.execute(f"SELECT count(*) FROM {table}").get) for table in _TABLES},  # noqa: S608 - fixed names
-            segments=int(file.execute("SELECT count(*) FROM segment").get) if version >= VERSION else 1,
+            segments=int(file.execute("SELECT count(*) FROM segment").get) if version >= _SEGMENTED else 1,
             oldest_turn_at=file.execute("SELECT at FROM turn ORDER BY position LIMIT 1").get,
             newest_turn_at=file.execute("SELECT at FROM turn ORDER BY position DESC LIMIT 1").get,
             dead_letters=dict(file.execute("SELECT reason, count(*) FROM dead_letter GROUP BY 1 ORDER BY 2 DESC")),

@@ -24,7 +24,7 @@ class OpcUaAdapter:
         self._config = config
         self._deps = deps
         self._links = [Link(name, endpoint, deps) for name, endpoint in config.endpoints.items()]
-        self._unserved: Mapping[ThingId, str] = {}
+        self._unserved: dict[ThingId, str] = {}
 
     @property
     def http_routes(self) -> Sequence[Any]:
@@ -53,13 +53,15 @@ class OpcUaAdapter:
         """Start a task for each link."""
         return [group.create_task(link.run(), name=link.name) for link in self._links]
 
-    def look_for_unserved(self) -> None:
-        """Tell, once each, which things name an endpoint that is not configured."""
-        unserved = without_endpoint(self._config.endpoints, self._deps.things.connected_by(PROTOCOL))
+    def look_for_unserved(self, among: Sequence[ThingId] | None = None) -> None:
+        """Tell, once each, which things name an endpoint that is not configured: of all, or of those that changed."""
+        unserved = without_endpoint(self._config.endpoints, self._deps.things.connected_by(PROTOCOL, among))
         for thing_id, reason in unserved.items():
             if self._unserved.get(thing_id) != reason:
                 _log.warning("thing_unserved", thing_id=thing_id, reason=reason)
-        self._unserved = dict(unserved)
+        for thing_id in tuple(self._unserved) if among is None else among:
+            self._unserved.pop(thing_id, None)
+        self._unserved.update(unserved)
 
 
 @asynccontextmanager

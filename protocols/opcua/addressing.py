@@ -3,7 +3,7 @@
 import base64
 import re
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -43,6 +43,12 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     items: Mapping[ItemKey, NodeAddress]
     problems: Mapping[ThingId, str]
+
+    def changed(self, things: Collection[ThingId], fresh: "Wanted") -> "Wanted":
+        """Return what is wanted after these things changed; ``fresh`` is what is wanted of them now."""
+        items = {key: address for key, address in self.items.items() if key.thing_id not in things}
+        problems = {thing_id: reason for thing_id, reason in self.problems.items() if thing_id not in things}
+        return Wanted(items=items | dict(fresh.items), problems=problems | dict(fresh.problems))
 
 
 def parse_address(text: str, options: Mapping[str, str]) -> NodeAddress:

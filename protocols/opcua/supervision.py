@@ -2,16 +2,17 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
 import structlog
 
 from actors.model.errors import HubError, LinkDown, LinkRefused
+from actors.model.ids import ThingId
 from actors.model.readings import Principal, PrincipalKind
 from actors.ports import LinkStatus, ProtocolDeps
 from protocols.backoff import next_delay_s
-from protocols.opcua.addressing import PROTOCOL, ItemKey, wanted_at
+from protocols.opcua.addressing import PROTOCOL, ItemKey, Wanted, wanted_at
 from protocols.opcua.config import EndpointConfig
 from protocols.opcua.courier import Courier
 from protocols.opcua.faults import SubscriptionLost, explain, first_cause, is_link_trouble
@@ -38,6 +39,7 @@ class Link:
         self._items = ItemTable(self.counts)
         self._foothold: Foothold | None = None
         self._things_changed = asyncio.Event()
+        self._changed: set[ThingId] = set()
         self._status = LinkStatus(name=self.name, state="connecting", since=deps.clock.now())
         self._trouble: type[HubError] | None = None
         self._attempt = 0
@@ -51,7 +53,7 @@ class Link:
 
     async def run(self) -> NoReturn:
         """Connect again and again, for ever."""
-        ignore_changes = self._deps.things.on_change(self._things_changed.set)
+        ignore_changes = self._deps.things.on_change(self._note_changed)
         try:
             while True:
                 await self._stay_connected()
@@ -117,9 +119,13 @@ class Link:
 
     async def _keep_items(self, standing: Standing) -> NoReturn:
         """Monitor what the registered things want, and ask again for what the server refused."""
+        self._changed.clear()
+        wanted = self._wanted()
         while True:
             self._things_changed.clear()
-            wanted = wanted_at(self._endpoint, self._deps.things.connected_by(PROTOCOL))
+            if self._changed:
+                changed, self._changed = self._changed, set()
+                wanted = wanted.changed(changed, self._wanted(changed))
             for key in await self._items.reconcile(wanted, standing.connection, standing.subscription.id):
                 self._decoder.forget(key)
             try:
@@ -127,6 +133,13 @@ class Link:
                     await self._things_changed.wait()
             except TimeoutError:
                 continue
+
+    def _wanted(self, among: Collection[ThingId] | None = None) -> Wanted:
+        return wanted_at(self._endpoint, self._deps.things.connected_by(PROTOCOL, among))
+
+    def _note_changed(self, things: Sequence[ThingId]) -> None:
+        self._changed.update(things)
+        self._things_changed.set()
 
     async def _watch(self, standing: Standing, publisher: Publisher) -> NoReturn:
         """Raise when nothing comes any more: a connection that looks open proves nothing.

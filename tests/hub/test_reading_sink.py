@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 from firm import PRINTER, PROFILE, record, told
+from shelf import Shelf
 
 from actors.model.readings import DeviceMessage, Principal, PrincipalKind, Reading, ReadingRefusal, Refused, Stored
 from actors.runtime.cells import NotTaken, Taken, encode
+from actors.runtime.journal import JournalUnavailable
 from hub.ingest import DurableSink
 from hub.registry import Registry
 
@@ -29,9 +31,9 @@ class Engine:
 
 
 def sink(engine: Engine, **changes: Any) -> DurableSink:
-    registry = Registry({"printer": PROFILE}, {})
-    registry._take_thing(record(**changes))  # noqa: SLF001 - what a committed record leads to
-    return DurableSink(engine, registry)  # type: ignore[arg-type] # the part of an engine that it uses
+    shelf = Shelf()
+    shelf.put_thing(record(**changes))
+    return DurableSink(engine, Registry({"printer": PROFILE}, {}, shelf))  # type: ignore[arg-type] # the part of an engine that it uses
 
 
 def receipt(message: DeviceMessage, *, who: Principal = SENSOR, engine: Engine | None = None, **changes: Any) -> Any:
@@ -106,3 +108,14 @@ def test_the_device_hears_what_became_of_its_message(outcome: Any, answer: Any) 
 def test_a_retired_thing_is_told_that_it_is() -> None:
     retired = {"retired_at": told("b:1").received_at}
     assert receipt(told("b:1", ink=5.0), who=LINK, **retired).code is R.RETIRED_THING
+
+
+def test_a_disk_that_cannot_be_read_makes_devices_come_back() -> None:
+    class Unreadable(Shelf):
+        def record(self, kind: str, key: str) -> bytes | None:
+            raise JournalUnavailable(f"{kind} {key}")
+
+    answers: list[Any] = []
+    registry = Registry({"printer": PROFILE}, {}, Unreadable())
+    DurableSink(Engine(), registry).accept(SENSOR, told("b:1", ink=5.0), answers.append)  # type: ignore[arg-type] # as above
+    assert [(answer.code, answer.retry_after_s) for answer in answers] == [(R.STORAGE_DOWN, 5.0)]

@@ -54,3 +54,5 @@ async def test_the_disk_in_memory_decides_as_sqlite_does(tmp_path: Path) -> None
         assert sqlite.recover() == memory.recover()
         assert {name: sqlite.meter(name) for name in disk.meters} == disk.meters
         assert list(sqlite.records("k")) == memory.records("k")
+        assert list(sqlite.records("k", "o", after="2", limit=3)) == memory.records("k", "o", after="2", limit=3)
+        assert sqlite.owners("k") == memory.owners("k")

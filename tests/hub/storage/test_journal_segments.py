@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from journal_rows import commit, outcome, snapshot, turn
 
 from actors.runtime.journal import BatchRefused, TurnRow
+from hub.storage.schema import VERSION
 from hub.storage.sqlite import FILE_NAME, JournalSettings, SqliteJournal, open_journal
 
 SMALL = JournalSettings(segment_rows=10)
@@ -165,5 +166,5 @@ async def test_a_kill_in_the_middle_of_migration_or_sealing_changes_nothing(tmp_
         assert [row.turn for row in rows] in (list(range(1, 11)), list(range(1, 12)))
         await commit(journal, turns=[turn(50, "thing/t1", turn=12, message_id="b:12")])
     file = apsw.Connection(str(tmp_path / FILE_NAME))
-    assert (file.pragma("user_version"), file.pragma("integrity_check")) == (2, "ok")
+    assert (file.pragma("user_version"), file.pragma("integrity_check")) == (VERSION, "ok")
     file.close()

@@ -3,7 +3,10 @@
 import pytest
 
 from actors.model.errors import ConfigError
-from protocols.opcua.addressing import NodeAddress, parse_address
+from actors.model.ids import OwnerId, ThingId
+from actors.model.profiles import ThingProfile
+from actors.ports import ConnectedThing
+from protocols.opcua.addressing import NodeAddress, parse_address, wanted_at
 
 
 def test_placeholders_are_filled_in_from_the_connection() -> None:
@@ -30,3 +33,22 @@ def test_what_is_no_address_is_told_with_what_was_expected(text: str, said: str)
     with pytest.raises(ConfigError, match="node address") as refused:
         parse_address(text, {})
     assert said in str(refused.value)
+
+
+def machine(number: int, endpoint: str = "plant", source: str = "s={machine}.Level") -> ConnectedThing:
+    profile = ThingProfile(name="m", title="m", model="m", properties={}, sources={"opcua": {"level": source}})
+    return ConnectedThing(
+        thing_id=ThingId(f"m{number}"),
+        owner_id=OwnerId("o"),
+        profile=profile,
+        options={"endpoint": endpoint, "machine": str(number)},
+    )
+
+
+def test_what_is_wanted_after_a_change_is_what_a_whole_look_would_find() -> None:
+    before = [machine(1), machine(2), machine(3, source="s={missing}"), machine(4)]
+    after = [machine(1), machine(2, source="s={machine}.Fill"), machine(3), machine(5), machine(6, "elsewhere")]
+    changed = {ThingId(f"m{number}") for number in (2, 3, 4, 5, 6)}
+    fresh = wanted_at("plant", [thing for thing in after if thing.thing_id in changed])
+    assert wanted_at("plant", before).changed(changed, fresh) == wanted_at("plant", after)
+    assert wanted_at("plant", before).problems.keys() == {"m3"}
