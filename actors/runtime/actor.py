@@ -48,6 +48,21 @@ class Context(ABC):
         """Start a child; it stops with this actor and at its restart."""
 
     @abstractmethod
+    def reach(self, kind: "Kind[ChildT]", name: str) -> ActorRef[ChildT]:
+        """Return the child of this name; where there is none, a passive one that its first message activates.
+
+        Raises:
+            NameTaken: the child of this name is of another kind.
+        """
+
+    @abstractmethod
+    def passivate(self) -> None:
+        """Give the incarnation up after the present message; the address stays, and mail activates the actor again.
+
+        Takes nothing more meanwhile. Not granted while the actor has children, stashed messages or owes an answer.
+        """
+
+    @abstractmethod
     def stop(self, ref: ActorRef[Any] | None = None) -> None:
         """Stop an actor (by default this one) after its present message; what waits goes to dead letters."""
 
@@ -106,6 +121,9 @@ class Actor(ABC, Generic[MessageT]):
 
     def started(self, ctx: Context) -> Any:
         """Acquire what the incarnation needs; runs before its first message."""
+
+    def passivating(self, ctx: Context) -> Any:
+        """Keep what the next incarnation will need, before ``stopped``; an actor that raises here stays awake."""
 
     def stopped(self, ctx: Context) -> Any:
         """Release what the incarnation holds; runs after its last message, also before a restart."""

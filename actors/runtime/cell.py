@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, final
 
-from actors.runtime import delivery, lifecycle, stash
+from actors.runtime import delivery, lifecycle, passivation, stash
 from actors.runtime.actor import Actor, ChildT, Context, Reply
 from actors.runtime.errors import ActorStopped, NameTaken
 from actors.runtime.extras import Extras
@@ -12,7 +12,7 @@ from actors.runtime.metering import KindMeter
 from actors.runtime.ref import ActorRef
 from actors.runtime.replies import LaterReply
 from actors.runtime.status import Status
-from actors.runtime.timers import IdleWatch, Timer
+from actors.runtime.timers import IdleWatch, LeaveWatch, Timer
 
 if TYPE_CHECKING:
     from actors.runtime.dispatcher import Dispatcher
@@ -23,7 +23,8 @@ class Cell(ActorRef[Any], Context):
     """One actor: eight slots, and ``extras`` only for what few actors need.
 
     ``mailbox`` says what to do with a message. None: idle, make a list and queue the cell. A list or deque: append,
-    the cell is queued, at work or waiting. ``Held``: append, a restart is due. ``CLOSED``: dead letters.
+    the cell is queued, at work or waiting. ``Held``: append, a restart or a leave is under
+    way. ``ASLEEP``: append and wake. ``CLOSED``: dead letters.
     """
 
     __slots__ = ("actor", "dispatcher", "extras", "key", "mailbox", "meter", "parent", "status")
@@ -134,8 +135,23 @@ class Cell(ActorRef[Any], Context):
 
     def spawn(self, kind: Kind[ChildT], name: str | None = None) -> ActorRef[ChildT]:
         """Start a child."""
-        if self.status > Status.RESTARTING:
-            raise ActorStopped(self.path, f"is stopped and starts no child {name!r}")
+        child = self._adopt(kind, name)
+        lifecycle.be_born(child)
+        return child
+
+    def reach(self, kind: Kind[ChildT], name: str) -> ActorRef[ChildT]:
+        """Return the child of this name; where there is none yet, a passive one."""
+        child = (self.more().children or {}).get(name)
+        if child is None:
+            child = self._adopt(kind, name)
+            lifecycle.enrol(child)
+        elif child.meter.kind is not kind:
+            raise NameTaken(self.path, f"the child named {name!r} is a {child.meter.kind.name!r}, not a {kind.name!r}")
+        return child
+
+    def _adopt(self, kind: Kind[Any], name: str | None) -> "Cell":
+        if self.status is not Status.OPEN and self.status is not Status.RESTARTING:
+            raise ActorStopped(self.path, f"is {self.status.name.lower()} and starts no child {name!r}")
         key = self.dispatcher.key_for(name)
         extras = self.extras or self.more()
         children = extras.children
@@ -143,10 +159,12 @@ class Cell(ActorRef[Any], Context):
             children = extras.children = {}
         if key in children:
             raise NameTaken(self.path, f"a child named {name!r} is alive")
-        child = Cell(self.dispatcher, self, key, self.dispatcher.meter_of(kind))
-        children[key] = child
-        lifecycle.be_born(child)
+        child = children[key] = Cell(self.dispatcher, self, key, self.dispatcher.meter_of(kind))
         return child
+
+    def passivate(self) -> None:
+        """Take leave after the present message."""
+        passivation.request(self)
 
     def stop(self, ref: ActorRef[Any] | None = None) -> None:
         """Stop this or another actor."""
@@ -201,11 +219,15 @@ class Cell(ActorRef[Any], Context):
         """Tell this actor when nothing came for a while."""
         extras = self.more()
         if extras.idle_watch is not None:
-            self.dispatcher.wheel.discard(extras.idle_watch)
+            extras.idle_watch.cancel()
         extras.idle_watch = None if after_s is None else IdleWatch(self, after_s)
-        if extras.idle_watch is not None and after_s is not None:
-            extras.active_at_s = self.dispatcher.monotonic()
-            self.dispatcher.wheel.add(extras.idle_watch, after_s)
+
+    def set_passivation(self, after_s: float | None) -> None:
+        """Passivate this actor when nothing came for a while."""
+        extras = self.more()
+        if extras.leave_watch is not None:
+            extras.leave_watch.cancel()
+        extras.leave_watch = None if after_s is None else LeaveWatch(self, after_s)
 
 
 def cell_of(ref: ActorRef[Any]) -> Cell:

@@ -13,8 +13,9 @@ from actors.runtime.errors import (
     SystemStopping,
 )
 from actors.runtime.kinds import Overflow
-from actors.runtime.mailbox import SHORT, Box, body_of, make_room
+from actors.runtime.mailbox import ASLEEP, SHORT, Box, body_of, make_room
 from actors.runtime.messages import START, Envelope
+from actors.runtime.status import Status
 
 if TYPE_CHECKING:
     from actors.runtime.cell import Cell
@@ -27,7 +28,9 @@ def put(cell: "Cell", letter: Any) -> bool:
         cell.mailbox = [letter]
         cell.dispatcher.enqueue(cell)
         return True
-    if isinstance(box, tuple):
+    if box is ASLEEP:
+        box = _wake(cell)
+    elif isinstance(box, tuple):
         return bury(cell, letter, closed_for(cell))
     if box.__class__ is list and len(box) >= SHORT:
         box = cell.mailbox = deque(box)
@@ -40,9 +43,22 @@ def admit(cell: "Cell", letter: Any) -> bool:
     if sent_to_closed_door(cell, letter):
         return bury(cell, letter, DeadReason.STOPPING)
     box = cell.mailbox
-    if box is None or isinstance(box, tuple) or len(box) < cell.meter.kind.capacity:
+    if box is None or isinstance(box, tuple) or len(box) - begins(box) < cell.meter.kind.capacity:
         return put(cell, letter)
     return _overflow(cell, box, letter)
+
+
+def begins(box: Box) -> bool:
+    """Say whether the first letter is the start of an incarnation, which takes nobody's place."""
+    return len(box) > 0 and box[0].__class__ is Envelope and box[0].message is START
+
+
+def _wake(cell: "Cell") -> Box:
+    """Open the mailbox of a passive actor; its next turn makes the incarnation, and what comes meanwhile waits."""
+    box: Box = [Envelope(START, privileged=True)]
+    cell.mailbox, cell.status = box, Status.OPEN
+    cell.dispatcher.enqueue(cell)
+    return box
 
 
 def sent_to_closed_door(cell: "Cell", letter: Any) -> bool:

@@ -9,7 +9,7 @@ from random import Random
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from actors.runtime import delivery, lifecycle, supervision
+from actors.runtime import delivery, lifecycle, passivation, supervision
 from actors.runtime.dead_letters import DeadLetters, DeadReason
 from actors.runtime.errors import ActorFailed
 from actors.runtime.kinds import Kind
@@ -18,6 +18,7 @@ from actors.runtime.messages import INLINE, START, Envelope, is_tick
 from actors.runtime.metering import KindMeter
 from actors.runtime.replies import give
 from actors.runtime.settings import SystemSettings
+from actors.runtime.status import Status
 from actors.runtime.wheel import Wheel
 
 if TYPE_CHECKING:
@@ -218,11 +219,11 @@ class Dispatcher:
         if envelope.expired():
             delivery.bury(cell, envelope, DeadReason.EXPIRED)
             return None
+        if envelope.message is START:
+            return lifecycle.start(cell)
         actor, timer = cell.actor, envelope.timer
         if actor is None:
             return None
-        if envelope.message is START:
-            return actor.started(cell)
         if timer is not None:
             if not timer.live:
                 return None
@@ -325,6 +326,8 @@ class Dispatcher:
                 self.enqueue(cell)
             else:
                 cell.mailbox = None
+        elif cell.status is Status.PASSIVATING:
+            passivation.take_leave(cell)
         self._tell_settled()
 
     # coming to rest

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from actors.runtime.cell import Cell
     from actors.runtime.lane import Turn
     from actors.runtime.replies import LaterReply
-    from actors.runtime.timers import IdleWatch, Timer
+    from actors.runtime.timers import IdleWatch, LeaveWatch, Timer
 
 
 class Extras:
@@ -23,6 +23,7 @@ class Extras:
         "failures",
         "idle_watch",
         "later",
+        "leave_watch",
         "stash",
         "ticks",
         "timers",
@@ -43,6 +44,7 @@ class Extras:
         self.stash: list[Any] | None = None
         self.failures: deque[float] | None = None
         self.idle_watch: IdleWatch | None = None
+        self.leave_watch: LeaveWatch | None = None
         self.turn: Turn | None = None
         """The ``async def`` handler or hook that is under way."""
         self.ended: StopReason | None = None

@@ -68,8 +68,13 @@ class Kind(Struct, Generic[MessageT], frozen=True, kw_only=True):
     coalesce_key: Callable[[MessageT], Hashable] = _same_type
     stash_capacity: int = 100
     receive_timeout_s: float | None = None
+    passivate_after_s: float | None = None
+    """Give up the incarnation of an actor to which nothing came for so long; its address and its mail stay."""
     supervision: Supervision = Supervision()
 
     def __post_init__(self) -> None:
         if self.capacity < 1:
             raise ValueError(f"kind {self.name!r}: capacity is {self.capacity}, expected at least 1")
+        for what, after_s in (("receive", self.receive_timeout_s), ("passivate", self.passivate_after_s)):
+            if after_s is not None and after_s <= 0:
+                raise ValueError(f"kind {self.name!r}: {what} after {after_s} s of silence, expected more than 0 s")

@@ -9,7 +9,7 @@ from structlog import get_logger
 from actors.runtime import delivery, stash
 from actors.runtime.actor import Actor
 from actors.runtime.dead_letters import DeadReason
-from actors.runtime.mailbox import CLOSED
+from actors.runtime.mailbox import ASLEEP, CLOSED
 from actors.runtime.messages import START, Envelope, StopReason, Terminated
 from actors.runtime.status import Status
 
@@ -39,8 +39,38 @@ def be_born(cell: "Cell") -> None:
     meter.live += 1
     if meter.wants_start(actor):
         delivery.put(cell, Envelope(START, privileged=True))
-    if meter.kind.receive_timeout_s is not None:
-        cell.set_receive_timeout(meter.kind.receive_timeout_s)
+    arm(cell)
+
+
+def enrol(cell: "Cell") -> None:
+    """Let a new actor be passive until its first message."""
+    cell.mailbox, cell.status = ASLEEP, Status.PASSIVE
+    cell.meter.live += 1
+
+
+def start(cell: "Cell") -> Any:
+    """Begin an incarnation, which is made here when the actor was passive; return what its hook returns."""
+    actor = cell.actor
+    if actor is None:
+        actor = cell.actor = cell.meter.make(cell)
+        cell.meter.activated += 1
+        arm(cell)
+    return actor.started(cell)
+
+
+def arm(cell: "Cell") -> None:
+    """Set the clocks of silence that the kind wants."""
+    kind = cell.meter.kind
+    if kind.receive_timeout_s is not None:
+        cell.set_receive_timeout(kind.receive_timeout_s)
+    if kind.passivate_after_s is not None:
+        cell.set_passivation(kind.passivate_after_s)
+
+
+def disarm(cell: "Cell") -> None:
+    """End the clocks of silence."""
+    cell.set_receive_timeout(None)
+    cell.set_passivation(None)
 
 
 def stop(cell: "Cell", reason: StopReason = StopReason.STOPPED, detail: str = "") -> None:
@@ -134,8 +164,7 @@ def hook_failed(cell: "Cell", error: BaseException) -> None:
 
 def _finish(cell: "Cell") -> None:
     extras = cell.more()
-    if extras.idle_watch is not None:
-        cell.set_receive_timeout(None)
+    disarm(cell)
     cell.status = Status.STOPPED
     cell.meter.live -= 1
     tell_watchers(cell)

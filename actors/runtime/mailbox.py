@@ -9,13 +9,16 @@ from actors.runtime.messages import Envelope
 SHORT: Final = 32
 """Up to here a list is smaller and faster than a deque (64 bytes against 760)."""
 
-CLOSED: Final = (None,) * SHORT
+CLOSED: Final = ("closed",) * SHORT
 """In place of a mailbox: the actor takes nothing. As long as ``SHORT``, so that the fast path never fits."""
+
+ASLEEP: Final = ("asleep",) * SHORT
+"""In place of a mailbox: the actor is passive, and what comes wakes it."""
 
 
 @final
 class Held(deque[Any]):
-    """A mailbox that gathers while its actor waits for a restart. True even when empty: it is not idle."""
+    """A mailbox that gathers while its actor restarts or takes its leave. True even when empty: it is not idle."""
 
     __slots__ = ()
 

@@ -11,7 +11,7 @@ from actors.runtime.ref import ActorRef
 
 if TYPE_CHECKING:
     from actors.runtime.cell import Cell
-    from actors.runtime.timers import Timer
+    from actors.runtime.timers import IdleWatch, Timer
 
 
 class StopReason(StrEnum):
@@ -33,7 +33,7 @@ class Terminated(Struct, frozen=True, kw_only=True):
 
 
 class ReceiveTimeout(Struct, frozen=True, kw_only=True):
-    """Nothing came for ``after_s`` seconds. Timers do not count as something."""
+    """Nothing came for ``after_s`` seconds. Timers and this notice itself do not count as something."""
 
     after_s: float
 
@@ -61,7 +61,7 @@ class Envelope(Struct, eq=False):
     reply: "asyncio.Future[Any] | None" = None
     kept: bool = False
     """Stashed, or to be answered later: the handler's return value is no answer."""
-    timer: "Timer | None" = None
+    timer: "Timer | IdleWatch | None" = None
     tick: int = 0
     asked_of: "Cell | None" = None
 

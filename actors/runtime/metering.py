@@ -17,6 +17,9 @@ class KindFigures(Struct, frozen=True, kw_only=True):
     failed: int
     restarted: int
     quarantined: int
+    passivated: int
+    activated: int
+    """Incarnations of passive actors that a message brought back."""
 
 
 class Figures(Struct, frozen=True, kw_only=True):
@@ -34,7 +37,20 @@ class Figures(Struct, frozen=True, kw_only=True):
 class KindMeter:
     """The counters of one kind in one system, beside what the hot path needs of the kind."""
 
-    __slots__ = ("failed", "handled", "kind", "live", "made", "make", "quarantined", "restarted", "short", "starts")
+    __slots__ = (
+        "activated",
+        "failed",
+        "handled",
+        "kind",
+        "live",
+        "made",
+        "make",
+        "passivated",
+        "quarantined",
+        "restarted",
+        "short",
+        "starts",
+    )
 
     def __init__(self, kind: Kind[Any]) -> None:
         self.kind = kind
@@ -43,6 +59,7 @@ class KindMeter:
         self.made: type[Any] | None = None
         self.starts = False
         self.live = self.handled = self.failed = self.restarted = self.quarantined = 0
+        self.passivated = self.activated = 0
 
     def wants_start(self, actor: Actor[Any]) -> bool:
         """Say whether the actor has a ``started`` hook; looked up once a type."""
@@ -59,6 +76,8 @@ class KindMeter:
             failed=self.failed,
             restarted=self.restarted,
             quarantined=self.quarantined,
+            passivated=self.passivated,
+            activated=self.activated,
         )
 
 

@@ -45,6 +45,8 @@ def fail(cell: "Cell", letter: Any, error: BaseException) -> None:
     stash.forget_failed(cell, letter)
     if letter is not None:
         delivery.bury(cell, letter, DeadReason.FAILED, error)
+    if cell.status is Status.PASSIVATING:
+        unhold(cell, [])
     if cell.status is Status.OPEN:
         _obey(_directive(cell, error), cell, error, may_resume=_is_started(letter))
 
@@ -62,7 +64,7 @@ def _obey(directive: Directive, cell: "Cell", error: BaseException, *, may_resum
         case Directive.STOP:
             lifecycle.stop(cell, StopReason.FAILED, repr(error))
         case Directive.ESCALATE:
-            _escalate(cell, error)
+            _escalate(cell, error, may_resume=may_resume)
 
 
 def _directive(cell: "Cell", error: BaseException) -> Directive:
@@ -125,6 +127,7 @@ def _revive(cell: "Cell") -> None:
             _failed_to_start(cell, error)
             return
     cell.meter.restarted += 1
+    lifecycle.arm(cell)
     start = [Envelope(START, privileged=True)] if cell.meter.wants_start(actor) else []
     unhold(cell, start + stash.take_all(cell))
     cell.dispatcher.settle(cell)
@@ -137,7 +140,7 @@ def _failed_to_start(cell: "Cell", error: Exception) -> None:
     cell.dispatcher.settle(cell)
 
 
-def _escalate(cell: "Cell", error: BaseException) -> None:
+def _escalate(cell: "Cell", error: BaseException, *, may_resume: bool) -> None:
     parent = cell.parent
     if parent is None or parent.parent is None:
         lifecycle.stop(cell, StopReason.FAILED, repr(error))
@@ -147,6 +150,7 @@ def _escalate(cell: "Cell", error: BaseException) -> None:
     fail(parent, None, error)
     if parent.status is Status.OPEN and cell.status is Status.OPEN:
         unhold(cell, [])
+        _obey(Directive.RESUME, cell, error, may_resume=may_resume)
 
 
 def _quarantine(cell: "Cell", error: BaseException) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from structlog import get_logger
 
-from actors.runtime import lifecycle, supervision
+from actors.runtime import lifecycle, passivation, supervision
 from actors.runtime.actor import Actor, ChildT, Context
 from actors.runtime.cell import Cell, cell_of
 from actors.runtime.dispatcher import Dispatcher
@@ -96,6 +96,15 @@ class ActorSystem:
         """
         return (self._top or self._root).spawn(kind, name)
 
+    def reach(self, kind: Kind[ChildT], name: str) -> ActorRef[ChildT]:
+        """Return the actor of this name at the top; where there is none, a passive one: its first message activates it.
+
+        Raises:
+            NameTaken: the actor of this name is of another kind.
+            ActorStopped: the system has stopped.
+        """
+        return self._root.reach(kind, name)
+
     def find(self, path: str) -> ActorRef[Any] | None:
         """Return the actor at a path such as ``/plant/pump-7``."""
         cell: Cell | None = self._root
@@ -107,6 +116,10 @@ class ActorSystem:
     def stop_actor(self, ref: ActorRef[Any]) -> None:
         """Stop one actor from outside: no more messages from now on; a handler that waits is cancelled."""
         lifecycle.stop(cell_of(ref))
+
+    def passivate(self, ref: ActorRef[Any]) -> None:
+        """Ask one actor to give up its incarnation; as ``Context.passivate``, which the actor calls itself."""
+        passivation.request(cell_of(ref))
 
     def pardon(self, ref: ActorRef[Any]) -> bool:
         """Let a quarantined actor begin anew; False when it is not in quarantine."""

@@ -28,11 +28,14 @@ class Wheel:
         self._loop = asyncio.get_running_loop()
         self._buckets: dict[int, dict[Due, None]] = {}
         self._ticks: list[int] = []
+        self._reached = 0
         self._armed: asyncio.TimerHandle | None = None
 
     def add(self, due: Due, delay_s: float) -> None:
         """Fire ``due`` once, ``delay_s`` from now."""
         tick = math.ceil((self._monotonic() + delay_s) / self._tick_s)
+        if tick <= self._reached:  # what is set while this tick fires is due with the next one, however soon
+            tick = self._reached + 1
         due.tick = tick
         bucket = self._buckets.get(tick)
         if bucket is None:
@@ -65,9 +68,9 @@ class Wheel:
     def _turn(self) -> None:
         self._armed = None
         # A thousandth of a tick forgives the rounding between the loop's clock and ours.
-        reached = math.floor(self._monotonic() / self._tick_s + 0.001)
+        self._reached = math.floor(self._monotonic() / self._tick_s + 0.001)
         try:
-            while self._ticks and self._ticks[0] <= reached:
+            while self._ticks and self._ticks[0] <= self._reached:
                 self._fire(self._ticks[0])
         finally:
             if self._ticks and self._armed is None:

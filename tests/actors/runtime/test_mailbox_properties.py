@@ -43,10 +43,10 @@ class Handler(Actor[Item]):
             self.world.stashed.add(message)
             ctx.stash()
             return None
-        ctx.unstash()
         self.world.begun.append(message)
         if message.does == "boom":
             raise ValueError(message)
+        ctx.unstash()
         return self.linger(message) if message.does in ("wait", "quick") else message.number
 
     async def linger(self, message: Item) -> int:
