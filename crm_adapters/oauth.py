@@ -1,10 +1,10 @@
-"""OAuth 2.0 client credentials (RFC 6749 section 4.4): one token, refreshed once for all who wait."""
+"""OAuth 2.0 for a program (RFC 6749 section 4.4 and others): one token, refreshed once for all who wait."""
 
 import asyncio
 import base64
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote_plus
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from actors.ports import Clock
 from crm_adapters.transport import Call, Exchange, Reply, judge
 
 _MARGIN_S = 60.0
+_UNAVAILABLE = "temporarily_unavailable"
 
 
 class ClientAuth(StrEnum):
@@ -23,6 +24,14 @@ class ClientAuth(StrEnum):
 
     BODY = "body"
     BASIC = "basic"
+
+
+class Grant(Protocol):
+    """What a token is asked for with."""
+
+    def call(self) -> Call:
+        """Return the request for a new token."""
+        ...
 
 
 class ClientCredentials(Struct, frozen=True, kw_only=True):
@@ -61,8 +70,8 @@ class Token(Struct, frozen=True, kw_only=True):
 class TokenKeeper:
     """Holds the token of one connection."""
 
-    def __init__(self, credentials: ClientCredentials, transport: Exchange, clock: Clock) -> None:
-        self._credentials = credentials
+    def __init__(self, grant: Grant, transport: Exchange, clock: Clock) -> None:
+        self._grant = grant
         self._transport = transport
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -118,7 +127,7 @@ class TokenKeeper:
         return None if expired else token
 
     async def _ask(self) -> Token | Failure:
-        call = self._credentials.call()
+        call = self._grant.call()
         reply = await self._transport.exchange(call)
         if not isinstance(reply, Reply):
             return reply
@@ -126,18 +135,16 @@ class TokenKeeper:
         if failure is not None:
             return failure
         if not reply.ok:
-            return AuthFailed(
-                reason=f"{_host(self._credentials.call())} gives no token: {reply.status} {_error(reply)}"
-            )
-        return self._read(reply.body)
+            return _no_token(call, reply)
+        return self._read(call, reply.body)
 
-    def _read(self, body: Any) -> Token | Failure:
+    def _read(self, call: Call, body: Any) -> Token | Failure:
         match body:
             case {"access_token": str(access), **others} if access:
                 fields = {str(name): value for name, value in others.items()}
                 return Token(access=Secret(access), renew_at=self._renew_at(fields.get("expires_in")), fields=fields)
             case _:
-                return Transient(reason=f"{_host(self._credentials.call())}: the token reply names no access_token")
+                return Transient(reason=f"{_host(call)}: the token reply names no access_token")
 
     def _renew_at(self, expires_in: object) -> float | None:
         try:
@@ -145,6 +152,11 @@ class TokenKeeper:
         except ValueError:
             return None
         return self._clock.monotonic() + life_s - min(_MARGIN_S, life_s / 10)
+
+
+def _no_token(call: Call, reply: Reply) -> Failure:
+    reason = f"{_host(call)} gives no token: {reply.status} {_error(reply)}"
+    return Transient(reason=reason) if _error(reply) == _UNAVAILABLE else AuthFailed(reason=reason)
 
 
 def _host(call: Call) -> str:

@@ -27,6 +27,7 @@ from crm_adapters.dynamics.client import DataverseClient, understood
 from crm_adapters.dynamics.config import DynamicsConfig
 from crm_adapters.dynamics.directory import Directory, Introduction
 from crm_adapters.dynamics.failures import WireAnswer, failure_of
+from crm_adapters.dynamics.identity import grant_of
 from crm_adapters.dynamics.mapping import (
     OrderReferences,
     ServiceReferences,
@@ -43,7 +44,7 @@ from crm_adapters.dynamics.offers import Listing, offer_of, price_query, read_li
 from crm_adapters.dynamics.placing import Register
 from crm_adapters.dynamics.records import is_unsubmitted, table_of
 from crm_adapters.dynamics.schedule import Schedule
-from crm_adapters.oauth import ClientCredentials, TokenKeeper
+from crm_adapters.oauth import TokenKeeper
 from crm_adapters.transport import TransportSettings, open_transport
 
 _CONNECT_S = 5.0
@@ -55,18 +56,8 @@ async def open_dynamics(config: DynamicsConfig, deps: CrmDeps) -> AsyncGenerator
     timeout_s = config.timeout_s
     settings = TransportSettings(connect_s=min(_CONNECT_S, timeout_s), read_s=timeout_s, total_s=timeout_s)
     async with open_transport(settings) as transport:
-        keeper = TokenKeeper(credentials_of(config), transport, deps.clock)
+        keeper = TokenKeeper(grant_of(config, deps), transport, deps.clock)
         yield DynamicsAdapter(config, deps, DataverseClient(config, keeper))
-
-
-def credentials_of(config: DynamicsConfig) -> ClientCredentials:
-    """Return what a token of Entra ID is asked for with."""
-    return ClientCredentials(
-        token_url=config.token_url,
-        client_id=config.client_id,
-        client_secret=config.client_secret,
-        scope=f"{config.origin}/.default",
-    )
 
 
 class DynamicsAdapter:

@@ -81,12 +81,16 @@ class WorkingHours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class DynamicsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One connection to one environment. ``extra`` are further columns by table, for what the customer requires."""
+    """One connection to one environment, by client secret or by certificate (its PEM text with the private key).
+
+    ``extra`` are further columns by table, for what the customer requires.
+    """
 
     org_url: WebUrl
     tenant: Annotated[str, Meta(min_length=1)]
     client_id: Annotated[str, Meta(min_length=1)]
-    client_secret: Secret
+    client_secret: Secret | None = None
+    certificate: Secret | None = None
     login_url: WebUrl = "https://login.microsoftonline.com"
     api_version: Annotated[str, Meta(pattern=r"^\d+\.\d+$")] = "9.2"
     seller: str = ""
@@ -115,7 +119,9 @@ class DynamicsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     changes_overlap_s: Annotated[float, Meta(ge=0, le=3600)] = 5.0
 
     def __post_init__(self) -> None:
-        """Refuse to send the secret or a token in the clear to another machine."""
+        """Refuse more or less than one way to prove who we are, and to send it in the clear to another machine."""
+        if (self.client_secret is None) == (self.certificate is None):
+            raise ValueError("client_secret: expected either client_secret or certificate, write exactly one of them")
         for name, url in (("org_url", self.org_url), ("login_url", self.login_url)):
             parts = urlsplit(url)
             if parts.scheme != "https" and parts.hostname not in _LOOPBACK:

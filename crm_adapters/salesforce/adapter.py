@@ -47,11 +47,12 @@ from crm_adapters.salesforce.classification import DUPLICATE, error_in, refusal_
 from crm_adapters.salesforce.config import SalesforceConfig
 from crm_adapters.salesforce.customers import Customers, Introduction
 from crm_adapters.salesforce.free_times import crew, crew_queries, free_times, taken_query
+from crm_adapters.salesforce.identity import grant_of
 from crm_adapters.salesforce.mapping import ACCOUNT, ASSET, RECORD, REQUEST, Part, Parties, TotalMismatch
 from crm_adapters.salesforce.price_books import PriceBooks, Priced
 from crm_adapters.salesforce.records import object_of, record_fields, record_of
 from crm_adapters.salesforce.soql import moment, select, text
-from crm_adapters.salesforce.wire import MOST_PARTS, Done, Refused, Row, Wire, client_credentials
+from crm_adapters.salesforce.wire import MOST_PARTS, Done, Refused, Row, Wire
 from crm_adapters.transport import TransportSettings, open_transport
 
 _UNREADABLE = (ArithmeticError, KeyError, TypeError, ValueError)
@@ -68,7 +69,7 @@ async def open_salesforce(config: SalesforceConfig, deps: CrmDeps) -> AsyncGener
         connections=config.connections,
     )
     async with open_transport(settings) as transport:
-        keeper = TokenKeeper(client_credentials(config), transport, deps.clock)
+        keeper = TokenKeeper(grant_of(config, deps), transport, deps.clock)
         yield SalesforceAdapter(Wire(keeper, config), config, deps.connection)
 
 

@@ -11,6 +11,7 @@ from actors.model.secrets import Secret
 FieldName = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")]
 OptionalField = Annotated[str, Meta(pattern=r"^([A-Za-z][A-Za-z0-9_]{0,79})?$")]
 """The API name of a field; empty: the organisation has none, and it is neither read nor written."""
+WebUrl = Annotated[str, Meta(pattern="^https?://[^/?#]+/?$")]
 Seconds = Annotated[float, Meta(gt=0)]
 
 STANDARD_MEANINGS: Final = {
@@ -84,12 +85,18 @@ class StatusNames(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class SalesforceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One Salesforce organisation. Client credentials work on its My Domain host only."""
+    """One Salesforce organisation, by client secret or by private key. The secret works on its My Domain host only."""
 
     login_url: str
     """``https://<my-domain>.my.salesforce.com``; plain http only to this machine (a sandbox)."""
     client_id: Annotated[str, Meta(min_length=1)]
-    client_secret: Secret
+    client_secret: Secret | None = None
+    """Of the client credentials flow."""
+    private_key: Secret | None = None
+    """Of the JWT bearer flow: RSA in PEM form, whose certificate the app knows; ``username`` is who it acts as."""
+    username: str = ""
+    audience: WebUrl = "https://login.salesforce.com"
+    """Whom the signed assertion is for: ``https://test.salesforce.com`` for the vendor's sandboxes."""
     api_version: Annotated[str, Meta(pattern=r"^[5-9][0-9]\.0$")] = "64.0"
     seller: str = ""
     """How the seller is called in offers; empty: the connection's name."""
@@ -120,12 +127,19 @@ class SalesforceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     connections: Annotated[int, Meta(ge=1)] = 8
 
     def __post_init__(self) -> None:
-        """Refuse an address that would send the secret in clear."""
+        """Refuse an address that would send the secret in clear, and other than one way to prove who we are."""
+        self._check_identity()
         parts = urlsplit(self.login_url)
         if parts.scheme == "https" and parts.hostname:
             return
         if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
             raise ValueError(f"login_url: expected https://<my-domain>.my.salesforce.com, got {self.login_url!r}")
+
+    def _check_identity(self) -> None:
+        if (self.client_secret is None) == (self.private_key is None):
+            raise ValueError("client_secret: expected either client_secret or private_key, write exactly one of them")
+        if self.private_key is not None and not self.username:
+            raise ValueError("username: expected whom private_key signs for, such as hub@acme.example")
 
     @property
     def books_appointments(self) -> bool:

@@ -8,7 +8,7 @@ import structlog
 from msgspec import Struct
 
 from actors.model.outcomes import AuthFailed, Failure
-from crm_adapters.oauth import ClientCredentials, Token, TokenKeeper
+from crm_adapters.oauth import Token, TokenKeeper
 from crm_adapters.salesforce.classification import error_in, failure_of, refusal_of
 from crm_adapters.salesforce.config import SalesforceConfig
 from crm_adapters.salesforce.mapping import Part
@@ -135,15 +135,6 @@ class Wire:
         if low and not self._quota_was_low:
             log.warning("api_quota_low", host=urlsplit(self.instance_url).hostname, used_share=share)
         self._quota_was_low = low
-
-
-def client_credentials(config: SalesforceConfig) -> ClientCredentials:
-    """Return how the token of a connection is asked for."""
-    return ClientCredentials(
-        token_url=f"{config.login_url.rstrip('/')}/services/oauth2/token",
-        client_id=config.client_id,
-        client_secret=config.client_secret,
-    )
 
 
 def quota_share(header: str) -> float | None:

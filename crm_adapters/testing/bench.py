@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -59,6 +59,8 @@ class ContractBase(ABC):
 
     sandbox: SandboxSpec
     """The sandbox of the adapter's vendor."""
+    credentials: Mapping[str, str] = {}
+    """What the sandbox knows beside its development credentials, such as the certificate of the app."""
     writes = r"^(POST|PUT|PATCH) (?!\S*(token|oauth))"
     """Matches "METHOD /path?query" of the requests that create orders, service requests and bookings."""
 
@@ -69,7 +71,7 @@ class ContractBase(ABC):
     @asynccontextmanager
     async def bench(self, *, wrong_credentials: bool = False) -> AsyncGenerator[Bench, None]:
         """Start a fresh sandbox and connect the adapter to it."""
-        options = SandboxOptions(clock=TickingClock(), accounts=(OWNER,))
+        options = SandboxOptions(clock=TickingClock(), accounts=(OWNER,), credentials=self.credentials)
         async with (
             listening(self.sandbox, options) as base_url,
             administer(base_url) as admin,

@@ -7,5 +7,9 @@ SANDBOX = SandboxSpec(
     name="salesforce",
     title="Salesforce REST",
     build=SalesforceSandbox,
-    credentials={"client_id": "sandbox-client", "client_secret": "sandbox-secret"},
+    credentials={
+        "client_id": "sandbox-client",
+        "client_secret": "sandbox-secret",
+        "username": "integration@acme.example",
+    },
 )

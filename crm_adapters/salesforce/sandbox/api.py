@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, unquote
 from msgspec import Struct
 
 from crm_adapters.salesforce.sandbox.errors import Refusal, Reply, SeveralMatch, bad_request, not_found
+from crm_adapters.salesforce.sandbox.limits import Usage
 from crm_adapters.salesforce.sandbox.organisation import Organisation, object_named, record_path
 from crm_adapters.salesforce.sandbox.query import DEFAULT_BATCH, QueryDesk
 from crm_adapters.salesforce.sandbox.schema import OBJECTS, Field, SObject
@@ -15,7 +16,6 @@ from crm_adapters.salesforce.sandbox.store import Record
 
 OLDEST_VERSION: Final = 50
 SHOWN_VERSIONS: Final = range(50, 69)
-DAILY_REQUESTS: Final = 100_000
 _VERSION: Final = re.compile(r"v(\d{2,3})\.0")
 _BATCH: Final = re.compile(r"batchSize=(\d+)")
 
@@ -47,9 +47,9 @@ class Request(Struct, frozen=True, kw_only=True):
 class Api:
     """Dispatches requests to the organisation."""
 
-    def __init__(self, organisation: Organisation) -> None:
+    def __init__(self, organisation: Organisation, usage: Usage) -> None:
         self.organisation = organisation
-        self.used_requests = 0
+        self._usage = usage
         self._queries = QueryDesk(organisation.store)
 
     def answer(self, request: Request) -> Reply:
@@ -70,16 +70,13 @@ class Api:
             case []:
                 return Reply(status=200, body=_resources(version))
             case ["limits"]:
-                return Reply(status=200, body={"DailyApiRequests": self._daily()})
+                return Reply(status=200, body=self._usage.report())
             case ["query" | "queryAll", *locator]:
                 return self._query(request, version, locator)
             case ["sobjects", *path]:
                 return self._sobjects(request, version, path)
             case _:
                 raise not_found()
-
-    def _daily(self) -> dict[str, int]:
-        return {"Max": DAILY_REQUESTS, "Remaining": max(0, DAILY_REQUESTS - self.used_requests)}
 
     def _query(self, request: Request, version: str, locator: list[str]) -> Reply:
         if request.method != "GET":

@@ -7,7 +7,8 @@ import pytest
 
 from actors.model.secrets import Secret
 from crm_adapters.dynamics import DynamicsConfig
-from crm_adapters.dynamics.adapter import credentials_of
+from crm_adapters.dynamics.identity import grant_of
+from crm_adapters.testing import deps
 
 LEAST = {"org_url": "https://acme.crm4.dynamics.com/", "tenant": "t-1", "client_id": "c", "client_secret": "s"}
 
@@ -17,9 +18,9 @@ def read(**keys: Any) -> DynamicsConfig:
 
 
 def test_four_keys_are_enough() -> None:
-    credentials = credentials_of(read())
-    assert credentials.token_url == "https://login.microsoftonline.com/t-1/oauth2/v2.0/token"
-    assert credentials.scope == "https://acme.crm4.dynamics.com/.default"
+    asked = grant_of(read(), deps()).call()
+    assert asked.url == "https://login.microsoftonline.com/t-1/oauth2/v2.0/token"
+    assert (asked.form or {})["scope"] == "https://acme.crm4.dynamics.com/.default"
     assert read().root == "https://acme.crm4.dynamics.com/api/data/v9.2/"
 
 

@@ -8,6 +8,7 @@ import pytest
 from crm_adapters.salesforce.sandbox.api import Api, Request
 from crm_adapters.salesforce.sandbox.composite import answer_composite
 from crm_adapters.salesforce.sandbox.errors import Reply
+from crm_adapters.salesforce.sandbox.limits import ApiLimits, Usage
 from crm_adapters.salesforce.sandbox.organisation import Organisation
 from crm_adapters.salesforce.sandbox.seed import seed
 from crm_adapters.salesforce.sandbox.store import Store
@@ -25,7 +26,7 @@ class Desk:
         clock = TickingClock()
         organisation = Organisation(Store(clock.now, Tables()))
         seed(organisation, SandboxOptions(clock=clock, accounts=("acme",)))
-        self.api = Api(organisation)
+        self.api = Api(organisation, Usage(ApiLimits(), clock))
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
         return self.api.answer(Request.to(method, ROOT + path, body=body, headers=headers))
