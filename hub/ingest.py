@@ -40,6 +40,10 @@ _TYPES: dict[PropertyKind, type | tuple[type, ...]] = {
 }
 
 
+_STORED = Stored()
+_AGAIN = Stored(duplicate=True)
+
+
 class _Wrong(Exception):
     def __init__(self, code: ReadingRefusal, detail: str) -> None:
         super().__init__(detail)
@@ -53,11 +57,14 @@ class DurableSink:
     def __init__(self, engine: TurnEngine, registry: Registry) -> None:
         self._engine = engine
         self._registry = registry
-        self._counts: Counter[str] = Counter()
+        self._settle = self._answer
+        self._refusals: Counter[str] = Counter()
+        self._accepted = self._duplicates = self._readings = 0
 
     def counters(self) -> Mapping[str, int]:
         """Return counts of ``accepted``, ``duplicates`` and ``refused_<code>`` messages, and of ``readings``."""
-        return dict(self._counts)
+        taken = {"accepted": self._accepted, "readings": self._readings, "duplicates": self._duplicates}
+        return taken | self._refusals
 
     def accept(self, principal: Principal, message: DeviceMessage, done: Callable[[Receipt], None]) -> None:
         """Hand in one device message; see ``ReadingSink.accept``."""
@@ -70,25 +77,20 @@ class DurableSink:
         except JournalUnavailable:
             self._refuse(done, _UNREADABLE)
             return
-        self._engine.submit(
-            thing_address(message.thing_id),
-            checked,
-            lambda outcome: self._answer(outcome, len(checked.readings), done),
-            message.message_id,
-        )
+        self._engine.deliver(thing_address(message.thing_id), checked, message.message_id, self._settle, done)
 
-    def _answer(self, outcome: Outcome, readings: int, done: Callable[[Receipt], None]) -> None:
+    def _answer(self, done: Callable[[Receipt], None], message: DeviceMessage, outcome: Outcome) -> None:
         if isinstance(outcome, Taken):
-            self._counts["accepted"] += 1
-            self._counts["readings"] += readings
-            self._counts["duplicates"] += outcome.duplicate
-            done(Stored(duplicate=outcome.duplicate))
+            self._accepted += 1
+            self._readings += len(message.readings)
+            self._duplicates += outcome.duplicate
+            done(_AGAIN if outcome.duplicate else _STORED)
             return
         code = _REFUSALS.get(outcome.code, ReadingRefusal.INTERNAL)
         self._refuse(done, Refused(code=code, detail=outcome.detail, retry_after_s=outcome.retry_after_s))
 
     def _refuse(self, done: Callable[[Receipt], None], refused: Refused) -> None:
-        self._counts[f"refused_{refused.code}"] += 1
+        self._refusals[f"refused_{refused.code}"] += 1
         done(refused)
 
     def _addressee(self, principal: Principal, message: DeviceMessage) -> ConnectedThing:
@@ -112,20 +114,24 @@ def _checked(message: DeviceMessage, profile: ThingProfile) -> DeviceMessage:
     """
     if not message.readings:
         raise _Wrong(ReadingRefusal.EMPTY, "the message holds no reading")
-    properties = profile.properties
-    if all(_fits(reading, properties.get(reading.name)) for reading in message.readings):
-        return message
-    return replace(message, readings=tuple(_fitted(reading, profile) for reading in message.readings))
+    for reading in message.readings:
+        if not _fits(reading, profile):
+            return replace(message, readings=tuple(_fitted(reading, profile) for reading in message.readings))
+    return message
 
 
-def _fits(reading: Reading, spec: PropertySpec | None) -> bool:
+def _fits(reading: Reading, profile: ThingProfile) -> bool:
     """Say whether nothing is to be checked further: a number in its own unit and range, as most readings are."""
-    if spec is None or spec.kind is not PropertyKind.NUMBER or reading.value.__class__ is not float:
-        return False
-    if reading.unit != spec.unit:
-        return False
     value: Any = reading.value
-    return (spec.minimum is None or value >= spec.minimum) and (spec.maximum is None or value <= spec.maximum)
+    spec = profile.properties.get(reading.name)
+    return (
+        spec is not None
+        and value.__class__ is float
+        and reading.unit == spec.unit
+        and (spec.minimum is None or value >= spec.minimum)
+        and (spec.maximum is None or value <= spec.maximum)
+        and spec.kind is PropertyKind.NUMBER
+    )
 
 
 def _fitted(reading: Reading, profile: ThingProfile) -> Reading:

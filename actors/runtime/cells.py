@@ -1,43 +1,17 @@
-"""Memory of the turn engine: cells, envelopes, and what one run of the queue has gathered."""
+"""Memory of the turn engine: kinds, cells with their mailboxes, and the envelopes in them."""
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from numbers import Integral, Real
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from actors.runtime.journal import Batch, Loaded, OutboxRow, ReminderRow, SnapshotRow, TellRow, TurnRow
+from actors.runtime.encoding import encode, encode_legibly
+from actors.runtime.journal import Loaded, ReminderRow, SnapshotRow, TurnRow
 from actors.runtime.turns import Core, Upcasters
 
-SEEN_WINDOW = 64
-
-
-def plain_number(value: Any) -> float | int:
-    """Return a number of a foreign type, such as numpy's, as Python's own: only what decodes again may be kept.
-
-    Raises:
-        TypeError: it is no number, so the journal could not give it back.
-    """
-    if isinstance(value, Integral):
-        return int(value)
-    if isinstance(value, Real):
-        return float(value)
-    raise TypeError(f"{type(value).__name__} cannot be journalled: it would not come back as it is")
-
-
-def legible(value: Any) -> float | int | str:
-    """Return a number as Python's own, and anything else as text: for what only people will read."""
-    try:
-        return plain_number(value)
-    except TypeError:
-        return str(value)
-
-
-encode = msgspec.msgpack.Encoder(enc_hook=plain_number).encode
-encode_legibly = msgspec.msgpack.Encoder(enc_hook=legible).encode
+__all__ = ["Cell", "Done", "Envelope", "Kind", "NotTaken", "Outcome", "Taken", "encode", "encode_legibly"]
 
 
 class Taken(Struct, frozen=True, gc=False):
@@ -57,22 +31,41 @@ class NotTaken(Struct, frozen=True, gc=False):
 
 Outcome = Taken | NotTaken
 Done = Callable[[Outcome], None]
+Settle = Callable[[Any, Any, Outcome], None]
+"""Called with the sender's token, the message and its outcome: one function for all messages of a sender."""
 
 
-class Envelope:
-    """One message on its way, with what must happen when its turn is durable."""
+class PendingTell(Struct, frozen=True, gc=False):
+    """The message lies in the journal as a tell; the turn that takes it deletes it."""
 
-    __slots__ = ("done", "message", "message_id", "outbox_id", "poison", "reminder", "tell_id")
+    tell_id: int
 
-    def __init__(self, message: Any, message_id: str = "", done: Done | None = None) -> None:
-        self.message = message
-        self.message_id = message_id
-        self.done = done
-        self.tell_id: int | None = None
-        self.outbox_id: int | None = None
-        self.reminder: ReminderRow | None = None
-        self.poison: str | None = None
-        """Why the store refuses this message: it goes to the dead letters."""
+
+class Work(Struct, frozen=True, gc=False):
+    """The message is the outcome of work from the outbox; the turn that takes it deletes the work."""
+
+    outbox_id: int
+
+
+Origin = PendingTell | Work | ReminderRow
+
+
+class Envelope(Struct, eq=False, gc=False):
+    """One message on its way, and its place in a mailbox, which is a chain of envelopes."""
+
+    message: Any
+    message_id: str = ""
+    token: Any = None
+    settle: Settle | None = None
+    outcome: Outcome | None = None
+    following: "Envelope | None" = None
+    cell: Any = None
+    """The receiver, once it was taken out of the mailbox."""
+    origin: Origin | None = None
+    packed: bytes | None = None
+    """The message's bytes, where somebody needed them before."""
+    poison: str | None = None
+    """Why nobody can take this message: it goes to the dead letters."""
 
 
 class Kind:
@@ -80,6 +73,9 @@ class Kind:
 
     def __init__(self, core: Core[Any], upcasters: Upcasters) -> None:
         self.core = core
+        self.schema = core.schema
+        self.step = core.step
+        self.records = core.records
         self._upcasters = upcasters
         self._message = msgspec.msgpack.Decoder(core.message_type)
         self._state = msgspec.msgpack.Decoder(core.state_type)
@@ -112,22 +108,28 @@ def _same(event: dict[str, Any]) -> dict[str, Any]:
 
 
 class Cell:
-    """One actor's place in memory. ``state`` runs ahead of ``committed`` only while a batch is in flight."""
+    """One actor's place in memory. ``state`` runs ahead of ``committed`` only while a batch is in flight.
+
+    ``boot`` and ``top`` are of the last message id of the form ``boot:number``: a higher number of the same boot is
+    surely new. All others are judged by the index.
+    """
 
     __slots__ = (
         "address",
         "boot",
         "committed",
         "crashes",
+        "first",
         "kind",
+        "last",
         "loaded",
-        "mailbox",
         "queued",
-        "seen",
+        "run",
         "snapshot_turn",
         "state",
         "top",
         "turn",
+        "waiting",
     )
 
     def __init__(self, address: str, kind: Kind | None) -> None:
@@ -138,12 +140,64 @@ class Cell:
         self.loaded = False
         self.turn = 0
         self.snapshot_turn = 0
-        self.seen: deque[str] = deque(maxlen=0)
         self.boot = ""
         self.top = -1
-        self.mailbox: deque[Envelope] | None = None
+        self.first: Envelope | None = None
+        self.last: Envelope | None = None
+        self.waiting = 0
         self.queued = False
+        self.run = 0
+        """The number of the last run that touched this cell."""
         self.crashes: tuple[float, ...] = ()
+
+    # The mailbox.
+
+    def put(self, envelope: Envelope) -> None:
+        """Add a message at the end."""
+        if self.last is None:
+            self.first = envelope
+        else:
+            self.last.following = envelope
+        self.last = envelope
+        self.waiting += 1
+
+    def put_back(self, envelope: Envelope) -> None:
+        """Add a message at the head."""
+        envelope.following = self.first
+        self.first = envelope
+        if self.last is None:
+            self.last = envelope
+        self.waiting += 1
+
+    def take(self) -> Envelope | None:
+        """Return the first message and remove it."""
+        envelope = self.first
+        if envelope is None:
+            return None
+        self.first = envelope.following
+        if self.first is None:
+            self.last = None
+        envelope.following = None
+        envelope.cell = self
+        self.waiting -= 1
+        return envelope
+
+    def withdraw(self, unwanted: set[int]) -> None:
+        """Remove the messages with these identities (``id``)."""
+        kept = [envelope for envelope in self._mail() if id(envelope) not in unwanted]
+        self.first = self.last = None
+        self.waiting = 0
+        for envelope in kept:
+            envelope.following = None
+            self.put(envelope)
+
+    def _mail(self) -> Iterator[Envelope]:
+        envelope = self.first
+        while envelope is not None:
+            yield envelope
+            envelope = envelope.following
+
+    # The state.
 
     def fill(self, loaded: Loaded) -> None:
         """Fold the journal's rows into this cell's state."""
@@ -156,7 +210,6 @@ class Cell:
             state, turn = core.initial(self.address.partition("/")[2]), 0
         self.snapshot_turn = turn
         self.drop()
-        self.seen = deque(maxlen=SEEN_WINDOW)
         for row in loaded.turns:
             if row.turn > turn:
                 at = datetime.fromtimestamp(row.at, UTC)
@@ -171,80 +224,28 @@ class Cell:
         """Forget what was not committed; the next message loads the state anew."""
         self.loaded = False
         self.state = None
-        self.seen = deque(maxlen=0)
         self.boot = ""
         self.top = -1
 
-    def has_seen(self, message_id: str) -> bool | None:
-        """Say whether this message was consumed; None when only the index knows.
+    def advances(self, message_id: str) -> bool:
+        """Say whether this id's number is above all that its boot had, and move up to it.
 
-        Ids of the form ``boot:number`` that rise are new without asking. A device that sends numbers out of order may
-        be judged wrongly here once; the store then refuses the batch, and its messages are judged by the index alone.
+        False when only the index knows. A device that sends numbers out of order may be judged wrongly here once; the
+        store then refuses the batch, and its messages are judged by the index alone.
         """
-        if message_id in self.seen:
-            return True
-        boot, _, number = message_id.rpartition(":")
-        return False if boot and boot == self.boot and number.isdecimal() and int(number) > self.top else None
+        boot, _, digits = message_id.rpartition(":")
+        if boot != self.boot or not digits.isdecimal():
+            return False
+        number = int(digits)
+        if number <= self.top:
+            return False
+        self.top = number
+        return boot != ""
 
     def remember(self, message_id: str) -> None:
-        """Take a consumed message's id into the window."""
-        self.seen.append(message_id)
-        boot, _, number = message_id.rpartition(":")
-        if boot and number.isdecimal():
-            self.top = max(self.top, int(number)) if boot == self.boot else int(number)
+        """Begin to count with this id, where its number is the highest of its boot."""
+        boot, _, digits = message_id.rpartition(":")
+        if boot and digits.isdecimal():
+            number = int(digits)
+            self.top = number if boot != self.boot or number > self.top else self.top
             self.boot = boot
-
-
-class Run:
-    """What one run of the queue has decided so far: the batch, and what follows its commit."""
-
-    def __init__(self, now: datetime) -> None:
-        self.now = now
-        self.at = now.timestamp()
-        self.batch = Batch()
-        self.processed: list[tuple[Cell, Envelope]] = []
-        self.outcomes: list[tuple[Done, Outcome]] = []
-        self.touched: dict[str, Cell] = {}
-        self.told: list[tuple[Cell, Envelope]] = []
-        self.reminders: dict[tuple[str, str], ReminderRow | None] = {}
-        self.work: list[OutboxRow] = []
-
-    def owe(self, envelope: Envelope, outcome: Outcome) -> None:
-        """Answer the sender once this run is durable."""
-        if envelope.done is not None:
-            self.outcomes.append((envelope.done, outcome))
-
-    def keep_tells(self, next_id: int) -> int:
-        """Add the tells that nobody consumed in this run to the batch; return the next free id."""
-        consumed = {id(envelope) for _, envelope in self.processed}
-        for target, envelope in self.told:
-            if id(envelope) in consumed:
-                continue
-            envelope.tell_id = next_id
-            row = TellRow(tell_id=next_id, address=target.address, message=encode(envelope.message))
-            self.batch.tells_added.append(row)
-            next_id += 1
-        return next_id
-
-    def keep_reminders(self) -> None:
-        """Add the last word on each reminder to the batch."""
-        for key, row in self.reminders.items():
-            if row is None:
-                self.batch.reminders_cleared.append(key)
-            else:
-                self.batch.reminders_set.append(row)
-
-    def keep_snapshots(self, position: int, every: int) -> None:
-        """Add a snapshot of each touched actor whose last one is ``every`` turns old."""
-        for cell in self.touched.values():
-            if cell.turn - cell.snapshot_turn < every or cell.kind is None:
-                continue
-            cell.snapshot_turn = cell.turn
-            row = SnapshotRow(
-                address=cell.address,
-                position=position,
-                turn=cell.turn,
-                schema=cell.kind.core.schema,
-                state=encode(cell.state),
-            )
-            self.batch.snapshots.append(row)

@@ -1,12 +1,14 @@
-"""Effects that are nothing but rows of the batch: notes, read models, claims, meters."""
+"""Effects of a turn, encoded before the turn is taken: it takes effect as a whole or not at all."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
-from actors.runtime.cells import Run, legible, plain_number
-from actors.runtime.journal import MeterDelta, NoteRow, RecordRow
-from actors.runtime.turns import Claim, Effect, Meter, Note, Put, Release, Remove
+from actors.runtime.encoding import encode, legible, plain_number
+from actors.runtime.journal import MeterDelta, NoteRow, RecordRow, ReminderRow
+from actors.runtime.runs import Run
+from actors.runtime.turns import Claim, Effect, Forget, Meter, Note, Put, Release, Remind, Remove
 
 Apply = Callable[[Run], None]
 
@@ -18,11 +20,13 @@ def prepared_row(address: str, effect: Effect) -> Apply:
         TypeError: it is no effect, or holds what cannot be encoded.
     """
     match effect:
-        case Note(correlation_id=correlation_id, step=step, sentence=sentence, facts=facts):
-            packed = msgspec.json.encode({"sentence": sentence, **facts}, enc_hook=legible)
-            return lambda run: run.batch.notes.append(
-                NoteRow(correlation_id=correlation_id, at=run.at, address=address, step=step, body=packed)
-            )
+        case Remind(name=name, due=due, message=message):
+            reminder = ReminderRow(address=address, name=name, due=due.timestamp(), message=encode(message))
+            return lambda run: run.reminders.update({(address, name): reminder})
+        case Forget(name=name):
+            return lambda run: run.reminders.update({(address, name): None})
+        case Note():
+            return _prepared_note(address, effect)
         case Put(kind=kind, key=key, owner=owner, body=body):
             packed = body if isinstance(body, bytes) else msgspec.json.encode(body, enc_hook=plain_number)
             record = RecordRow(kind=kind, key=key, owner=owner, body=packed)
@@ -38,3 +42,11 @@ def prepared_row(address: str, effect: Effect) -> Apply:
             return lambda run: run.batch.meters.append(MeterDelta(name=name, delta=delta, cap=cap))
         case _:
             raise TypeError(f"{type(effect).__name__} is not an effect")
+
+
+def _prepared_note(address: str, note: Note) -> Apply:
+    facts: dict[str, Any] = {"sentence": note.sentence, **note.facts}
+    packed = msgspec.json.encode(facts, enc_hook=legible)
+    return lambda run: run.batch.notes.append(
+        NoteRow(correlation_id=note.correlation_id, at=run.at, address=address, step=note.step, body=packed)
+    )

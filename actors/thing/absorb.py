@@ -1,5 +1,6 @@
 """What readings change: latest values, levels, cycles, faults. Pure, and the same when a journal is folded again."""
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.model.profiles import HealthSpec, SlotSpec, ThingProfile
@@ -13,44 +14,75 @@ _LATEST_SKEW_S = 300.0
 _OLDEST_S = 30 * 86400.0
 _DAY_S = 86400.0
 _Told = list[tuple[str, Latest]]
+_NUMBER = (int, float)
 _EMPTY = SlotState()
 _NEW = ComponentState()
 
 
-def absorb(state: ThingState, message: DeviceMessage, profile: ThingProfile) -> ThingState:
+class Plan(Struct, frozen=True):
+    """A profile, and the properties that its slots, components and faults look at: the others are only kept."""
+
+    profile: ThingProfile
+    watched: frozenset[str]
+
+    @classmethod
+    def of(cls, profile: ThingProfile) -> "Plan":
+        """Return the plan for a profile."""
+        slots = (spec.level for spec in profile.slots.values())
+        components = (name for spec in profile.components.values() for name in (spec.snapshot, spec.cycle))
+        faults = (spec.code for spec in profile.faults.values())
+        return cls(profile, frozenset((*slots, *components, *faults)))
+
+
+def absorb(state: ThingState, message: DeviceMessage, plan: Plan) -> ThingState:
     """Return the state after a device message: its readings in the order of their times, each one counted.
 
     A pack may hold many values of one property, as after an outage. Values as old as what is known, or older, change
     nothing.
     """
-    latest = dict(state.latest)
-    told: _Told = []
-    for at, reading in _in_time(message):
-        known = latest.get(reading.name)
-        if known is not None and at <= known.at and reading.observed_at is not None:
-            continue
-        value = latest[reading.name] = Latest(value=reading.value, at=at, quality=reading.quality)
-        if reading.quality is not Quality.BAD:
-            told.append((reading.name, value))
+    latest = state.latest.copy()
+    told = _take(latest, message, plan.watched)
+    profile = plan.profile
     return ThingState(
         record=state.record,
         profile=state.profile,
         communities=state.communities,
         latest=latest,
-        slots=_slots(state, profile, told, latest) if profile.slots else state.slots,
+        slots=_slots(state.slots, profile, told, latest) if told else state.slots,
         components=_components(state, profile, told) if profile.components else state.components,
-        faults=_faults(state, profile, dict(told)) if profile.faults else state.faults,
+        faults=_faults(state, profile, dict(told)) if told and profile.faults else state.faults,
         needs=state.needs,
         messages=state.messages + 1,
     )
 
 
-def _in_time(message: DeviceMessage) -> list[tuple[float, Reading]]:
+def _take(latest: dict[str, Latest], message: DeviceMessage, watched: frozenset[str]) -> _Told:
+    """Put the readings into ``latest``; return the good ones of the watched properties."""
+    told: _Told = []
     received = message.received_at.timestamp()
+    for reading in message.readings:
+        if reading.observed_at is not None:
+            return _take_in_time(latest, message, watched, received)
+    for reading in message.readings:
+        name = reading.name
+        value = latest[name] = Latest(reading.value, received, reading.quality)
+        if name in watched and reading.quality is not Quality.BAD:
+            told.append((name, value))
+    return told
+
+
+def _take_in_time(latest: dict[str, Latest], message: DeviceMessage, watched: frozenset[str], received: float) -> _Told:
+    told: _Told = []
     timed = [(_time_of(reading, received), reading) for reading in message.readings]
-    if len(timed) > 1:
-        timed.sort(key=_when)
-    return timed
+    timed.sort(key=_when)
+    for at, reading in timed:
+        known = latest.get(reading.name)
+        if known is not None and at <= known.at and reading.observed_at is not None:
+            continue
+        value = latest[reading.name] = Latest(reading.value, at, reading.quality)
+        if reading.name in watched and reading.quality is not Quality.BAD:
+            told.append((reading.name, value))
+    return told
 
 
 def _when(timed: tuple[float, Reading]) -> float:
@@ -65,11 +97,12 @@ def _time_of(reading: Reading, received: float) -> float:
     return at if received - _OLDEST_S <= at <= received + _LATEST_SKEW_S else received
 
 
-def _slots(state: ThingState, profile: ThingProfile, told: _Told, latest: dict[str, Latest]) -> dict[str, SlotState]:
-    slots = state.slots
+def _slots(
+    slots: dict[str, SlotState], profile: ThingProfile, told: _Told, latest: dict[str, Latest]
+) -> dict[str, SlotState]:
     for name, spec in profile.slots.items():
         for told_name, level in told:
-            if told_name == spec.level and isinstance(level.value, float | int):
+            if told_name == spec.level and isinstance(level.value, _NUMBER):
                 slot = _level(slots.get(name, _EMPTY), spec, level, _usage(latest, spec))
                 slots = {**slots, name: slot}
     return slots
@@ -77,7 +110,7 @@ def _slots(state: ThingState, profile: ThingProfile, told: _Told, latest: dict[s
 
 def _usage(latest: dict[str, Latest], spec: SlotSpec) -> float | None:
     counter = latest.get(spec.usage) if spec.usage else None
-    return float(counter.value) if counter is not None and isinstance(counter.value, float | int) else None
+    return float(counter.value) if counter is not None and isinstance(counter.value, _NUMBER) else None
 
 
 def _level(slot: SlotState, spec: SlotSpec, value: Latest, usage: float | None) -> SlotState:
@@ -120,6 +153,8 @@ def _thinned(samples: tuple[tuple[float, float], ...]) -> tuple[tuple[float, flo
 
 def _components(state: ThingState, profile: ThingProfile, told: _Told) -> dict[str, ComponentState]:
     components = state.components
+    if not told and len(components) == len(profile.components):
+        return components
     for name, spec in profile.components.items():
         component = components.get(name, _NEW)
         for told_name, value in told:
@@ -132,7 +167,7 @@ def _component(component: ComponentState, spec: HealthSpec, name: str, value: Re
     """Take one value; a cycle counts when its counter comes after a snapshot of the right length."""
     if name == spec.snapshot and isinstance(value, tuple) and len(value) == spec.settings + spec.sensors:
         return replace(component, pending=tuple(value))
-    if name != spec.cycle or component.pending is None or not isinstance(value, float | int):
+    if name != spec.cycle or component.pending is None or not isinstance(value, _NUMBER):
         return component
     cycle = float(value)
     if cycle < component.cycle:

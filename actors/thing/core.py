@@ -33,8 +33,16 @@ from actors.model.profiles import ThingProfile
 from actors.model.readings import DeviceMessage, Reported
 from actors.model.things import Purpose, ThingRecord
 from actors.runtime.turns import Claim, Effect, Note, Put, Release, Step, Tell
-from actors.thing.absorb import absorb
-from actors.thing.noticing import active_faults, chain_of, low_slots, may_open, need_state, replacement_need
+from actors.thing.absorb import Plan, absorb
+from actors.thing.noticing import (
+    active_faults,
+    chain_of,
+    is_quiet,
+    low_slots,
+    may_open,
+    need_state,
+    replacement_need,
+)
 from actors.thing.state import (
     CommunityAsked,
     ComponentState,
@@ -87,6 +95,7 @@ class ThingCore:
         current: Mapping[str, str] | None = None,
     ) -> None:
         self._profiles = profiles
+        self._plans: dict[str, Plan] = {}
         self._current = current or {}
         self._models = models
         self._installation = installation
@@ -104,24 +113,31 @@ class ThingCore:
         """Return the state after a recorded turn."""
         del at
         if isinstance(message, DeviceMessage) and state.record is not None:
-            state = absorb(state, message, self._profiles[state.profile])
+            state = absorb(state, message, self._plan(state.profile))
         return _evolve_all(state, events)
 
     def step(self, state: ThingState, message: ThingMessage, now: datetime) -> Step[ThingState]:
         """Decide on one message."""
+        record = state.record
+        if isinstance(message, RegisterThing):
+            return self._register(state, message, now)
+        if record is None:
+            return Step(state, reply="not registered")
         match message:
-            case RegisterThing():
-                return self._register(state, message, now)
-            case _ if state.record is None:
-                return Step(state, reply="not registered")
             case DeviceMessage():
-                return self._observe(state, state.record, message, now)
+                return self._observe(state, record, message, now)
             case AdviceGiven(advice=advice):
-                return self._judge(state, state.record, advice, now)
+                return self._judge(state, record, advice, now)
             case OrderProgressed():
-                return self._follow(state, state.record, message, now)
+                return self._follow(state, record, message, now)
             case RetireThing(by=by):
-                return self._retire(state, state.record, by, now)
+                return self._retire(state, record, by, now)
+
+    def _plan(self, reference: str) -> Plan:
+        plan = self._plans.get(reference)
+        if plan is None:
+            plan = self._plans[reference] = Plan.of(self._profiles[reference])
+        return plan
 
     # Registration.
 
@@ -164,9 +180,11 @@ class ThingCore:
     def _observe(
         self, state: ThingState, record: ThingRecord, message: DeviceMessage, now: datetime
     ) -> Step[ThingState]:
-        profile = self._profiles[state.profile]
-        after = absorb(state, message, profile)
-        if record.retired_at is not None:
+        plan = self._plan(state.profile)
+        profile = plan.profile
+        after = absorb(state, message, plan)
+        current = self._current.get(profile.name, state.profile)
+        if record.retired_at is not None or (current == state.profile and is_quiet(state, after, profile)):
             return Step(after)
         events: list[ThingEvent] = []
         effects: list[Effect] = []
@@ -185,7 +203,6 @@ class ThingCore:
             events.append(CommunityAsked(subject=question.subject, cycle=question.age))
             ask = AskCommunity(question=question, reply_to=thing_address(record.thing_id))
             effects.append(Tell(community_address(question.community_id), ask))
-        current = self._current.get(profile.name, state.profile)
         if current != state.profile:
             events.append(ProfileChanged(profile=current))
         return Step(_evolve_all(after, events[closed:]), tuple(events), tuple(effects))

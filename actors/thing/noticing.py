@@ -36,6 +36,33 @@ def may_open(state: ThingState, subject: str) -> bool:
     return known.key is None or known.order_state in TERMINAL
 
 
+def is_quiet(before: ThingState, after: ThingState, profile: ThingProfile) -> bool:
+    """Say whether a message surely opened, closed and asked for nothing: what most messages do, told at little cost."""
+    if after.faults and (True in after.faults.values() or True in before.faults.values()):
+        return False
+    for name, spec in profile.slots.items():
+        slot = after.slots.get(name)
+        if slot is None:
+            continue
+        former = before.slots.get(name)
+        if former is None or former.refills != slot.refills or _may_be_low(slot, spec):
+            return False
+    return not profile.components
+
+
+def _may_be_low(slot: SlotState, spec: SlotSpec) -> bool:
+    """Say whether the level is low, or there is history enough to forecast."""
+    at, level = slot.samples[-1]
+    if level <= spec.low_at:
+        return True
+    began, full = slot.samples[0]
+    history_s = at - began
+    if history_s < _SHORTEST_HISTORY_S or full <= level:
+        return False
+    near_days = _CLOSE_LOOK * (spec.delivery_days + spec.safety_days)
+    return level * history_s <= (full - level) * near_days * _DAY_S
+
+
 def low_slots(state: ThingState, profile: ThingProfile, record: ThingRecord, now: datetime) -> list[Need]:
     """Return the supplies that must be ordered now: low, or empty before a delivery could come."""
     needs = (

@@ -12,7 +12,7 @@ from actors.model.things import ThingRecord
 Row = tuple[float, ...]
 
 
-class Latest(Struct, frozen=True, kw_only=True, gc=False):
+class Latest(Struct, frozen=True, gc=False):
     """A property's newest value; ``at`` is in seconds since 1970 UTC."""
 
     value: Reported

@@ -24,10 +24,10 @@ class Engine:
         self.taken: list[DeviceMessage] = []
         self._outcome = outcome
 
-    def submit(self, address: str, message: Any, done: Any, message_id: str = "") -> None:
+    def deliver(self, address: str, message: Any, message_id: str, settle: Any, token: Any) -> None:
         encode(message)
         self.taken.append(message)
-        done(self._outcome)
+        settle(token, message, self._outcome)
 
 
 def sink(engine: Engine, **changes: Any) -> DurableSink:

@@ -6,10 +6,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from actors.ports import Clock
-from actors.runtime.cells import Cell, Run
+from actors.runtime.cells import Cell
 from actors.runtime.contract import EngineSettings
 from actors.runtime.engine import TurnEngine
 from actors.runtime.journal import Batch, Journal, Recovered
+from actors.runtime.runs import Run
 from hub.simulation.disk import DiskJournal
 from hub.simulation.parts import Parts
 from hub.simulation.planted.wrapping import Wrapped
@@ -115,8 +116,8 @@ class _UncheckedJournal(Wrapped):
 
 
 class _NeverDuplicate(TurnEngine):
-    def _is_duplicate(self, cell: Cell, message_id: str) -> bool:
-        del cell, message_id
+    def _is_duplicate(self, run: Run, cell: Cell, message_id: str) -> bool:
+        del run, cell, message_id
         return False
 
 
@@ -132,7 +133,7 @@ class NoDedupe(Parts):
 
 class _Phantoms(TurnEngine):
     def _roll_back(self, run: Run) -> None:
-        kept = [(cell, cell.state, cell.turn) for cell, _ in run.processed]
+        kept = [(cell, cell.state, cell.turn) for cell in (envelope.cell for envelope in run.processed)]
         super()._roll_back(run)
         for cell, state, turn in kept:
             cell.state, cell.turn, cell.loaded = state, turn, True

@@ -23,7 +23,7 @@ from actors.model.money import Money
 from actors.model.orders import OrderState
 from actors.model.profiles import HealthSpec, SkuChoice
 from actors.model.readings import DeviceMessage, Reading
-from actors.thing.absorb import absorb
+from actors.thing.absorb import Plan, absorb
 from actors.thing.state import NeedState, ThingState
 
 ADDRESS = thing_address(PRINTER)
@@ -197,6 +197,6 @@ def test_every_cycle_of_a_pack_counts_whatever_the_order_of_its_values() -> None
     )
     spec = HealthSpec(snapshot="snapshot", cycle="cycle", settings=1, sensors=2, skus=(SkuChoice(sku="M"),))
     profile = replace(PROFILE, components={"engine": spec})
-    engine = absorb(ThingState(), message, profile).components["engine"]
+    engine = absorb(ThingState(), message, Plan.of(profile)).components["engine"]
     assert (engine.cycles, engine.cycle) == (3, 3.0)
     assert engine.last == tuple((float(n), 1.0, 2.0) for n in range(1, 4))

@@ -1,0 +1,199 @@
+"""The pump: gathers messages into one batch, commits it, then lets out what was decided, or takes all of it back."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from actors.runtime.cells import Cell, Envelope
+from actors.runtime.contract import EngineClock, EngineSettings
+from actors.runtime.journal import BatchRefused, Journal, JournalUnavailable, OutboxRow, RecordRow, ReminderRow
+from actors.runtime.reminders import Reminders
+from actors.runtime.runs import Run
+from actors.runtime.turning import Turning, guarded
+
+log = structlog.get_logger(__name__)
+
+_MESSAGES_AN_ACTOR = 64
+_TURNS_BETWEEN_LOOKS = 16
+"""At the clock: a look costs as much as a tenth of a turn."""
+
+
+class Pump(Turning):
+    """Runs the queue. While a batch commits no turn runs, so no state is built on something that may still be lost."""
+
+    def __init__(self, journal: Journal, clock: EngineClock, settings: EngineSettings | None = None) -> None:
+        super().__init__(journal, clock, settings)
+        self._ready: deque[Cell] = deque()
+        self._draining: Cell | None = None
+        self._reminders = Reminders()
+        self._watchers: list[Callable[[Sequence[RecordRow]], None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pump_scheduled = False
+        self._committing: Run | None = None
+        self._runs = 0
+        self._storage_failures = 0
+        self._idle = asyncio.Event()
+
+    @property
+    def storage_down(self) -> bool:
+        """Whether the journal refuses writes at the moment."""
+        return self._storage_failures > 0
+
+    def _rearm(self) -> None:
+        raise NotImplementedError
+
+    def _enqueue(self, cell: Cell, envelope: Envelope) -> None:
+        cell.put(envelope)
+        if not cell.queued:
+            cell.queued = True
+            self._ready.append(cell)
+            if not self._pump_scheduled:
+                self._schedule_pump()
+
+    # A run.
+
+    def _schedule_pump(self) -> None:
+        if self._pump_scheduled or self._committing is not None or self._loop is None:
+            return
+        self._pump_scheduled = True
+        self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pump_scheduled = True  # tells of this run must not start another one beside its commit
+        self._runs += 1
+        run = Run(self._runs, self._clock.now())
+        try:
+            self._gather(run)
+        except JournalUnavailable as error:
+            self._pump_scheduled = False
+            self._give_back(run)
+            self._try_later(error)
+            return
+        self._pump_scheduled = False
+        self._next_tell_id = run.keep_tells(self._next_tell_id)
+        run.keep_reminders()
+        run.keep_snapshots(self._next_position - 1, self._settings.snapshot_every)
+        if run.batch.is_empty():
+            self._release(run)
+            return
+        self._committing = run
+        self._counters["batches"] += 1
+        self._journal.commit(run.batch, lambda error: self._after_commit(run, error))
+
+    def _gather(self, run: Run) -> None:
+        """Take messages until there are none, or the run has its number, or its time is spent."""
+        ready, turn, monotonic = self._ready, self._turn, self._clock.monotonic
+        left = 1 if self._one_by_one else self._settings.batch_turns
+        until = monotonic() + self._settings.batch_s
+        look_at = left - _TURNS_BETWEEN_LOOKS
+        while ready and left > 0:
+            cell = self._draining = ready.popleft()
+            most = max(0, left - _MESSAGES_AN_ACTOR)
+            while left > most and (envelope := cell.take()) is not None:
+                left -= 1
+                if envelope.origin is None or not self._is_stale(run, envelope):
+                    turn(run, cell, envelope)
+            cell.queued = cell.first is not None
+            if cell.queued:
+                ready.append(cell)
+            if left <= look_at:
+                look_at = left - _TURNS_BETWEEN_LOOKS
+                if monotonic() >= until:
+                    break
+
+    def _is_stale(self, run: Run, envelope: Envelope) -> bool:
+        """Say whether this is a reminder that was replaced or dropped after it fired."""
+        row = envelope.origin
+        if not isinstance(row, ReminderRow):
+            return False
+        return not self._reminders.is_current(row) or (row.address, row.name) in run.reminders
+
+    # After the commit.
+
+    def _after_commit(self, run: Run, error: Exception | None) -> None:
+        self._committing = None
+        if error is None:
+            if self.storage_down:
+                log.info("storage_restored", failures=self._storage_failures)
+            self._storage_failures = 0
+            self._one_by_one = max(0, self._one_by_one - 1)
+            self._release(run)
+            return
+        self._counters["rolled_back"] += 1
+        self._roll_back(run)
+        if isinstance(error, BatchRefused):
+            self._try_one_by_one(run, error)
+        else:
+            self._try_later(error)
+
+    def _release(self, run: Run) -> None:
+        """Let out what the run decided: it is durable now."""
+        for cell in run.touched:
+            cell.committed = cell.state
+        self._reminders.apply(run.batch.reminders_set, run.batch.reminders_cleared)
+        if run.batch.records:
+            for watcher in self._watchers:
+                guarded(watcher, run.batch.records)
+        for envelope in run.processed:
+            if envelope.settle is not None:
+                guarded(envelope.settle, envelope.token, envelope.message, envelope.outcome)
+        for work in run.batch.outbox_added:
+            self._hand_out(work, recovered=False)
+        self._rearm()
+        if self._ready:
+            self._schedule_pump()
+        else:
+            self._idle.set()
+
+    def _hand_out(self, row: OutboxRow, *, recovered: bool) -> None:
+        """Give work to its relay; what no relay takes stays in the outbox for the next start."""
+        try:
+            self._relay(row.relay).work(row, recovered=recovered)
+        except Exception:  # one bad row must not keep the others
+            log.exception("work_not_taken", relay=row.relay, outbox_id=row.outbox_id)
+
+    # When it could not be committed.
+
+    def _give_back(self, run: Run) -> None:
+        """Undo a run in whose middle the journal could not be read: no message is to blame for that."""
+        self._counters["rolled_back"] += 1
+        if self._draining is not None:
+            self._draining.queued = False
+        self._roll_back(run)
+
+    def _roll_back(self, run: Run) -> None:
+        """Forget all that the run made, and put its messages back where they came from, in their order."""
+        told = {id(envelope) for _, envelope in run.told}
+        for target in {id(cell): cell for cell, _ in run.told}.values():
+            target.withdraw(told)
+        for envelope in run.processed:
+            envelope.cell.drop()
+        for envelope in reversed(run.processed):
+            if id(envelope) in told:
+                continue
+            cell: Cell = envelope.cell
+            cell.put_back(envelope)
+            if not cell.queued:
+                cell.queued = True
+                self._ready.appendleft(cell)
+
+    def _try_one_by_one(self, run: Run, error: BatchRefused) -> None:
+        if len(run.processed) == 1 and self._one_by_one:
+            envelope = run.processed[0]
+            log.error("message_refused_by_store", actor=envelope.cell.address, reason=str(error))
+            envelope.poison = str(error)
+        else:
+            log.warning("batch_refused", reason=str(error), messages=len(run.processed))
+        self._one_by_one = max(self._one_by_one, len(run.processed))
+        self._schedule_pump()
+
+    def _try_later(self, error: Exception) -> None:
+        if not self.storage_down:
+            log.error("storage_failed", reason=str(error), next_step="free disk space or repair the disk")
+        wait_s = min(self._settings.storage_retry_cap_s, self._settings.storage_retry_s * 2**self._storage_failures)
+        self._storage_failures += 1
+        assert self._loop is not None  # noqa: S101 - a commit implies a started engine
+        self._pump_scheduled = True
+        self._loop.call_later(wait_s, self._pump)

@@ -1,0 +1,81 @@
+"""What one run of the queue has gathered: the batch, and what follows its commit."""
+
+from datetime import datetime
+
+from actors.runtime.cells import Cell, Envelope, PendingTell
+from actors.runtime.encoding import encode
+from actors.runtime.journal import Batch, ReminderRow, SnapshotRow, TellRow
+
+
+class Run:
+    """What one run of the queue has decided so far. ``number`` counts the runs of this process."""
+
+    __slots__ = (
+        "_consumed",
+        "_consumed_upto",
+        "at",
+        "batch",
+        "now",
+        "number",
+        "processed",
+        "reminders",
+        "told",
+        "touched",
+    )
+
+    def __init__(self, number: int, now: datetime) -> None:
+        self.number = number
+        self.now = now
+        self.at = now.timestamp()
+        self.batch = Batch()
+        self.processed: list[Envelope] = []
+        self.touched: list[Cell] = []
+        self.told: list[tuple[Cell, Envelope]] = []
+        self.reminders: dict[tuple[str, str], ReminderRow | None] = {}
+        self._consumed: set[tuple[str, str]] = set()
+        self._consumed_upto = 0
+
+    def has_taken(self, address: str, message_id: str) -> bool:
+        """Say whether a turn of this very run has consumed this message: the index does not know it yet."""
+        turns = self.batch.turns
+        if self._consumed_upto < len(turns):
+            self._consumed.update((turn.address, turn.message_id) for turn in turns[self._consumed_upto :])
+            self._consumed_upto = len(turns)
+        return (address, message_id) in self._consumed
+
+    def keep_tells(self, next_id: int) -> int:
+        """Add the tells that nobody consumed in this run to the batch; return the next free id."""
+        if not self.told:
+            return next_id
+        consumed = {id(envelope) for envelope in self.processed}
+        for target, envelope in self.told:
+            if id(envelope) in consumed:
+                continue
+            envelope.origin = PendingTell(next_id)
+            row = TellRow(tell_id=next_id, address=target.address, message=envelope.packed or b"")
+            self.batch.tells_added.append(row)
+            next_id += 1
+        return next_id
+
+    def keep_reminders(self) -> None:
+        """Add the last word on each reminder to the batch."""
+        for key, row in self.reminders.items():
+            if row is None:
+                self.batch.reminders_cleared.append(key)
+            else:
+                self.batch.reminders_set.append(row)
+
+    def keep_snapshots(self, position: int, every: int) -> None:
+        """Add a snapshot of each touched actor whose last one is ``every`` turns old."""
+        for cell in self.touched:
+            if cell.turn - cell.snapshot_turn < every or cell.kind is None:
+                continue
+            cell.snapshot_turn = cell.turn
+            row = SnapshotRow(
+                address=cell.address,
+                position=position,
+                turn=cell.turn,
+                schema=cell.kind.schema,
+                state=encode(cell.state),
+            )
+            self.batch.snapshots.append(row)

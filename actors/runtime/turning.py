@@ -1,0 +1,201 @@
+"""One turn: a message meets its actor, and what follows becomes rows of the run's batch.
+
+The lowest of the engine's three layers: ``Turning`` takes single messages, ``Pump`` gathers them into batches,
+``TurnEngine`` is what others use.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from actors.runtime.cells import Cell, Envelope, Kind, NotTaken, Origin, PendingTell, Taken, Work
+from actors.runtime.contract import EngineClock, EngineSettings, Relay
+from actors.runtime.effects import Apply, prepared_row
+from actors.runtime.encoding import encode, for_people
+from actors.runtime.journal import DeadLetterRow, Journal, JournalUnavailable, OutboxRow, TurnRow
+from actors.runtime.runs import Run
+from actors.runtime.turns import Effect, Emit, Step, Tell
+
+log = structlog.get_logger(__name__)
+
+CRASHES_TO_QUARANTINE = 3
+CRASH_WINDOW_S = 60.0
+_TAKEN = Taken()
+_DUPLICATE = Taken(duplicate=True)
+
+
+class Turning:
+    """Takes one message at a time into a run. Nothing of it is visible before the run's batch is committed."""
+
+    def __init__(self, journal: Journal, clock: EngineClock, settings: EngineSettings | None = None) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._settings = settings or EngineSettings()
+        self._kinds: dict[str, Kind] = {}
+        self._relays: dict[str, Relay] = {}
+        self._cells: dict[str, Cell] = {}
+        self._one_by_one = 0
+        self._turns = 0
+        self._next_position = self._next_tell_id = self._next_outbox_id = 1
+        self._counters = dict.fromkeys(
+            ("batches", "duplicates", "dead_letters", "refused", "crashes", "rolled_back"), 0
+        )
+
+    def _enqueue(self, cell: Cell, envelope: Envelope) -> None:
+        raise NotImplementedError
+
+    # Cells and relays.
+
+    def _cell(self, address: str) -> Cell:
+        cell = self._cells.get(address)
+        if cell is None:
+            cell = self._cells[address] = self._made(address)
+        return cell
+
+    def _made(self, address: str) -> Cell:
+        kind = address.partition("/")[0]
+        return Cell(address, self._kinds[kind] if kind else None)
+
+    def _relay(self, name: str) -> Relay:
+        try:
+            return self._relays[name]
+        except KeyError:
+            raise LookupError(f"no relay named {name!r}; there are {sorted(self._relays)}") from None
+
+    # The turn.
+
+    def _turn(self, run: Run, cell: Cell, envelope: Envelope) -> None:
+        """Let an actor take a message; one that cannot be taken goes to the dead letters.
+
+        Raises:
+            JournalUnavailable: the actor's state cannot be read at the moment.
+        """
+        run.processed.append(envelope)
+        if envelope.origin is not None:
+            _consume(run, envelope.origin)
+        kind = cell.kind
+        if kind is None:
+            return
+        if envelope.poison is not None:
+            self._bury(run, cell, envelope, envelope.poison)
+            envelope.outcome = NotTaken("refused", envelope.poison)
+            return
+        try:
+            if not cell.loaded:
+                cell.fill(self._journal.load(cell.address))
+            if envelope.message_id and self._is_duplicate(run, cell, envelope.message_id):
+                self._counters["duplicates"] += 1
+                envelope.outcome = _DUPLICATE
+                return
+            self._take(run, cell, envelope, kind.step(cell.state, envelope.message, run.now))
+        except JournalUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - a core's defect must not stop the hub
+            self._crashed(run, cell, envelope, error)
+
+    def _is_duplicate(self, run: Run, cell: Cell, message_id: str) -> bool:
+        """Ask the cell first; where that is not sure, and after the store refused a batch, only the index knows."""
+        if cell.advances(message_id) and not self._one_by_one:
+            return False
+        if run.has_taken(cell.address, message_id) or self._journal.has_turn(cell.address, message_id):
+            return True
+        cell.remember(message_id)
+        return False
+
+    def _take(self, run: Run, cell: Cell, envelope: Envelope, step: Step[Any]) -> None:
+        """Add what a step decided to the run, all of it or (when something cannot be encoded) nothing."""
+        kind: Any = cell.kind
+        applies = [self._prepared(cell, effect) for effect in step.effects] if step.effects else ()
+        if step.events or kind.records(envelope.message):
+            self._record(run, cell, envelope, step)
+        cell.state = step.state
+        self._turns += 1
+        if cell.run != run.number:
+            cell.run = run.number
+            run.touched.append(cell)
+        for apply in applies:
+            apply(run)
+        envelope.outcome = _TAKEN if step.reply is None else Taken(reply=step.reply)
+
+    def _record(self, run: Run, cell: Cell, envelope: Envelope, step: Step[Any]) -> None:
+        kind: Any = cell.kind
+        turn = cell.turn + 1
+        row = TurnRow(
+            position=self._next_position,
+            address=cell.address,
+            turn=turn,
+            schema=kind.schema,
+            message_id=envelope.message_id or f"#{turn}",
+            at=run.at,
+            message=envelope.packed or encode(envelope.message),
+            events=encode(step.events) if step.events else b"",
+        )
+        self._next_position += 1
+        cell.turn = turn
+        run.batch.turns.append(row)
+
+    # What cannot be taken.
+
+    def _crashed(self, run: Run, cell: Cell, envelope: Envelope, error: Exception) -> None:
+        log.error("turn_failed", actor=cell.address, message=type(envelope.message).__name__, exc_info=error)
+        self._counters["crashes"] += 1
+        now = self._clock.monotonic()
+        cell.crashes = (*(at for at in cell.crashes if now - at < CRASH_WINDOW_S), now)
+        self._bury(run, cell, envelope, f"{type(error).__name__}: {error}")
+        envelope.outcome = NotTaken("failed", "the hub failed on this message and keeps it for a person")
+
+    def _bury(self, run: Run, cell: Cell, envelope: Envelope, reason: str) -> None:
+        self._counters["dead_letters"] += 1
+        row = DeadLetterRow(at=run.at, address=cell.address, reason=reason, message=for_people(envelope.message))
+        run.batch.dead_letters.append(row)
+
+    # Effects.
+
+    def _prepared(self, cell: Cell, effect: Effect) -> Apply:
+        match effect:
+            case Tell(address=address, message=message):
+                return self._prepared_tell(self._cell(address), message)
+            case Emit(relay=relay, body=body):
+                self._relay(relay)
+                return self._prepared_work(cell, relay, encode(body))
+            case _:
+                return prepared_row(cell.address, effect)
+
+    def _prepared_tell(self, target: Cell, message: Any) -> Apply:
+        envelope = Envelope(message, packed=encode(message))
+
+        def tell(run: Run) -> None:
+            run.told.append((target, envelope))
+            self._enqueue(target, envelope)
+
+        return tell
+
+    def _prepared_work(self, cell: Cell, relay: str, body: bytes) -> Apply:
+        def emit(run: Run) -> None:
+            row = OutboxRow(
+                outbox_id=self._next_outbox_id, relay=relay, address=cell.address, body=body, created_at=run.at
+            )
+            self._next_outbox_id += 1
+            run.batch.outbox_added.append(row)
+
+        return emit
+
+
+def _consume(run: Run, origin: Origin) -> None:
+    """Delete what brought the message, in the transaction of its turn."""
+    match origin:
+        case PendingTell(tell_id=tell_id):
+            run.batch.tells_consumed.append(tell_id)
+        case Work(outbox_id=outbox_id):
+            run.batch.outbox_done.append(outbox_id)
+        case reminder:
+            run.reminders[reminder.address, reminder.name] = None
+
+
+def guarded(callback: Callable[..., None], *arguments: Any) -> None:
+    """Call somebody else's function; its failure is logged and hurts nobody."""
+    try:
+        callback(*arguments)
+    except Exception:
+        log.exception("callback_failed", callback=getattr(callback, "__qualname__", str(callback)))
