@@ -1,11 +1,14 @@
-"""What the turn engine is given and what it answers with: clock, settings, relays, refused asks."""
+"""What a turn engine is to everybody else, what it is given, and what it answers with."""
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
-from actors.runtime.journal import OutboxRow
+from actors.runtime.cells import Done
+from actors.runtime.journal import OutboxRow, RecordRow
+from actors.runtime.turns import Core, Upcasters
 
 
 class EngineClock(Protocol):
@@ -45,4 +48,57 @@ class Relay(Protocol):
 
     def work(self, row: OutboxRow, *, recovered: bool) -> None:
         """Take one piece of work. ``recovered``: a former process may have begun it already."""
+        ...
+
+
+class Engine(Protocol):
+    """Durable actors behind one door: a ``TurnEngine``, or all shards of a ``ShardHost``."""
+
+    def add_kind(self, core: Core[Any], upcasters: Upcasters | None = None) -> None:
+        """Register a kind of actor."""
+        ...
+
+    def add_relay(self, name: str, relay: Relay) -> None:
+        """Register who executes the outbox rows of this relay name."""
+        ...
+
+    def on_records(self, watcher: Callable[[Sequence[RecordRow]], None]) -> None:
+        """Call ``watcher`` with the read models of each commit that has any."""
+        ...
+
+    def start(self) -> None:
+        """Recover, and take up what a former process left."""
+        ...
+
+    async def stop(self, *, within_s: float = 5.0) -> bool:
+        """Refuse new messages, finish what was accepted, and say whether all of it was committed in time."""
+        ...
+
+    def submit(self, address: str, message: Any, done: Done, message_id: str = "") -> None:
+        """Hand in a message; ``done`` is called once, after its turn is durable or when it is refused."""
+        ...
+
+    async def ask(self, address: str, message: Any, *, timeout_s: float = 10.0, message_id: str = "") -> Any:
+        """Hand in a message and return the core's reply once it is durable. Raises ``AskFailed``."""
+        ...
+
+    def complete(self, outbox_id: int, address: str, message: Any) -> None:
+        """Tell an actor the outcome of work from the outbox; the work is forgotten when that is durable."""
+        ...
+
+    def discard(self, outbox_id: int) -> None:
+        """Forget work from the outbox that needs no answer."""
+        ...
+
+    def read(self, address: str) -> Any:
+        """Return an actor's committed state."""
+        ...
+
+    def counters(self) -> Mapping[str, int]:
+        """Return counts since start, and the present sizes."""
+        ...
+
+    @property
+    def storage_down(self) -> bool:
+        """Whether the journal refuses writes at the moment."""
         ...

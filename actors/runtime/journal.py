@@ -4,7 +4,7 @@ Everything in a ``Batch`` becomes durable in one transaction or not at all.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -122,8 +122,12 @@ class Batch(Struct, kw_only=True):
         return not any(getattr(self, name) for name in self.__struct_fields__)
 
 
+WORK_BITS: Final = 40
+"""Numbers of work in an epoch, as a power of two: a million million, and eight million epochs fit into 63 bits."""
+
+
 class Recovered(Struct, frozen=True, kw_only=True):
-    """What a restart must know before the first turn runs."""
+    """What a restart must know before the first turn runs. ``next_outbox_id`` is above all that was ever used."""
 
     next_position: int
     next_tell_id: int

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from actors.runtime.journal import (
+    WORK_BITS,
     Batch,
     BatchRefused,
     DeadLetterRow,
@@ -44,6 +45,7 @@ class Disk:
         self.meters: dict[str, tuple[int, int]] = {}
         self.dead_letters: list[DeadLetterRow] = []
         self.is_full = False
+        self.epoch = 0
         self.on_write: list[Callable[[Batch], None]] = []
         self._ids: set[tuple[str, str]] = set()
         self._positions: set[int] = set()
@@ -128,7 +130,7 @@ class Disk:
         return Recovered(
             next_position=1 + max(self._positions, default=0),
             next_tell_id=1 + max(self.tells, default=0),
-            next_outbox_id=1 + max(self.outbox, default=0),
+            next_outbox_id=max(1 + max(self.outbox, default=0), self.epoch << WORK_BITS),
             tells=[row for _, row in sorted(self.tells.items())],
             reminders=[row for _, row in sorted(self.reminders.items())],
             outbox=[row for _, row in sorted(self.outbox.items())],
@@ -203,6 +205,7 @@ class DiskJournal:
         self._chance = chance
         self._loop = asyncio.get_running_loop()
         self._refuses_at = refuses_at
+        disk.epoch += 1
         self._slowness_s = slowness_s
         self._commits = self._refusals = 0
 

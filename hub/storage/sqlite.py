@@ -19,6 +19,7 @@ import apsw
 import structlog
 
 from actors.runtime.journal import (
+    WORK_BITS,
     Batch,
     BatchRefused,
     JournalUnavailable,
@@ -162,13 +163,17 @@ class SqliteJournal:
         return Recovered(
             next_position=self._segments.next_position(read),
             next_tell_id=1 + (read.execute("SELECT max(tell_id) FROM tell").get or 0),
-            next_outbox_id=1 + (read.execute("SELECT max(outbox_id) FROM outbox").get or 0),
+            next_outbox_id=max(1 + (read.execute("SELECT max(outbox_id) FROM outbox").get or 0), self._first_work()),
             tells=read_rows(read, TellRow, "SELECT tell_id, address, message FROM tell ORDER BY tell_id"),
             reminders=read_rows(read, ReminderRow, "SELECT address, name, due, message FROM reminder"),
             outbox=read_rows(
                 read, OutboxRow, "SELECT outbox_id, relay, address, body, created_at FROM outbox ORDER BY outbox_id"
             ),
         )
+
+    def _first_work(self) -> int:
+        """Return the first number for work of this epoch: none is ever used twice, so other shards know it by that."""
+        return int(self._epoch) << WORK_BITS
 
     def load(self, address: str) -> Loaded:
         """Return what the state of one actor is folded from.

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from journal_rows import commit, dead_letter, note, outcome, record, reminder, snapshot, tell, turn, work
 
-from actors.runtime.journal import BatchRefused, MeterDelta
+from actors.runtime.journal import WORK_BITS, BatchRefused, MeterDelta
 from hub.storage.sqlite import open_journal
 
 
@@ -46,7 +46,7 @@ async def test_a_consumed_message_is_known_to_its_actor_alone(tmp_path: Path) ->
 async def test_an_empty_journal_starts_counting_at_one(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
         left = journal.recover()
-        assert (left.next_position, left.next_tell_id, left.next_outbox_id) == (1, 1, 1)
+        assert (left.next_position, left.next_tell_id, left.next_outbox_id) == (1, 1, 1 << WORK_BITS)
         assert (list(left.tells), list(left.reminders), list(left.outbox)) == ([], [], [])
 
 
@@ -57,7 +57,7 @@ async def test_what_nobody_consumed_is_recovered_in_its_order(tmp_path: Path) ->
         await commit(journal, reminders_set=[reminder("x", due=12.0)], reminders_cleared=[("thing/a", "y")])
     with open_journal(tmp_path) as journal:
         left = journal.recover()
-        assert (left.next_position, left.next_tell_id, left.next_outbox_id) == (8, 4, 6)
+        assert (left.next_position, left.next_tell_id, left.next_outbox_id) == (8, 4, 2 << WORK_BITS)
         assert (left.tells, left.outbox) == ([tell(2), tell(3)], [work(5)])
         assert left.reminders == [reminder("x", due=12.0)]
 
