@@ -52,4 +52,4 @@ def folding_kinds(profiles: Iterable[ThingProfile]) -> Mapping[str, Kind]:
         CommunityCore(),
         OrderCore(PurchasingSettings(installation=installation, connections={})),
     )
-    return {core.kind: Kind(core, {}) for core in cores}
+    return {core.kind: Kind(core) for core in cores}

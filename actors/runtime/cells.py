@@ -8,10 +8,21 @@ import msgspec
 from msgspec import Struct
 
 from actors.runtime.encoding import encode, encode_legibly
-from actors.runtime.journal import Loaded, ReminderRow, SnapshotRow, TurnRow
-from actors.runtime.turns import Core, Upcasters
+from actors.runtime.journal import Journal, Loaded, ReminderRow, SnapshotRow, TurnRow
+from actors.runtime.turns import Core, StateUpcasters, Upcasters
 
-__all__ = ["Cell", "Done", "Envelope", "Kind", "NotTaken", "Outcome", "Taken", "encode", "encode_legibly"]
+__all__ = [
+    "Cell",
+    "Done",
+    "Envelope",
+    "HistoryMissing",
+    "Kind",
+    "NotTaken",
+    "Outcome",
+    "Taken",
+    "encode",
+    "encode_legibly",
+]
 
 
 class Taken(Struct, frozen=True, gc=False):
@@ -68,43 +79,65 @@ class Envelope(Struct, eq=False, gc=False):
     """Why nobody can take this message: it goes to the dead letters."""
 
 
-class Kind:
-    """A core with its codecs."""
+class HistoryMissing(Exception):
+    """An actor cannot be folded: turns are missing that no snapshot covers which this program can read."""
 
-    def __init__(self, core: Core[Any], upcasters: Upcasters) -> None:
+
+class Kind:
+    """A core with its codecs. What was written under an older schema is lifted by the upcasters."""
+
+    def __init__(
+        self, core: Core[Any], upcasters: Upcasters | None = None, state_upcasters: StateUpcasters | None = None
+    ) -> None:
         self.core = core
         self.schema = core.schema
         self.step = core.step
         self.records = core.records
-        self._upcasters = upcasters
+        self._upcasters = upcasters or {}
+        self._state_upcasters = state_upcasters or {}
         self._message = msgspec.msgpack.Decoder(core.message_type)
         self._state = msgspec.msgpack.Decoder(core.state_type)
         self._event_list: Any = tuple.__class_getitem__((core.event_type, ...))
         self._events: msgspec.msgpack.Decoder[tuple[Any, ...]] = msgspec.msgpack.Decoder(self._event_list)
 
-    def read_message(self, packed: bytes) -> Any:
-        """Return the message that these bytes hold."""
-        return self._message.decode(packed)
+    def read_message(self, packed: bytes, schema: int | None = None) -> Any:
+        """Return the message that these bytes hold, written under ``schema`` or the present one."""
+        if schema is None or schema == self.schema:
+            return self._message.decode(packed)
+        return msgspec.convert(self._lifted(msgspec.msgpack.decode(packed), schema), self.core.message_type)
+
+    def reads(self, schema: int) -> bool:
+        """Say whether a snapshot's state of this schema can be lifted to the present one."""
+        steps = range(schema, self.schema)
+        return schema <= self.schema and all(step in self._state_upcasters for step in steps)
 
     def read_state(self, snapshot: SnapshotRow) -> Any:
-        """Return the state that a snapshot of the present schema holds."""
-        return self._state.decode(snapshot.state)
+        """Return the state that a snapshot holds whose schema this kind ``reads``."""
+        if snapshot.schema == self.schema:
+            return self._state.decode(snapshot.state)
+        state = msgspec.msgpack.decode(snapshot.state)
+        for schema in range(snapshot.schema, self.schema):
+            state = self._state_upcasters[schema](state)
+        return msgspec.convert(state, self.core.state_type)
 
     def read_events(self, row: TurnRow) -> tuple[Any, ...]:
-        """Return a turn's events, lifted to the present schema."""
+        """Return a turn's events."""
         if not row.events:
             return ()
-        if row.schema == self.core.schema:
+        if row.schema == self.schema:
             return self._events.decode(row.events)
-        events = msgspec.msgpack.decode(row.events)
-        for schema in range(row.schema, self.core.schema):
-            events = [self._upcasters.get((schema, event["type"]), _same)(event) for event in events]
+        events = [self._lifted(event, row.schema) for event in msgspec.msgpack.decode(row.events)]
         lifted: tuple[Any, ...] = msgspec.convert(events, self._event_list)
         return lifted
 
+    def _lifted(self, told: dict[str, Any], schema: int) -> dict[str, Any]:
+        for step in range(schema, self.schema):
+            told = self._upcasters.get((step, told.get("type", "")), _same)(told)
+        return told
 
-def _same(event: dict[str, Any]) -> dict[str, Any]:
-    return event
+
+def _same(told: dict[str, Any]) -> dict[str, Any]:
+    return told
 
 
 class Cell:
@@ -199,12 +232,24 @@ class Cell:
 
     # The state.
 
+    def load(self, journal: Journal) -> None:
+        """Fold what the journal holds of this actor; all of its turns where its snapshot cannot be lifted."""
+        assert self.kind is not None  # noqa: S101 - only cells with a kind are ever loaded
+        loaded = journal.load(self.address)
+        if loaded.snapshot is not None and not self.kind.reads(loaded.snapshot.schema):
+            loaded = Loaded(snapshot=None, turns=journal.turns(self.address))
+        self.fill(loaded)
+
     def fill(self, loaded: Loaded) -> None:
-        """Fold the journal's rows into this cell's state."""
+        """Fold the journal's rows into this cell's state.
+
+        Raises:
+            HistoryMissing: turns are missing that the snapshot does not cover.
+        """
         assert self.kind is not None  # noqa: S101 - only cells with a kind are ever loaded
         core = self.kind.core
         snapshot = loaded.snapshot
-        if snapshot is not None and snapshot.schema == core.schema:
+        if snapshot is not None and self.kind.reads(snapshot.schema):
             state, turn = self.kind.read_state(snapshot), snapshot.turn
         else:
             state, turn = core.initial(self.address.partition("/")[2]), 0
@@ -212,13 +257,23 @@ class Cell:
         self.drop()
         for row in loaded.turns:
             if row.turn > turn:
+                if row.turn != turn + 1:
+                    raise HistoryMissing(self._missing(turn, row.turn, snapshot))
                 at = datetime.fromtimestamp(row.at, UTC)
-                state = core.fold(state, self.kind.read_message(row.message), self.kind.read_events(row), at)
+                message = self.kind.read_message(row.message, row.schema)
+                state = core.fold(state, message, self.kind.read_events(row), at)
                 turn = row.turn
             self.remember(row.message_id)
         self.state = self.committed = state
         self.turn = turn
         self.loaded = True
+
+    def _missing(self, turn: int, found: int, snapshot: SnapshotRow | None) -> str:
+        held = "no snapshot" if snapshot is None else f"a snapshot of turn {snapshot.turn}, schema {snapshot.schema}"
+        return (
+            f"{self.address}: turns {turn + 1} to {found - 1} are missing; there is {held}."
+            " Start the release that wrote this journal last, or restore a backup"
+        )
 
     def drop(self) -> None:
         """Forget what was not committed; the next message loads the state anew."""

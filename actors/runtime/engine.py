@@ -19,7 +19,7 @@ from actors.runtime.contract import AskFailed, EngineClock, EngineSettings, Rela
 from actors.runtime.journal import Journal, RecordRow
 from actors.runtime.pump import Pump
 from actors.runtime.turning import CRASH_WINDOW_S, CRASHES_TO_QUARANTINE
-from actors.runtime.turns import Core, Upcasters
+from actors.runtime.turns import Core, StateUpcasters, Upcasters
 
 __all__ = ["AskFailed", "EngineClock", "EngineSettings", "Relay", "TurnEngine"]
 
@@ -36,9 +36,11 @@ class TurnEngine(Pump):
 
     # Composition.
 
-    def add_kind(self, core: Core[Any], upcasters: Upcasters | None = None) -> None:
+    def add_kind(
+        self, core: Core[Any], upcasters: Upcasters | None = None, state_upcasters: StateUpcasters | None = None
+    ) -> None:
         """Register a kind of actor. Addresses are ``kind/name``."""
-        self._kinds[core.kind] = Kind(core, upcasters or {})
+        self._kinds[core.kind] = Kind(core, upcasters, state_upcasters)
 
     def add_relay(self, name: str, relay: Relay) -> None:
         """Register who executes the outbox rows of this relay name."""
@@ -138,7 +140,7 @@ class TurnEngine(Pump):
         """Return an actor's committed state; loads it when it is not in memory."""
         cell = self._cells.get(address) or self._made(address)
         if not cell.loaded and cell.committed is None:
-            cell.fill(self._journal.load(address))
+            cell.load(self._journal)
         if cell.turn:  # looking at what does not exist keeps nothing in memory
             self._cells.setdefault(address, cell)
         return cell.committed

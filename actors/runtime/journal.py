@@ -171,6 +171,10 @@ class Journal(Protocol):
         """Return what the state of one actor is folded from."""
         ...
 
+    def turns(self, address: str, *, after: int = 0) -> Sequence[TurnRow]:
+        """Return one actor's turns behind a position, in their order."""
+        ...
+
     def has_turn(self, address: str, message_id: str) -> bool:
         """Say whether this actor has consumed this message."""
         ...

@@ -83,7 +83,7 @@ class Turning:
             return
         try:
             if not cell.loaded:
-                cell.fill(self._journal.load(cell.address))
+                cell.load(self._journal)
             if envelope.message_id and self._is_duplicate(run, cell, envelope.message_id):
                 self._counters["duplicates"] += 1
                 envelope.outcome = _DUPLICATE

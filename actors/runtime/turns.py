@@ -102,8 +102,8 @@ class Step(Struct, Generic[StateT], frozen=True, gc=False):
 class Core(Protocol[StateT]):
     """A kind of durable actor: pure functions and the types they speak.
 
-    ``schema`` counts the versions of messages, events and ``fold``: snapshots of another schema are not used, and turns
-    of an older one pass ``upcast`` first.
+    ``schema`` counts the versions of messages, events, states and ``fold``. What was journalled under an older one is
+    lifted by the kind's upcasters first; a snapshot that they cannot lift is not used, and all turns are folded anew.
     """
 
     kind: str
@@ -133,4 +133,9 @@ class Core(Protocol[StateT]):
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 Upcasters = Mapping[tuple[int, str], Upcaster]
-"""(schema before, event tag) -> the same event one schema later, on plain dicts."""
+"""(schema before, tag) -> the same message or event one schema later, on plain dicts. Unnamed ones stay as they are."""
+StateUpcasters = Mapping[int, Upcaster]
+"""schema before -> the same state one schema later, on plain dicts.
+
+Without one a kind's snapshots of that schema are not used. Where retention has removed the turns behind them they are
+all that is left: such a journal is refused by a program that cannot lift them."""

@@ -139,9 +139,11 @@ class Disk:
     def load(self, address: str) -> Loaded:
         """Return what the state of one actor is folded from."""
         snapshot = self.snapshots.get(address)
-        after = snapshot.position if snapshot else 0
-        rows = self.turns.get(address, [])
-        return Loaded(snapshot=snapshot, turns=[row for row in rows if row.position > after])
+        return Loaded(snapshot=snapshot, turns=self.turns_of(address, snapshot.position if snapshot else 0))
+
+    def turns_of(self, address: str, after: int = 0) -> list[TurnRow]:
+        """Return one actor's turns behind a position, in their order."""
+        return [row for row in self.turns.get(address, []) if row.position > after]
 
     def has_turn(self, address: str, message_id: str) -> bool:
         """Say whether this actor has consumed this message."""
@@ -249,6 +251,10 @@ class DiskJournal:
     def load(self, address: str) -> Loaded:
         """Return what the state of one actor is folded from."""
         return self.disk.load(address)
+
+    def turns(self, address: str, *, after: int = 0) -> Sequence[TurnRow]:
+        """Return one actor's turns behind a position, in their order."""
+        return self.disk.turns_of(address, after)
 
     def has_turn(self, address: str, message_id: str) -> bool:
         """Say whether this actor has consumed this message."""

@@ -137,4 +137,4 @@ def reading_kinds() -> dict[str, Kind]:
     """Return the real kinds, to read and fold what is on disk."""
     settings = PurchasingSettings(installation=INSTALLATION, connections={})
     cores = (Parts().things(), OwnerCore(), CommunityCore(), OrderCore(settings))
-    return {core.kind: Kind(core, {}) for core in cores}
+    return {core.kind: Kind(core) for core in cores}

@@ -224,4 +224,4 @@ def _kinds(profiles: Mapping[str, ThingProfile]) -> dict[str, Kind]:
         CommunityCore(),
         OrderCore(PurchasingSettings(installation=installation, connections={})),
     )
-    return {core.kind: Kind(core, {}) for core in cores}
+    return {core.kind: Kind(core) for core in cores}

@@ -77,7 +77,7 @@ class World:
             ThingCore(PROFILES, models or NoModels(), INSTALLATION),
             CommunityCore(),
         )
-        self.kinds = {core.kind: Kind(core, {}) for core in cores}
+        self.kinds = {core.kind: Kind(core) for core in cores}
         self.states: dict[str, Any] = {}
         self.now: datetime = NOW
         self.mail: dict[str, deque[Any]] = {}
