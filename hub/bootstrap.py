@@ -27,7 +27,7 @@ from actors.owner.core import OwnerCore, OwnerLimits
 from actors.ports import Clock, CrmAdapter, CrmDeps, ProtocolAdapter, ProtocolDeps
 from actors.purchasing.core import OrderCore
 from actors.purchasing.sourcing import PurchasingSettings
-from actors.runtime.engine import EngineSettings, TurnEngine
+from actors.runtime.contract import EngineSettings
 from actors.thing.core import ThingCore
 from hub.api.application import build_application
 from hub.api.context import Hub
@@ -41,8 +41,10 @@ from hub.ingest import DurableSink
 from hub.ordering import OrderingOff
 from hub.profiles import publish_profiles, reference
 from hub.registry import Registry, operator_token
+from hub.sharding import whole_engine, whole_journal
 from hub.storage.connection import FILE_NAME, explained
-from hub.storage.sqlite import SqliteJournal, open_journal
+from hub.storage.shards import open_shards
+from hub.storage.sqlite import SqliteJournal
 
 log = structlog.get_logger(__name__)
 
@@ -76,11 +78,11 @@ async def open_hub(config: HubConfig, clock: Clock | None = None) -> AsyncGenera
     """Start all parts in order; when the context ends, stop taking, finish what was begun, and close."""
     now = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        journal = stack.enter_context(open_journal(config.data_dir))
+        journals = stack.enter_context(open_shards(config.data_dir, config.shards))
         with explained(config.data_dir / FILE_NAME):  # damage inside the file shows when states are read
-            parts = _Parts(config, journal, now)
+            parts = _Parts(config, journals, now)
             adapters = await parts.open_crm(stack)
-            parts.add_kinds(adapters, await publish_profiles(journal, config.profiles))
+            parts.add_kinds(adapters, await publish_profiles(whole_journal(journals), config.profiles))
             desks = parts.add_desks(adapters)
             group = await stack.enter_async_context(_cancelled_at_end())
             protocols = await parts.start(stack, group, desks)
@@ -92,9 +94,9 @@ async def open_hub(config: HubConfig, clock: Clock | None = None) -> AsyncGenera
 class _Parts:
     """The parts while they are put together."""
 
-    def __init__(self, config: HubConfig, journal: SqliteJournal, clock: Clock) -> None:
+    def __init__(self, config: HubConfig, journals: Sequence[SqliteJournal], clock: Clock) -> None:
         self._config = config
-        self._journal = journal
+        self._journal = journal = whole_journal(journals)
         self._clock = clock
         self._chance = Random(secrets.randbits(64))
         self._installation = InstallationId(journal.setting("installation", lambda: secrets.token_hex(16)))
@@ -104,7 +106,7 @@ class _Parts:
             snapshot_every=config.storage.snapshot_every,
             batch_s=config.storage.batch_ms / 1000,
         )
-        self._engine = TurnEngine(journal, clock, settings)
+        self._engine = whole_engine(journals, clock, settings)
         self._registry = Registry(config.profiles, config.communities, journal)
         self._compute = Compute(config.communities, config.profiles, journal, clock)
         self._sink = DurableSink(self._engine, self._registry)

@@ -27,7 +27,7 @@ from actors.model.advice import Abstention, Advice, ExperienceCard, Question, To
 from actors.model.ids import CommunityId, OwnerId
 from actors.model.profiles import HealthSpec, ThingProfile
 from actors.ports import Clock
-from actors.runtime.engine import TurnEngine
+from actors.runtime.contract import Engine
 from actors.runtime.journal import Batch, BatchRefused, Journal, JournalUnavailable, OutboxRow, RecordRow
 from hub.config import CommunityConfig
 from hub.training import PublishedModel, TrainingRefused, TrainingRequest, train_apart
@@ -61,7 +61,7 @@ class Compute:
         self._supplies: dict[_Component, dict[str, ExperienceCard]] = {}
         self._questions: asyncio.Queue[tuple[OutboxRow, ComputeAdvice]] = asyncio.Queue()
         self._trainings: asyncio.Queue[tuple[OutboxRow, TrainModel]] = asyncio.Queue()
-        self._engine: TurnEngine | None = None
+        self._engine: Engine | None = None
 
     def model(self, community_id: CommunityId, subject: str) -> HealthModel | None:
         """Return the published model of a component."""
@@ -96,7 +96,7 @@ class Compute:
         if self._engine is not None:
             self._engine.discard(outbox_id)
 
-    async def run(self, engine: TurnEngine) -> None:
+    async def run(self, engine: Engine) -> None:
         """Work until cancelled."""
         self._engine = engine
         with ThreadPoolExecutor(1, "compute") as threads:
@@ -106,7 +106,7 @@ class Compute:
 
     # Questions: all that wait are answered in one go.
 
-    async def _answer_for_ever(self, engine: TurnEngine, threads: Executor) -> None:
+    async def _answer_for_ever(self, engine: Engine, threads: Executor) -> None:
         loop = asyncio.get_running_loop()
         while True:
             asked = [await self._questions.get()]
@@ -173,7 +173,7 @@ class Compute:
 
     # Training: one at a time, in a process of its own.
 
-    async def _train_for_ever(self, engine: TurnEngine) -> None:
+    async def _train_for_ever(self, engine: Engine) -> None:
         while True:
             row, job = await self._trainings.get()
             message = await self._train(job)

@@ -15,6 +15,7 @@ from actors.owner.core import OwnerCore
 from actors.purchasing.core import OrderCore
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.runtime.cells import Kind
+from actors.runtime.shards import GateCore
 from actors.thing.core import ThingCore
 from hub.storage.copies import open_readonly
 
@@ -51,5 +52,6 @@ def folding_kinds(profiles: Iterable[ThingProfile]) -> Mapping[str, Kind]:
         OwnerCore(),
         CommunityCore(),
         OrderCore(PurchasingSettings(installation=installation, connections={})),
+        GateCore({}),
     )
     return {core.kind: Kind(core) for core in cores}

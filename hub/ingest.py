@@ -22,7 +22,7 @@ from actors.model.readings import (
 from actors.model.units import NoConversion, UnknownUnit, convert, known
 from actors.ports import ConnectedThing
 from actors.runtime.cells import Outcome, Taken
-from actors.runtime.engine import TurnEngine
+from actors.runtime.contract import Engine
 from actors.runtime.journal import JournalUnavailable
 from hub.registry import Registry
 
@@ -54,7 +54,7 @@ class _Wrong(Exception):
 class DurableSink:
     """Implements ``ReadingSink`` on the turn engine: ``Stored`` is said after the commit and never before."""
 
-    def __init__(self, engine: TurnEngine, registry: Registry) -> None:
+    def __init__(self, engine: Engine, registry: Registry) -> None:
         self._engine = engine
         self._registry = registry
         self._settle = self._answer

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from actors.runtime.cells import Done
+from actors.runtime.cells import Done, Settle
 from actors.runtime.journal import OutboxRow, RecordRow
 from actors.runtime.turns import Core, Upcasters
 
@@ -76,6 +76,10 @@ class Engine(Protocol):
 
     def submit(self, address: str, message: Any, done: Done, message_id: str = "") -> None:
         """Hand in a message; ``done`` is called once, after its turn is durable or when it is refused."""
+        ...
+
+    def deliver(self, address: str, message: Any, message_id: str, settle: Settle, token: Any) -> None:
+        """Hand in a message as ``submit`` does; ``settle(token, message, outcome)`` is called once."""
         ...
 
     async def ask(self, address: str, message: Any, *, timeout_s: float = 10.0, message_id: str = "") -> Any:

@@ -12,10 +12,10 @@ from actors.desk.health import DeskStatus
 from actors.model.ids import OwnerId
 from actors.model.readings import Principal, PrincipalKind
 from actors.ports import Clock, LinkStatus
-from actors.runtime.engine import TurnEngine
+from actors.runtime.contract import Engine
 from hub.api.problems import Problem
 from hub.registry import Registry
-from hub.storage.sqlite import SqliteJournal
+from hub.storage.whole import HubJournal
 
 _T = TypeVar("_T")
 
@@ -27,8 +27,8 @@ class Hub(Struct, frozen=True, kw_only=True):
     """The running parts that the API speaks for."""
 
     name: str
-    engine: TurnEngine
-    journal: SqliteJournal
+    engine: Engine
+    journal: HubJournal
     registry: Registry
     clock: Clock
     communities: Sequence[str]

@@ -92,3 +92,5 @@ class HubConfig(Struct, frozen=True, kw_only=True):
     limits: LimitsConfig
     storage: StorageConfig
     warnings: tuple[str, ...] = ()
+    shards: int = 1
+    """Journals that the actors are spread over. No operator's choice yet: one process gains nothing from several."""

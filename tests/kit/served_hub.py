@@ -1,7 +1,7 @@
 """A whole hub in this process on a free loopback port, with a CRM in memory, and clients of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from firm import PROFILE
 from msgspec import Struct
 
 from actors.model.profiles import ThingProfile
-from actors.ports import CrmSpec
+from actors.ports import CrmDeps, CrmSpec
+from hub.api.context import Hub
 from hub.bootstrap import open_hub
 from hub.config import CommunityConfig, HubConfig
 from hub.config.listen import Listen
@@ -41,14 +42,15 @@ def thing(thing_id: str = "printer-1", owner_id: str = "firm", **changes: Any) -
 class Client:
     """Somebody with a token (or none)."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, token: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: str, token: str, hub: Hub) -> None:
         self._session = session
         self._url = url
         self.token = token
+        self.hub = hub
 
     def with_token(self, token: str) -> "Client":
         """Return somebody else."""
-        return Client(self._session, self._url, token)
+        return Client(self._session, self._url, token, self.hub)
 
     async def ask(self, method: str, path: str, body: Any = None, **sent: Any) -> tuple[int, Any]:
         """Return status and decoded body."""
@@ -94,6 +96,12 @@ class Client:
                     return found
                 await asyncio.sleep(0.01)
 
+    async def quiet(self) -> None:
+        """Wait until nothing is on its way inside the hub, nor at a CRM."""
+        async with asyncio.timeout(30):
+            while self.hub.journal.counts()["tell"] or self.hub.journal.counts()["outbox"]:  # noqa: ASYNC110 - nothing to wait for
+                await asyncio.sleep(0.005)
+
     async def metrics(self) -> dict[str, float]:
         """Return the counters by name, as Prometheus reads them."""
         _, text = await self.get("/metrics")
@@ -103,14 +111,20 @@ class Client:
 
 @asynccontextmanager
 async def served_hub(
-    path: Path, crm: FakeCrm | None = None, profile: ThingProfile = PROFILE, connection: str = "shop"
+    path: Path,
+    crm: FakeCrm | None = None,
+    profile: ThingProfile = PROFILE,
+    connection: str = "shop",
+    *,
+    shards: int = 1,
+    others: Mapping[str, FakeCrm] | None = None,
 ) -> AsyncIterator[Client]:
-    """Serve a hub and yield its operator."""
-    held = crm or FakeCrm()
+    """Serve a hub and yield its operator. ``others`` are more connections and the CRMs behind them."""
+    held = {connection: crm or FakeCrm(), **(others or {})}
 
     @asynccontextmanager
-    async def opened(_config: Any, _deps: Any) -> AsyncIterator[FakeCrm]:
-        yield held
+    async def opened(_config: Any, deps: CrmDeps) -> AsyncIterator[FakeCrm]:
+        yield held[deps.connection]
 
     spec = CrmSpec(name="fake", title="Fake", config_type=Struct, open=opened)
     config = HubConfig(
@@ -121,10 +135,11 @@ async def served_hub(
         log=LogFormat.JSON,
         profiles={"printer": profile},
         protocols=(ProtocolChoice(name="http", spec=HTTP, config=HttpConfig()),),
-        crm=(CrmChoice(name=connection, spec=spec, config=Struct()),),
+        crm=tuple(CrmChoice(name=name, spec=spec, config=Struct()) for name in held),
         communities={"office": CommunityConfig(members=("printer",))},
         limits=LimitsConfig(),
         storage=StorageConfig(),
+        shards=shards,
     )
     async with open_hub(config) as running, aiohttp.ClientSession() as session:
-        yield Client(session, running.url, (path / "data" / "owner.token").read_text().strip())
+        yield Client(session, running.url, (path / "data" / "owner.token").read_text().strip(), running.hub)

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from actors.runtime.cells import Done, Kind
+from actors.runtime.cells import Done, Kind, Settle
 from actors.runtime.contract import Relay
 from actors.runtime.engine import TurnEngine
 from actors.runtime.journal import OutboxRow, RecordRow
@@ -71,6 +71,10 @@ class ShardHost:
     def submit(self, address: str, message: Any, done: Done, message_id: str = "") -> None:
         """Hand in a message; see ``Engine.submit``."""
         self._engine_of(address).submit(address, message, done, message_id)
+
+    def deliver(self, address: str, message: Any, message_id: str, settle: Settle, token: Any) -> None:
+        """Hand in a message; see ``Engine.deliver``."""
+        self._engine_of(address).deliver(address, message, message_id, settle, token)
 
     async def ask(self, address: str, message: Any, *, timeout_s: float = 10.0, message_id: str = "") -> Any:
         """Hand in a message and return the core's reply once it is durable.
