@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from actors.runtime.cells import Done, Settle
 from actors.runtime.journal import OutboxRow, RecordRow
-from actors.runtime.turns import Core, Upcasters
+from actors.runtime.turns import Core, StateUpcasters, Upcasters
 
 
 class EngineClock(Protocol):
@@ -54,7 +54,9 @@ class Relay(Protocol):
 class Engine(Protocol):
     """Durable actors behind one door: a ``TurnEngine``, or all shards of a ``ShardHost``."""
 
-    def add_kind(self, core: Core[Any], upcasters: Upcasters | None = None) -> None:
+    def add_kind(
+        self, core: Core[Any], upcasters: Upcasters | None = None, state_upcasters: StateUpcasters | None = None
+    ) -> None:
         """Register a kind of actor."""
         ...
 

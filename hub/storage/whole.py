@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Protocol
 
 from actors.dialogue.placement import ShardMap
-from actors.runtime.journal import Batch, Journal, Loaded, NoteRow, RecordRow, Recovered
+from actors.runtime.journal import Batch, Journal, Loaded, NoteRow, RecordRow, Recovered, TurnRow
 from hub.storage.sqlite import SqliteJournal
 
 
@@ -65,6 +65,10 @@ class WholeJournal:
     def load(self, address: str) -> Loaded:
         """Return what the state of one actor is folded from."""
         return self._journal_of(address).load(address)
+
+    def turns(self, address: str, *, after: int = 0) -> Sequence[TurnRow]:
+        """Return one actor's turns behind a position of its shard, in their order."""
+        return self._journal_of(address).turns(address, after=after)
 
     def has_turn(self, address: str, message_id: str) -> bool:
         """Say whether this actor has consumed this message."""

@@ -15,7 +15,7 @@ from actors.runtime.shards.courier import Courier
 from actors.runtime.shards.gate import GateCore
 from actors.runtime.shards.letters import GATE, SHARD_RELAY, Forward, gate_address
 from actors.runtime.shards.routing import RoutedCore
-from actors.runtime.turns import Core, Upcasters
+from actors.runtime.turns import Core, StateUpcasters, Upcasters
 
 
 class ShardHost:
@@ -37,11 +37,13 @@ class ShardHost:
 
     # Composition.
 
-    def add_kind(self, core: Core[Any], upcasters: Upcasters | None = None) -> None:
+    def add_kind(
+        self, core: Core[Any], upcasters: Upcasters | None = None, state_upcasters: StateUpcasters | None = None
+    ) -> None:
         """Register a kind of actor in every shard."""
-        self._kinds[core.kind] = Kind(core, upcasters or {})
+        self._kinds[core.kind] = Kind(core, upcasters, state_upcasters)
         for shard, engine in enumerate(self._engines):
-            engine.add_kind(RoutedCore(core, self._is_in(shard)), upcasters)
+            engine.add_kind(RoutedCore(core, self._is_in(shard)), upcasters, state_upcasters)
 
     def add_relay(self, name: str, relay: Relay) -> None:
         """Register who executes the outbox rows of this relay name, of all shards."""

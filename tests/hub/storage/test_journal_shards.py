@@ -135,3 +135,4 @@ async def test_turns_are_written_by_their_own_shard_alone(tmp_path: Path) -> Non
             await commit(whole(journals), turns=[turn(1)])  # type: ignore[arg-type]
         await commit(journals[place_of("a")], turns=[turn(1)])
         assert (whole(journals).has_turn("thing/a", "b:1"), len(whole(journals).load("thing/a").turns)) == (True, 1)
+        assert list(whole(journals).turns("thing/a")) == [turn(1)]
