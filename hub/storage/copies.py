@@ -12,6 +12,7 @@ import apsw
 
 from actors.model.errors import ConfigError
 from hub.storage.connection import FILE_NAME, held
+from hub.storage.epochs import take_epoch, transaction
 from hub.storage.schema import VERSION
 
 RESTORED: Final = "restored"
@@ -83,7 +84,8 @@ def release(data_dir: Path) -> str | None:
         connection = apsw.Connection(str(path))
         try:
             since = connection.execute("SELECT value FROM meta WHERE key = ?", (RESTORED,)).get
-            with connection:
+            with transaction(connection):
+                take_epoch(connection)
                 connection.execute("DELETE FROM meta WHERE key = ?", (RESTORED,))
         finally:
             connection.close()

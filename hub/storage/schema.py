@@ -8,6 +8,7 @@ from typing import Final
 import apsw
 
 from actors.model.errors import ConfigError
+from hub.storage.epochs import take_epoch, transaction
 
 VERSION: Final = 3
 OLDEST_SQLITE: Final = (3, 51, 3)
@@ -102,6 +103,10 @@ def migrate(connection: apsw.Connection, path: str) -> None:
             f"{path}: written by a newer hub (journal version {present}, this one knows {VERSION}); update the hub"
         )
     for version in range(present, VERSION):
-        with connection:
-            connection.execute(_MIGRATIONS[version])
+        with transaction(connection) as cursor:
+            if connection.pragma("user_version") != version:
+                continue  # another process was faster
+            cursor.execute(_MIGRATIONS[version])
+            if present:
+                take_epoch(connection)  # a hub that still writes the former version ends before it meets this one
             connection.pragma("user_version", version + 1)

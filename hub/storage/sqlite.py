@@ -36,6 +36,7 @@ from actors.runtime.journal import (
 from hub.storage import records
 from hub.storage.connection import FILE_NAME, JournalSettings, connect, explained, held
 from hub.storage.copies import RESTORED
+from hub.storage.epochs import fenced, take_epoch
 from hub.storage.rows import read_rows, write_batch
 from hub.storage.schema import check_library, migrate
 from hub.storage.segments import Segments
@@ -63,7 +64,7 @@ class SqliteJournal:
         self._write = connect(path, settings)
         self._write.set_wal_hook(self._note_wal)
         migrate(self._write, str(path))
-        self._epoch = _take_epoch(self._write)
+        self._epoch = take_epoch(self._write)
         self._segments = Segments.of(self._write)
         self._read = connect(path, settings)
         self._read.pragma("query_only", 1)
@@ -111,25 +112,15 @@ class SqliteJournal:
     def _transact(self, batch: Batch) -> None:
         if batch.turns and batch.turns[0].position - self._segments.newest.first >= self._settings.segment_rows:
             self._seal(batch.turns[0].position)
-        cursor = self._write.cursor()
-        cursor.execute("BEGIN IMMEDIATE")
-        try:
-            self._assert_epoch(cursor)
+        with fenced(self._write, self._epoch) as cursor:
             if batch.turns:
                 self._segments.insert(cursor, batch.turns)
             write_batch(cursor, batch)
-            cursor.execute("COMMIT")
-        except BaseException:
-            if not self._write.get_autocommit():
-                cursor.execute("ROLLBACK")
-            raise
 
     def _seal(self, first: int) -> None:
         """Begin a new segment, in a transaction of its own: the batch behind it may still be refused."""
-        segments = self._segments
-        with self._write:
-            self._assert_epoch(self._write.cursor())
-            segments = segments.seal(self._write, first)
+        with fenced(self._write, self._epoch):
+            segments = self._segments.seal(self._write, first)
         self._segments = segments
 
     def _note_wal(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
@@ -148,12 +139,6 @@ class SqliteJournal:
             self._checkpoint_fails = True
         else:
             self._checkpoint_fails = False
-
-    def _assert_epoch(self, cursor: apsw.Cursor) -> None:
-        held = cursor.execute("SELECT value FROM meta WHERE key = 'epoch'").get
-        if held != self._epoch:
-            log.critical("epoch_lost", ours=self._epoch, found=held, next_step="stop the other hub on this directory")
-            os._exit(_EXIT_FSYNC_FAILED)
 
     # Reading: committed data only.
 
@@ -264,8 +249,8 @@ class SqliteJournal:
 
     def setting(self, key: str, mint: Callable[[], str]) -> str:
         """Return a value kept for good in this file, minting it the first time; call before the first commit."""
-        with explained(self._path), self._write:
-            self._write.execute("INSERT INTO meta VALUES(?, ?) ON CONFLICT DO NOTHING", (key, mint()))
+        with explained(self._path), fenced(self._write, self._epoch) as cursor:
+            cursor.execute("INSERT INTO meta VALUES(?, ?) ON CONFLICT DO NOTHING", (key, mint()))
         return str(self._write.execute("SELECT value FROM meta WHERE key = ?", (key,)).get)
 
 
@@ -284,15 +269,6 @@ def open_journal(data_dir: Path, settings: JournalSettings | None = None) -> Gen
             yield journal
         finally:
             journal.close()
-
-
-def _take_epoch(connection: apsw.Connection) -> str:
-    with connection:
-        connection.execute(
-            "INSERT INTO meta VALUES('epoch', '1')"
-            " ON CONFLICT(key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
-        )
-    return str(connection.execute("SELECT value FROM meta WHERE key = 'epoch'").get)
 
 
 def _exit_if_fsync_failed(error: apsw.Error) -> None:
