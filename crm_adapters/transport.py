@@ -16,6 +16,7 @@ import msgspec
 from aiohttp.abc import AbstractResolver
 from aiohttp.client_middlewares import ClientHandlerType
 from msgspec import Struct
+from msgspec.structs import replace
 from yarl import URL
 
 from actors.model.outcomes import Ambiguous, Failure, Permanent, Throttled, Transient
@@ -66,6 +67,7 @@ class Reply(Struct, frozen=True, kw_only=True):
     body: Any = None
     malformed: bool = False
     """The content is there and is no JSON."""
+    cookies: Mapping[str, str] = {}
 
     @property
     def ok(self) -> bool:
@@ -222,11 +224,13 @@ async def _read_capped(response: aiohttp.ClientResponse, cap: int) -> bytes | No
 
 def _reply(response: aiohttp.ClientResponse, content: bytes) -> Reply:
     headers = {name.lower(): value for name, value in response.headers.items()}
+    cookies = {name: morsel.value for name, morsel in response.cookies.items()}
+    reply = Reply(status=response.status, headers=headers, content=content, cookies=cookies)
     try:
         body = msgspec.json.decode(content) if content.strip() else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the last: nested too deep
-        return Reply(status=response.status, headers=headers, content=content, malformed=True)
-    return Reply(status=response.status, headers=headers, content=content, body=body)
+        return replace(reply, malformed=True)
+    return replace(reply, body=body)
 
 
 def _json_text(value: Any) -> str:

@@ -9,7 +9,8 @@ from actors.model.outcomes import Ambiguous, AuthFailed, Conflict, Failure, Perm
 from crm_adapters.rest import templates
 from crm_adapters.rest.expressions import Expression, ExpressionError
 from crm_adapters.rest.manifest import Idempotency, Meaning
-from crm_adapters.rest.program import CompiledOperation, CompiledRule
+from crm_adapters.rest.program import CompiledOperation, CompiledRequest, CompiledRule
+from crm_adapters.rest.templates import Render
 from crm_adapters.transport import Call, Reply, judge, lost, retry_after_s
 
 Context = Mapping[str, Any]
@@ -24,36 +25,37 @@ class Answer(Struct, frozen=True, kw_only=True):
     context: Context
 
 
-def request(operation: CompiledOperation, base_url: str, context: Context, *, writes: bool) -> Call:
-    """Return the request of an operation.
+def request(asked: CompiledRequest, base_url: str, context: Context, *, writes: bool) -> Call:
+    """Return a request, filled in.
 
     Raises:
         ExpressionError: a value cannot be had from what was given; nothing may be sent.
     """
     return Call(
-        method=operation.method,
-        url=base_url + operation.path(context),
+        method=asked.method,
+        url=base_url + asked.path(context),
         writes=writes,
-        query=operation.query(context),
-        headers={name: templates.scalar_text(make(context)) for name, make in operation.headers.items()},
-        json=None if operation.body is None else operation.body(context),
+        query=asked.query(context),
+        headers={name: templates.header_text(make(context)) for name, make in asked.headers.items()},
+        json=None if asked.body is None else asked.body(context),
+        form=None if asked.form is None else _form(asked.form, context),
         is_encoded=True,
     )
 
 
-def read(operation: CompiledOperation, call: Call, reply: Reply, context: Context) -> Answer | Failure:
+def read(asked: CompiledRequest, call: Call, reply: Reply, context: Context) -> Answer | Failure:
     """Return what a reply means: unreadable ones first, then the first rule that holds, then what HTTP says."""
     if (reply.ok and reply.malformed) or 300 <= reply.status < 400:
         return judge(call, reply) or lost(call, f"answered {reply.status}")
     seen = {**context, "status": reply.status, "headers": reply.headers, "body": reply.body}
     try:
-        rule = next((rule for rule in operation.rules if rule.when.value(seen)), None)
+        rule = next((rule for rule in asked.rules if rule.when.value(seen)), None)
         if rule is not None:
             return _by_rule(rule, reply, seen)
     except ExpressionError as error:
         return unreadable(call, error)
     failure = judge(call, reply)
-    return failure or _by_status(operation, call, reply, seen)
+    return failure or _by_status(asked, call, reply, seen)
 
 
 def nodes_of(operation: CompiledOperation, answer: Answer) -> list[Any]:
@@ -87,6 +89,13 @@ def said(expression: Expression | None, seen: Context) -> str | None:
     return None if value is None else str(value)
 
 
+def _form(form: Mapping[str, Render], context: Context) -> dict[str, str]:
+    values = {name: make(context) for name, make in form.items()}
+    optional = templates.OPTIONAL
+    kept = {name: value for name, value in values.items() if not (name.endswith(optional) and value is None)}
+    return {name.removesuffix(optional): templates.scalar_text(value) for name, value in kept.items()}
+
+
 def _by_rule(rule: CompiledRule, reply: Reply, seen: Context) -> Answer | Failure:
     message = said(rule.message, seen) or text_of(reply)
     match rule.outcome:
@@ -109,14 +118,14 @@ def _by_rule(rule: CompiledRule, reply: Reply, seen: Context) -> Answer | Failur
             return AuthFailed(reason=message)
 
 
-def _by_status(operation: CompiledOperation, call: Call, reply: Reply, seen: Context) -> Answer | Failure:
+def _by_status(asked: CompiledRequest, call: Call, reply: Reply, seen: Context) -> Answer | Failure:
     if reply.ok:
         return Answer(meaning=Meaning.SUCCESS, context=seen)
     if reply.status in {401, 403}:
         return AuthFailed(reason=f"{reply.status}: {text_of(reply)}")
     if reply.status in {404, 410} and not call.writes:
         return Answer(meaning=Meaning.ABSENT, context=seen)
-    if reply.status == 412 and operation.idempotency is Idempotency.CREATE_ONLY:  # RFC 9110 section 13.1.2
+    if reply.status == 412 and asked.idempotency is Idempotency.CREATE_ONLY:  # RFC 9110 section 13.1.2
         return Answer(meaning=Meaning.DUPLICATE, context=seen)
     return Permanent(code=str(reply.status), message=text_of(reply))
 

@@ -1,18 +1,24 @@
 """Credentials: what a manifest asks for, taken from the connection's configuration."""
 
-import base64
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import assert_never
+from urllib.parse import quote_plus
 
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, RSAKey
 from msgspec.structs import replace
 
 from actors.model.errors import ConfigError
 from actors.model.outcomes import Failure
 from actors.model.secrets import Secret
-from actors.ports import Clock
-from crm_adapters.oauth import ClientCredentials, TokenKeeper
+from crm_adapters.rest import tokens
+from crm_adapters.rest.auth_tables import BasicAuth, HeaderAuth, JwtBearer, Login, NoAuth, OAuth2, Shown
 from crm_adapters.rest.config import RestConfig
-from crm_adapters.rest.manifest import BasicAuth, HeaderAuth, Manifest, NoAuth, OAuth2
+from crm_adapters.rest.doors import SECRETS
+from crm_adapters.rest.expressions import Expression, ExpressionError
+from crm_adapters.rest.manifest import Manifest
+from crm_adapters.rest.sessions import Grant, Keeper
+from crm_adapters.rest.tokens import Gate
 from crm_adapters.transport import Call, Exchange, Reply
 
 
@@ -29,55 +35,129 @@ class FixedHeaders:
         return await self._transport.exchange(replace(call, headers={**call.headers, **revealed}))
 
 
+def secrets_of(config: RestConfig) -> list[Secret]:
+    """Return every secret of a connection, and what is sent in its place."""
+    pair = Secret(f"{config.username}:{config.password.reveal()}")
+    client = Secret(f"{quote_plus(config.client_id)}:{quote_plus(config.client_secret.reveal())}")
+    known = [config.client_secret, config.password, config.api_key, config.private_key, config.webhook_secret]
+    return [
+        *(each for each in known if each),
+        *([pair] if config.password else []),
+        *([client] if config.client_secret else []),
+    ]
+
+
 def check_credentials(manifest: Manifest, config: RestConfig) -> None:
     """Raise where the configuration lacks what the manifest's authentication needs.
 
     Raises:
         ConfigError: the text names the missing keys.
     """
-    match manifest.auth:
-        case NoAuth():
-            needed: dict[str, object] = {}
-        case BasicAuth():
-            needed = {"username": config.username, "password": config.password}
-        case HeaderAuth():
-            needed = {"api_key": config.api_key}
-        case OAuth2():
-            needed = {"client_id": config.client_id, "client_secret": config.client_secret}
-        case _:
-            assert_never(manifest.auth)
+    needed = _needed(manifest, config)
+    if manifest.webhook is not None and config.webhook_secret:
+        needed |= {"webhook_secret": config.webhook_secret}
     missing = [name for name, value in needed.items() if not value]
     if missing:
         raise ConfigError(f"manifest {manifest.name!r} needs {' and '.join(missing)} in the connection's table")
 
 
-def sender(manifest: Manifest, config: RestConfig, transport: Exchange, clock: Clock) -> Exchange:
-    """Return what sends calls as the manifest's authentication says."""
-    match manifest.auth:
+def sender(gate: Gate, transport: Exchange) -> Exchange:
+    """Return what sends calls as the manifest's authentication says, after its preflight where it has one.
+
+    Raises:
+        ConfigError: the private key cannot be used.
+    """
+    entered = _entered(gate, transport)
+    preflight = gate.manifest.preflight
+    if preflight is None or gate.door.preflight_expired is None:
+        return entered
+
+    async def fetch() -> Grant | Failure:
+        return await tokens.prepared(gate, preflight, entered)
+
+    return _keeper(gate, entered, fetch, gate.door.preflight_expired, writes_only=True)
+
+
+def _entered(gate: Gate, transport: Exchange) -> Exchange:
+    auth, config = gate.manifest.auth, gate.config
+    match auth:
         case NoAuth():
             return transport
         case BasicAuth():
-            return FixedHeaders(transport, {"Authorization": _basic(config.username, config.password)})
+            pair = f"{config.username}:{config.password.reveal()}"
+            return FixedHeaders(transport, {"Authorization": Secret("Basic " + tokens.b64(pair))})
         case HeaderAuth(header=name, prefix=prefix):
-            return FixedHeaders(transport, {name: Secret(prefix + config.api_key.reveal())})
-        case OAuth2() as oauth:
-            return TokenKeeper(_credentials(oauth, config), transport, clock)
+            return FixedHeaders(transport, {name: Secret(prefix + _shown(auth.shows, config))})
+        case OAuth2() | JwtBearer() | Login():
+            key = _private_key(auth, config) if isinstance(auth, JwtBearer) else None
+
+            async def fetch() -> Grant | Failure:
+                return await tokens.token(gate, auth, key, transport)
+
+            return _keeper(gate, transport, fetch, gate.door.expired)
+        case _:
+            assert_never(auth)
+
+
+def _keeper(
+    gate: Gate,
+    inner: Exchange,
+    fetch: Callable[[], Awaitable[Grant | Failure]],
+    expired: Expression,
+    *,
+    writes_only: bool = False,
+) -> Keeper:
+    def is_expired(reply: Reply) -> bool:
+        try:
+            return bool(expired.value(tokens.seen(gate, reply)))
+        except ExpressionError:
+            return False
+
+    return Keeper(
+        inner,
+        fetch,
+        expired=is_expired,
+        clock=gate.clock,
+        redactor=gate.redactor,
+        writes_only=writes_only,
+    )
+
+
+def _needed(manifest: Manifest, config: RestConfig) -> dict[str, object]:
+    match manifest.auth:
+        case NoAuth():
+            return {}
+        case BasicAuth():
+            return {"username": config.username, "password": config.password}
+        case HeaderAuth(shows=Shown.API_KEY):
+            return {"api_key": config.api_key}
+        case HeaderAuth():
+            return {"username": config.username, "password": config.password}
+        case OAuth2():
+            return {"client_id": config.client_id, "client_secret": config.client_secret}
+        case JwtBearer():
+            return {"client_id": config.client_id, "private_key": config.private_key}
+        case Login() as login:
+            told = repr((login.headers, login.body, login.form, login.prefix))
+            return {name: getattr(config, name) for name in SECRETS if f"secret.{name}" in told}
         case _:
             assert_never(manifest.auth)
 
 
-def _credentials(oauth: OAuth2, config: RestConfig) -> ClientCredentials:
-    is_path = oauth.token_url.startswith("/")
-    return ClientCredentials(
-        token_url=config.base_url.rstrip("/") + oauth.token_url if is_path else oauth.token_url,
-        client_id=config.client_id,
-        client_secret=config.client_secret,
-        scope=oauth.scope,
-        extra=oauth.extra,
-        client_auth=oauth.client_auth,
-    )
+def _private_key(auth: JwtBearer, config: RestConfig) -> RSAKey | ECKey:
+    kind = ECKey if auth.algorithm == "ES256" else RSAKey
+    try:
+        return kind.import_key(config.private_key.reveal())
+    except (JoseError, ValueError, TypeError) as error:
+        raise ConfigError(f"private_key: expected a private key in PEM for {auth.algorithm}") from error
 
 
-def _basic(username: str, password: Secret) -> Secret:
-    pair = f"{username}:{password.reveal()}"
-    return Secret("Basic " + base64.b64encode(pair.encode()).decode())
+def _shown(shows: Shown, config: RestConfig) -> str:
+    pair = f"{config.username}:{config.password.reveal()}"
+    match shows:
+        case Shown.API_KEY:
+            return config.api_key.reveal()
+        case Shown.PAIR:
+            return pair
+        case Shown.PAIR_BASE64:
+            return tokens.b64(pair)

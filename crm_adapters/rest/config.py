@@ -27,6 +27,8 @@ class RestConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     username: str = ""
     password: Secret = _NONE
     api_key: Secret = _NONE
+    private_key: Secret = _NONE
+    webhook_secret: Secret = _NONE
     variables: dict[str, str] = {}
     internal_hosts: tuple[str, ...] = ()
     connect_timeout_s: Annotated[float, Meta(gt=0)] = 5.0

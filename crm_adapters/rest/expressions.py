@@ -1,66 +1,19 @@
 """Expressions of a manifest: JMESPath with a few functions, compiled and checked when the manifest is loaded."""
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any, TypeVar
+from typing import Any
 
 import jmespath
 import msgspec
-from jmespath import exceptions, functions
+from jmespath import exceptions
 
-from actors.model.money import Money
-
-Tables = Mapping[str, Mapping[str, Any]]
-Method = TypeVar("Method", bound=Callable[..., Any])
-_AMOUNT = ["string", "number"]
+from crm_adapters.rest.functions import ManifestFunctions, Tables
 
 
 class ExpressionError(ValueError):
     """An expression is malformed, names something that is not there, or could not be evaluated."""
-
-
-def _takes(*types: list[str]) -> Callable[[Method], Method]:
-    """Declare the JMESPath types that a function takes, one list an argument."""
-    arguments: list[Any] = [{"types": each} for each in types]
-    declare: Callable[[Method], Method] = functions.signature(*arguments)
-    return declare
-
-
-class _Functions(functions.Functions):  # type: ignore[misc]  # jmespath ships no types
-    """The functions that manifests may call beside the built-in ones (README.md lists them)."""
-
-    def __init__(self, tables: Tables) -> None:
-        self.tables = tables
-
-    @_takes(["object"])
-    def _func_decimal_str(self, money: Mapping[str, Any]) -> str:
-        return str(Money(minor=int(money["minor"]), currency=str(money["currency"])).decimal())
-
-    @_takes(_AMOUNT, ["string"])
-    def _func_to_minor(self, amount: str | float, currency: str) -> int:
-        return Money.of(_decimal(amount), currency).minor
-
-    @_takes(_AMOUNT, _AMOUNT)
-    def _func_mul(self, first: str | float, second: str | float) -> int | float:
-        product = _decimal(first) * _decimal(second)
-        return int(product) if product == product.to_integral_value() else float(product)
-
-    @_takes(["string"], ["string"])
-    def _func_date(self, instant: str, form: str) -> str:
-        return datetime.fromisoformat(instant).astimezone(UTC).strftime(form)
-
-    @_takes(["string"], _AMOUNT, ["string"])
-    def _func_lookup_or(self, table: str, key: str | float, default: str) -> Any:
-        return self.tables[table].get(str(key), default)
-
-    @_takes(["string"], _AMOUNT)
-    def _func_lookup(self, table: str, key: str | float) -> Any:
-        rows = self.tables[table]
-        if str(key) not in rows:
-            raise ExpressionError(f"table {table!r} has no entry for {str(key)!r}")
-        return rows[str(key)]
 
 
 class Expression:
@@ -73,7 +26,7 @@ class Expression:
             ExpressionError: the text is no JMESPath, or names a value, a function or a table that is not there.
         """
         self.text = text
-        self._functions = _Functions(tables)
+        self._functions = ManifestFunctions(tables)
         try:
             self._compiled = jmespath.compile(text)
         except exceptions.JMESPathError as error:
@@ -88,8 +41,12 @@ class Expression:
         """
         try:
             return self._compiled.search(context, jmespath.Options(custom_functions=self._functions))
-        except (exceptions.JMESPathError, InvalidOperation, KeyError, TypeError, ValueError) as error:
+        except (exceptions.JMESPathError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise ExpressionError(f"{self.text!r}: {_first_line(error)}") from error
+
+    def roots(self) -> frozenset[str]:
+        """Return the names that the expression takes from its context."""
+        return frozenset(_root_names(self._compiled.parsed))
 
     def _check(self, tree: Any, names: AbstractSet[str]) -> None:
         for name in _root_names(tree):
@@ -102,10 +59,18 @@ class Expression:
         known = self._functions.FUNCTION_TABLE
         if name not in known:
             raise ExpressionError(f"{self.text!r} calls {name}(), which is no function here")
+        if name == "regex_group" and len(arguments) > 1 and arguments[1]["type"] == "literal":
+            self._check_pattern(arguments[1]["value"])
         table = arguments[0] if name.startswith("lookup") and arguments else None
         if table and table["type"] == "literal" and table["value"] not in self._functions.tables:
             existing = ", ".join(sorted(self._functions.tables)) or "none"
             raise ExpressionError(f"{self.text!r} looks up in table {table['value']!r}; tables are: {existing}")
+
+    def _check_pattern(self, pattern: object) -> None:
+        try:
+            re.compile(str(pattern))
+        except re.error as error:
+            raise ExpressionError(f"{self.text!r}: {pattern!r} is no regular expression: {error}") from error
 
 
 _ONLY_FIRST_IS_ROOT = frozenset(
@@ -136,10 +101,6 @@ def _calls(tree: Any) -> Iterator[tuple[str, list[Any]]]:
     for child in tree["children"]:
         if isinstance(child, dict):
             yield from _calls(child)
-
-
-def _decimal(amount: str | float) -> Decimal:
-    return Decimal(str(amount))
 
 
 def _first_line(error: Exception) -> str:

@@ -1,19 +1,13 @@
-"""What a manifest may say, and reading one. Meaning and examples: README.md."""
+"""What a manifest may say. Meaning and examples: README.md."""
 
-import tomllib
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
-from actors.model.errors import ConfigError
 from actors.model.orders import RecordKind
 from actors.model.outcomes import RecordStatus
-from crm_adapters.oauth import ClientAuth
-
-SHIPPED = Path(__file__).with_name("manifests")
+from crm_adapters.rest.auth_tables import Auth, Preflight, Table
 
 
 class Idempotency(StrEnum):
@@ -27,6 +21,8 @@ class Idempotency(StrEnum):
     """The CRM remembers the header ``idempotency_header`` and answers a second request as the first."""
     SEARCH_FIRST = "search_first"
     """The CRM has no unique key: look up by key, create only when absent."""
+    NONE = "none"
+    """Neither a key nor a search: every order needs a person."""
 
 
 class Meaning(StrEnum):
@@ -43,35 +39,7 @@ class Meaning(StrEnum):
     AUTH_FAILED = "auth_failed"
 
 
-class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all tables of a manifest."""
-
-
-class NoAuth(_Table, frozen=True, kw_only=True, tag_field="kind", tag="none"):
-    """The API asks for no credentials."""
-
-
-class BasicAuth(_Table, frozen=True, kw_only=True, tag_field="kind", tag="basic"):
-    """HTTP Basic with the connection's ``username`` and ``password``."""
-
-
-class HeaderAuth(_Table, frozen=True, kw_only=True, tag_field="kind", tag="header"):
-    """The connection's ``api_key`` in a header, after ``prefix``."""
-
-    header: str = "Authorization"
-    prefix: str = ""
-
-
-class OAuth2(_Table, frozen=True, kw_only=True, tag_field="kind", tag="oauth2"):
-    """Client credentials with the connection's ``client_id`` and ``client_secret``; ``token_url`` may be a path."""
-
-    token_url: str
-    scope: str = ""
-    client_auth: ClientAuth = ClientAuth.BASIC
-    extra: dict[str, str] = {}
-
-
-class Rule(_Table, frozen=True, kw_only=True):
+class Rule(Table, frozen=True, kw_only=True):
     """What an answer means when ``when`` holds. The other values are expressions too."""
 
     when: str
@@ -82,25 +50,79 @@ class Rule(_Table, frozen=True, kw_only=True):
     retry_after: str | None = None
 
 
-class Operation(_Table, frozen=True, kw_only=True):
-    """One request, and how its answer is read. ``record`` and ``items`` say where in the answer the result stands."""
+class Request(Table, frozen=True, kw_only=True):
+    """What one request says, and how its answer is judged. Give at most one of ``body`` and ``form``."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     query: dict[str, str] = {}
     headers: dict[str, str] = {}
-    body: dict[str, Any] | None = None
+    body: dict[str, Any] | list[Any] | str | None = None
+    form: dict[str, str] | None = None
+    rules: tuple[Rule, ...] = ()
+
+
+class Before(Request, frozen=True, kw_only=True):
+    """A request before the operation's own: a look-up, or a write that may be repeated. Its value is ``found.NAME``."""
+
+    name: str
+    value: str
+    missing: str | None = None
+    """What a person reads when the value is null; without it null is allowed."""
+    foreach: str | None = None
+    """A list: once for each ``item``; ``found.NAME`` is the list of the values then."""
+    when: str | None = None
+    cache_s: Annotated[float, Meta(ge=0)] = 0.0
+    repeatable: bool = False
+    """Required for what is no GET: sending it twice does no more than sending it once."""
+
+
+class Check(Request, frozen=True, kw_only=True):
+    """A look-up that tells whether a step is done: it is when ``value`` is not null."""
+
+    value: str
+
+
+class After(Request, frozen=True, kw_only=True):
+    """A request after the record is there. It is skipped when it is done, so that half-done work can be taken up."""
+
+    name: str
+    done: str | None = None
+    check: Check | None = None
+    foreach: str | None = None
+    record: str | None = None
+    """Where the answer shows the record; without it the record is looked up again."""
+
+
+class Pages(Table, frozen=True, kw_only=True):
+    """How the next page of a list is asked for: ``next`` is null at the end. Name one of the three places."""
+
+    next: str
+    parameter: str | None = None
+    header: str | None = None
+    link: bool = False
+    """``next`` is an address on the same host."""
+    most: Annotated[int, Meta(ge=1, le=1000)] = 50
+
+
+class Operation(Request, frozen=True, kw_only=True):
+    """One request, and how its answer is read. ``record`` and ``items`` say where in the answer the result stands."""
+
     idempotency: Idempotency | None = None
     idempotency_header: str = "Idempotency-Key"
-    rules: tuple[Rule, ...] = ()
+    before: tuple[Before, ...] = ()
+    after: tuple[After, ...] = ()
     record: str = "body"
+    reread: bool = False
+    """The answer does not show the record: look it up by key."""
     items: str | None = None
+    pages: Pages | None = None
     cursor: str | None = None
     needs_record: bool = False
     """Look the record up first; its values are in ``record`` then."""
 
 
-class Operations(_Table, frozen=True, kw_only=True):
+class Operations(Table, frozen=True, kw_only=True):
     """What the adapter can do with this API: what is not here is refused before anything is sent."""
 
     find_offers: Operation | None = None
@@ -110,11 +132,16 @@ class Operations(_Table, frozen=True, kw_only=True):
     book_appointment: Operation | None = None
     changes: Operation | None = None
     find_by_key: dict[RecordKind, Operation] = {}
+    find_by_id: dict[RecordKind, Operation] = {}
     cancel: dict[RecordKind, Operation] = {}
 
 
-class RecordFields(_Table, frozen=True, kw_only=True):
-    """Expressions over ``record``; ``statuses`` maps the CRM's own words."""
+class RecordFields(Table, frozen=True, kw_only=True):
+    """Expressions over ``record``; ``statuses`` maps the CRM's own words.
+
+    ``complete`` holds when all steps of placing are done: a look-up shows no other record, so that it is placed again
+    under the same key, and finished. ``sample`` is such a record as the CRM shows it: the expressions are tried on it.
+    """
 
     record_id: str
     key: str
@@ -130,9 +157,11 @@ class RecordFields(_Table, frozen=True, kw_only=True):
     ends_at: str | None = None
     resource: str | None = None
     reference: str | None = None
+    complete: str | None = None
+    sample: Any = None
 
 
-class OfferFields(_Table, frozen=True, kw_only=True):
+class OfferFields(Table, frozen=True, kw_only=True):
     """Expressions over ``item``. Amounts are whole minor units of the query's currency."""
 
     offer_id: str
@@ -155,7 +184,7 @@ class OfferFields(_Table, frozen=True, kw_only=True):
     references: dict[str, str] = {}
 
 
-class SlotFields(_Table, frozen=True, kw_only=True):
+class SlotFields(Table, frozen=True, kw_only=True):
     """Expressions over ``item``."""
 
     starts_at: str
@@ -164,63 +193,59 @@ class SlotFields(_Table, frozen=True, kw_only=True):
     reference: str
 
 
-class ChangeFields(_Table, frozen=True, kw_only=True):
+class ChangeFields(Table, frozen=True, kw_only=True):
     """``kind`` is an expression over ``record``; ``kinds`` maps the CRM's own words, others are passed over."""
 
     kind: str
     kinds: dict[str, RecordKind]
 
 
-class Manifest(_Table, frozen=True, kw_only=True):
+class SharedHeader(Table, frozen=True, kw_only=True, tag_field="kind", tag="header"):
+    """The caller shows the connection's ``webhook_secret`` in a header."""
+
+    header: str
+    prefix: str = ""
+
+
+class Signature(Table, frozen=True, kw_only=True, tag_field="kind", tag="hmac"):
+    """The caller signs with the connection's ``webhook_secret``; ``signed`` sees method, url, headers and text."""
+
+    header: str
+    prefix: str = ""
+    signed: str = "text"
+    algorithm: Literal["sha256", "sha1", "sha512"] = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    timestamp: str | None = None
+    """When it was sent, in seconds since 1970; older than ``tolerance_s`` is refused."""
+    tolerance_s: Annotated[float, Meta(gt=0)] = 300.0
+
+
+class Webhook(Table, frozen=True, kw_only=True):
+    """What the CRM may tell by itself. It is a hint: the record is read again. Expressions see ``item``."""
+
+    verify: SharedHeader | Signature
+    events: str = "[body]"
+    kind: str
+    kinds: dict[str, RecordKind]
+    key: str | None = None
+    record_id: str | None = None
+
+
+class Manifest(Table, frozen=True, kw_only=True):
     """One API, described."""
 
     name: str
     title: str
-    auth: NoAuth | BasicAuth | HeaderAuth | OAuth2
+    auth: Auth
+    preflight: Preflight | None = None
     headers: dict[str, str] = {}
     settle_s: Annotated[float, Meta(ge=0)] = 0.0
+    variables: dict[str, str] = {}
+    """Defaults of what the connection's table may set; an empty one must be set there."""
     tables: dict[str, dict[str, Any]] = {}
     operations: Operations
     records: dict[RecordKind, RecordFields]
     offers: OfferFields | None = None
     slots: SlotFields | None = None
     changes: ChangeFields | None = None
-
-
-def read_manifest(name: str) -> tuple[Path, Manifest]:
-    """Return the manifest shipped under this name, or the one in the file of this name.
-
-    Raises:
-        ConfigError: there is none, or it says what no manifest may say; the text names file, table and key.
-    """
-    file = _file_of(name)
-    try:
-        return file, msgspec.convert(tomllib.loads(file.read_text("utf-8")), Manifest)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"manifest {file}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"manifest {file}: is no TOML: {error}") from error
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"manifest {file}: {_placed(str(error))}") from error
-
-
-def shipped_names() -> list[str]:
-    """Return the names of the shipped manifests."""
-    return sorted(file.stem for file in SHIPPED.glob("*.toml"))
-
-
-def _file_of(name: str) -> Path:
-    file = Path(name)
-    if file.suffix == ".toml":
-        return file
-    if name not in shipped_names():
-        expected = ", ".join(shipped_names())
-        raise ConfigError(f"manifest {name!r}: expected one of {expected}, or the path of a .toml file")
-    return SHIPPED / f"{name}.toml"
-
-
-def _placed(message: str) -> str:
-    """Return msgspec's message with the table in front, as the operator wrote it."""
-    text, _, place = message.partition(" - at `$")
-    table = place.rstrip("`").removeprefix(".")
-    return f"[{table}]: {text}" if table else text
+    webhook: Webhook | None = None

@@ -54,6 +54,16 @@ def record_under(key: OrderKey, program: Program, kind: RecordKind, node: Any, c
     return record
 
 
+def is_complete(program: Program, kind: RecordKind, node: Any, context: Context) -> bool:
+    """Say whether all steps of placing a record are done.
+
+    Raises:
+        ExpressionError: the answer does not tell.
+    """
+    fields = program.records[kind]
+    return "complete" not in fields.expressions or bool(fields.value("complete", {**context, "record": node}))
+
+
 def change_of(program: Program, node: Any, context: Context) -> CrmRecord | None:
     """Return the record of one entry of a change feed; None when it is of a kind that does not concern us.
 
@@ -64,7 +74,9 @@ def change_of(program: Program, node: Any, context: Context) -> CrmRecord | None
         return None
     word = _text(program.changes, "kind", {**context, "record": node})
     kind = program.manifest.changes.kinds.get(word)
-    return None if kind is None else record_of(program, kind, node, context)
+    if kind is None or not program.records[kind].value("key", {**context, "record": node}):
+        return None  # not of a kind that concerns us, or not made by us
+    return record_of(program, kind, node, context)
 
 
 def offer_of(program: Program, connection: str, node: Any, context: Context) -> Offer:

@@ -67,7 +67,8 @@ _BOOKING: Final = AppointmentBooking(
     key=_KEY, fingerprint="f" * 16, service_key=_KEY, record_id="1", slot=_SLOT, site=_SITE
 )
 
-RECORD: Final[Any] = plain(_RECORD)
+KNOWN: Final[Mapping[str, Any]] = {"record": plain(_RECORD), "raw": None}
+"""What a step sees of a record that is there."""
 INPUTS: Final[Mapping[str, Any]] = {
     "find_offers": plain(OfferQuery(skus=("SKU-1",), quantity=2, currency="EUR", country="DE", coupons=("CODE",))),
     "place_order": plain(_ORDER),
@@ -76,5 +77,13 @@ INPUTS: Final[Mapping[str, Any]] = {
     "book_appointment": plain(_BOOKING),
     "changes": {"cursor": "1"},
     "find_by_key": {"key": _KEY, "kind": "order"},
+    "find_by_id": {"record_id": "1", "kind": "order"},
     "cancel": {"key": _KEY, "kind": "order", "reason": "reason"},
 }
+
+
+def with_references(given: Any, references: Mapping[str, str]) -> Any:
+    """Return sample input whose lines carry the references that offers would have given them."""
+    if "lines" not in given:
+        return given
+    return {**given, "lines": [{**line, "references": references} for line in given["lines"]]}

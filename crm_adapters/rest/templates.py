@@ -94,6 +94,18 @@ def scalar_text(value: Any) -> str:
     raise ExpressionError(f"expected a text or a number, got {value!r}")
 
 
+def header_text(value: Any) -> str:
+    """Return a scalar as it stands in a header.
+
+    Raises:
+        ExpressionError: it is no scalar, or has control characters, which would begin another header.
+    """
+    text = scalar_text(value)
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+        raise ExpressionError(f"expected a text without control characters in a header, got {text!r:.60}")
+    return text
+
+
 def _leaf(text: str, compiled: Compile) -> Render:
     whole = _WHOLE.match(text)
     if whole and "${" not in whole[1]:

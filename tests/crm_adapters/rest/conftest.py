@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_adapters.rest.manifest import SHIPPED
+from crm_adapters.rest.reading import SHIPPED
 
 Edit = tuple[str, str]
 

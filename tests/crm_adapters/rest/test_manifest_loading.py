@@ -7,7 +7,7 @@ from actors.model.errors import ConfigError
 from actors.model.secrets import Secret
 from crm_adapters.rest import RestConfig
 from crm_adapters.rest.adapter import load_program
-from crm_adapters.rest.manifest import shipped_names
+from crm_adapters.rest.reading import shipped_names
 
 Edited = Callable[..., Path]
 FIND_ORDER = '[operations.find_by_key.order]\nmethod = "GET"\npath = "/api/v1/orders/{in.key}"\n'
@@ -35,16 +35,19 @@ def test_a_shipped_manifest_loads(name: str) -> None:
     [
         (
             ('method = "GET"\npath = "/api/v1/offers"', 'methd = "GET"\npath = "/"'),
-            r"\[operations.find_offers\].*methd",
+            r"\[operations.find_offers\] methd: .* did you mean 'method'",
         ),
-        (('outcome = "conflict"', 'outcome = "maybe"'), r"\[operations.place_order.rules\[0\].outcome\].*'maybe'"),
-        (('kind = "oauth2"', 'kind = "magic"'), r"\[auth.kind\].*'magic'"),
-        (('title = "Shop"\n', ""), r"missing required field `title`"),
+        (
+            ('outcome = "conflict"', 'outcome = "maybe"'),
+            r"\[operations.place_order.rules\[0\]\] outcome: expected one of .*'maybe'",
+        ),
+        (('kind = "oauth2"', 'kind = "magic"'), r"\[auth\] kind: expected one of none, basic, .*'magic'"),
+        (('title = "Shop"\n', ""), r"title: is missing; expected a text"),
         (
             ('idempotency = "create_only"\nrecord = "body.order', 'record = "body.order'),
             r"place_order\] idempotency: is m",
         ),
-        (("${in.fingerprint}", "${in.fingerprin}"), r"\[operations.place_order.body\] body.fingerprint: is null"),
+        (("${in.fingerprint}", "${in.fingerprin}"), r"\[operations.place_order\] body.fingerprint: is null"),
         (("{sku: sku, quantity: quantity}", "{sku: sk, quantity: quantity}"), r"body.lines\[0\].sku: is null"),
         (("/orders/{in.key}", "/orders/{in.kye}"), r"\[operations.place_order\] path: expected a text"),
         (('"${in.quantity}"', '"${in.amount}"'), r"\[operations.find_offers\] query: expected a text"),
