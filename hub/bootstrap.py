@@ -42,7 +42,7 @@ from hub.ordering import OrderingOff
 from hub.profiles import publish_profiles, reference
 from hub.registry import Registry, operator_token
 from hub.sharding import whole_engine, whole_journal
-from hub.storage.connection import FILE_NAME, explained
+from hub.storage.connection import FILE_NAME, JournalSettings, explained
 from hub.storage.shards import open_shards
 from hub.storage.sqlite import SqliteJournal
 
@@ -60,13 +60,13 @@ class RunningHub(Struct, frozen=True, kw_only=True):
     protocol_urls: Mapping[str, Sequence[str]]
 
 
-async def run(config: HubConfig) -> None:
-    """Serve until SIGTERM or SIGINT, then drain."""
+async def run(config: HubConfig, disk: JournalSettings | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. ``disk`` says otherwise than usual how the journal is written."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with open_hub(config) as running:
+    async with open_hub(config, disk=disk) as running:
         log.info("hub_started", name=config.name, url=running.url, data_dir=str(config.data_dir))
         await stop.wait()
         log.info("hub_stopping", name=config.name)
@@ -74,11 +74,13 @@ async def run(config: HubConfig) -> None:
 
 
 @asynccontextmanager
-async def open_hub(config: HubConfig, clock: Clock | None = None) -> AsyncGenerator[RunningHub]:
+async def open_hub(
+    config: HubConfig, clock: Clock | None = None, disk: JournalSettings | None = None
+) -> AsyncGenerator[RunningHub]:
     """Start all parts in order; when the context ends, stop taking, finish what was begun, and close."""
     now = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        journals = stack.enter_context(open_shards(config.data_dir, config.shards))
+        journals = stack.enter_context(open_shards(config.data_dir, config.shards, disk))
         with explained(config.data_dir / FILE_NAME):  # damage inside the file shows when states are read
             parts = _Parts(config, journals, now)
             adapters = await parts.open_crm(stack)

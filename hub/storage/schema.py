@@ -91,8 +91,8 @@ def check_library() -> None:
         )
 
 
-def migrate(connection: apsw.Connection, path: str) -> None:
-    """Bring the file to the present version, each step in one transaction.
+def migrate(connection: apsw.Connection, path: str, *, to: int = VERSION) -> None:
+    """Bring the file to the present version, or ``to`` a former one that it has not reached, a transaction a step.
 
     Raises:
         ConfigError: a newer program has written this file.
@@ -102,7 +102,7 @@ def migrate(connection: apsw.Connection, path: str) -> None:
         raise ConfigError(
             f"{path}: written by a newer hub (journal version {present}, this one knows {VERSION}); update the hub"
         )
-    for version in range(present, VERSION):
+    for version in range(present, to):
         with transaction(connection) as cursor:
             if connection.pragma("user_version") != version:
                 continue  # another process was faster

@@ -4,6 +4,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,22 +12,18 @@ import apsw
 import msgspec
 from msgspec import Struct
 
-from actors.community.core import CommunityCore
-from actors.community.health_index import HealthModel
-from actors.model.ids import CommunityId, InstallationId, OrderKey
+from actors.model.ids import OrderKey
 from actors.model.needs import Need
 from actors.model.profiles import ThingProfile
 from actors.model.readings import DeviceMessage
-from actors.owner.core import OwnerCore
 from actors.owner.state import OwnerState
-from actors.purchasing.core import OrderCore
-from actors.purchasing.sourcing import PurchasingSettings
 from actors.purchasing.state import OrderData
 from actors.purchasing.view import OrderView, view_of
-from actors.runtime.cells import Cell, Kind
+from actors.runtime.cells import Cell
 from actors.runtime.journal import Loaded, SnapshotRow, TurnRow
-from actors.thing.core import ThingCore
 from actors.thing.state import NeedOpened
+from hub.folding import folding_kinds
+from hub.torture.books import Book
 
 _TURN: Final = "position, address, turn, schema, message_id, at, message, events"
 _SNAPSHOT: Final = "address, position, turn, schema, state"
@@ -42,10 +39,10 @@ class OpenedNeed(Struct, frozen=True, kw_only=True):
 class Evidence(Struct, kw_only=True):
     """All that a judge wants to know of a journal."""
 
-    device_rows: Counter[tuple[str, str]]
-    """(thing, message id) -> rows."""
-    levels: dict[tuple[str, str], float]
-    """(thing, message id) -> the first reading's value, as it was stored."""
+    book: Book
+    """The first reading's value of every message as it was stored, and how many rows it has."""
+    strange: list[str]
+    """Messages with names that no device of ours gives."""
     needs: list[OpenedNeed]
     orders: dict[OrderKey, OrderData]
     owners: dict[str, OwnerState]
@@ -56,15 +53,6 @@ class Evidence(Struct, kw_only=True):
     """Rows of messages, work and letters that nobody consumed."""
     messages: int
     integrity: str
-
-
-class _NoModels:
-    """Folding asks no model."""
-
-    def model(self, community_id: CommunityId, subject: str) -> HealthModel | None:
-        """Return nothing."""
-        del community_id, subject
-        return None
 
 
 class JournalFile:
@@ -140,10 +128,10 @@ def read_evidence(path: Path, profiles: Mapping[str, ThingProfile]) -> Evidence:
 
 class _Reading:
     def __init__(self, journal: JournalFile, profiles: Mapping[str, ThingProfile]) -> None:
-        self._kinds = _kinds(profiles)
+        self._kinds = folding_kinds(profiles.values())
         self.evidence = Evidence(
-            device_rows=Counter(),
-            levels={},
+            book=Book(),
+            strange=[],
             needs=[],
             orders={},
             owners={},
@@ -201,11 +189,13 @@ class _Reading:
                 self._take_message(thing, row.message_id, message)
 
     def _take_message(self, thing: str, message_id: str, message: DeviceMessage) -> None:
-        name = (thing, message_id.removeprefix("key:"))
-        self.evidence.device_rows[name] += 1
         self.evidence.messages += 1
-        value = message.readings[0].value
-        self.evidence.levels[name] = float(value) if isinstance(value, float | int) else float("nan")
+        value, name = message.readings[0].value, message_id.removeprefix("key:")
+        try:
+            self.evidence.book.tell(thing, name, float(value) if isinstance(value, float | int) else inf)
+            self.evidence.book.count(thing, name)
+        except ValueError:
+            self.evidence.strange.append(f"{thing}: {message_id}")
 
     def _compare(self, view: OrderView) -> None:
         order = self.evidence.orders.get(view.key)
@@ -213,15 +203,3 @@ class _Reading:
             self.evidence.differences.append(f"order {view.key}: shown, but no turn made it")
         elif view_of(view.key, order.order, order) != view:
             self.evidence.differences.append(f"order {view.key}: shown otherwise than its turns make it")
-
-
-def _kinds(profiles: Mapping[str, ThingProfile]) -> dict[str, Kind]:
-    by_reference = {f"{profile.name}@{profile.version}": profile for profile in profiles.values()}
-    installation = InstallationId("")  # decides keys of new orders; nothing is decided here
-    cores = (
-        ThingCore(by_reference, _NoModels(), installation),
-        OwnerCore(),
-        CommunityCore(),
-        OrderCore(PurchasingSettings(installation=installation, connections={})),
-    )
-    return {core.kind: Kind(core) for core in cores}

@@ -13,6 +13,7 @@ from actors.model.readings import Reading
 from actors.model.secrets import Secret
 from hub.demo.device import Acknowledged, Answer, Denied, Unanswered
 from hub.demo.printer import HttpUplink
+from hub.torture.books import Book
 from hub.torture.premises import LOW_AT, OWNER, PROFILES
 
 _PACE_S: Final = 0.01
@@ -42,11 +43,20 @@ class Ledger:
     """What the devices know: the level of each message they sent, and which of them were acknowledged."""
 
     def __init__(self) -> None:
-        self.sent: dict[tuple[str, str], float] = {}
-        self.acknowledged: set[tuple[str, str]] = set()
+        self.book = Book()
+        """What was sent; what was acknowledged is counted."""
+        self.acknowledged = 0
+        self.newest: dict[str, str] = {}
+        """Thing -> its newest message that was acknowledged."""
         self.refused: list[str] = []
         self.not_known_again = 0
         """Messages sent once more after their acknowledgement that were not recognised."""
+
+    def acknowledge(self, thing: str, name: str) -> None:
+        """Take down that the hub said it has this message."""
+        self.book.count(thing, name)
+        self.acknowledged += 1
+        self.newest[thing] = name
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -91,7 +101,7 @@ class Printer:
         answer = await self._send(line, message)
         match answer:
             case Acknowledged():
-                self._ledger.acknowledged.add((self.thing_id, message.name))
+                self._ledger.acknowledge(self.thing_id, message.name)
                 self._pending = None
                 if self._chance.random() < _REPEATS:
                     await self._repeat(line, message)
@@ -121,7 +131,7 @@ class Printer:
             Reading(name="pages", value=float(self._pages), unit="page"),
         )
         message = Message(boot=f"b{self._boot}", seq=self._seq, readings=readings)
-        self._ledger.sent[self.thing_id, message.name] = self._level
+        self._ledger.book.tell(self.thing_id, message.name, self._level)
         return message
 
     def _reboot(self) -> None:

@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+import numpy as np
 from msgspec import Struct
 
 from actors.model.ids import OrderKey
 from actors.model.orders import OrderState, PurchaseOrder
 from actors.purchasing.state import OrderData
 from crm_adapters.sandboxing import SandboxRecord
+from hub.torture.books import Page
 from hub.torture.evidence import Evidence
 from hub.torture.fleet import Ledger
 
@@ -73,17 +75,32 @@ class Money(Struct, frozen=True, kw_only=True):
 
 def judge_readings(ledger: Ledger, evidence: Evidence) -> Readings:
     """Compare what was acknowledged with what is there."""
-    rows = evidence.device_rows
+    found: Counter[str] = Counter()
+    for sent, stored in ledger.book.beside(evidence.book):
+        found.update(_compared(sent, stored))
     return Readings(
-        acknowledged=len(ledger.acknowledged),
+        acknowledged=ledger.acknowledged,
         journalled=evidence.messages,
-        lost=sum(1 for name in ledger.acknowledged if name not in rows),
-        doubled=sum(count - 1 for count in rows.values()),
-        altered=sum(1 for name, level in evidence.levels.items() if ledger.sent.get(name, level) != level),
-        unknown=sum(1 for name in rows if name not in ledger.sent),
+        lost=found["lost"],
+        doubled=found["doubled"],
+        altered=found["altered"],
+        unknown=found["unknown"] + len(evidence.strange),
         refused=len(ledger.refused),
         not_known_again=ledger.not_known_again,
     )
+
+
+def _compared(sent: Page, stored: Page) -> dict[str, int]:
+    length = max(len(sent), len(stored))
+    told, kept = sent.levels(length), stored.levels(length)
+    acknowledged, rows = sent.counts(length) > 0, stored.counts(length)
+    was_sent, is_there = ~np.isnan(told), rows > 0
+    return {
+        "lost": int((acknowledged & ~is_there).sum()),
+        "doubled": int((rows[is_there] - 1).sum()),
+        "altered": int((was_sent & is_there & (told != kept)).sum()),
+        "unknown": int((~was_sent & is_there).sum()),
+    }
 
 
 def judge_orders(evidence: Evidence, records: Mapping[str, Sequence[SandboxRecord]]) -> tuple[Orders, list[str]]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -77,6 +77,20 @@ manifest_file = "shop.toml"
 client_id = "iot2crm-development"
 client_secret = {{ file = "secret" }}
 """
+
+
+def mandate(owner: str, budget_minor: int) -> dict[str, Any]:
+    """Return what an owner who buys supplies of both shops tells the owners' API."""
+    return {
+        "mandate_id": "supplies",
+        "owner_id": owner,
+        "levels": {"supply": "autonomous"},
+        "budget": {"minor": budget_minor, "currency": "EUR"},
+        "budget_period": "year",
+        "per_order_limit": {"minor": 10_000, "currency": "EUR"},
+        "allowed_payees": list(SELLERS),
+        "valid_until": "2999-01-01T00:00:00Z",
+    }
 
 
 def write_catalog(folder: Path, seller: str) -> Path:

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -42,6 +43,11 @@ class Child:
             raise ProcessFailed(f"{self._log.stem} was never started")
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
     async def start(self, *, within_s: float = 60.0) -> float:
         """Start it and wait until it serves; return how many seconds that took.
 
@@ -49,20 +55,55 @@ class Child:
             ProcessFailed: it ended, or did not serve in time.
         """
         began = monotonic()
+        await self.spawn(self._arguments)
+        if not await self.serves(within_s):
+            code = self._code
+            await self.kill()
+            raise self._failure(f"did not serve within {within_s:g} s" if code is None else f"ended with {code}")
+        return monotonic() - began
+
+    async def spawn(self, arguments: Sequence[str] | None = None) -> None:
+        """Start it, with other arguments than its own where they are given, and do not wait.
+
+        It gets a session of its own: Ctrl-C on the terminal is for us, who end it in order.
+        """
         self._announced_in.unlink(missing_ok=True)
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, *self._arguments, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+                sys.executable,
+                *(arguments or self._arguments),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
+
+    async def serves(self, within_s: float) -> bool:
+        """Wait until it serves, or ends, or the time is up; say whether it serves."""
+        deadline = monotonic() + within_s
         while not (url := self._announced()):
-            if self._process.returncode is not None:
-                raise self._failure(f"ended with {self._process.returncode} instead of serving")
-            if monotonic() - began > within_s:
-                await self.kill()
-                raise self._failure(f"did not serve within {within_s:g} s")
+            if not self.is_running or monotonic() > deadline:
+                return False
             await asyncio.sleep(_LOOK_AGAIN_S)
         self.url = url
-        return monotonic() - began
+        return True
+
+    async def ends(self, within_s: float) -> int | None:
+        """Wait until it ends by itself; return its exit code, None where it runs on."""
+        if self._process is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._process.wait()
+        return self._code
+
+    def terminate(self) -> None:
+        """Ask it to stop (SIGTERM), and do not wait."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+
+    @property
+    def _code(self) -> int | None:
+        return None if self._process is None else self._process.returncode
 
     async def kill(self) -> None:
         """End it at once (SIGKILL): it cannot notice."""
@@ -79,12 +120,10 @@ class Child:
         if self._process is None or self._process.returncode is not None:
             raise self._failure("was not running when it should stop")
         self._process.terminate()
-        try:
-            async with asyncio.timeout(within_s):
-                code = await self._process.wait()
-        except TimeoutError:
+        code = await self.ends(within_s)
+        if code is None:
             await self.kill()
-            raise self._failure(f"did not stop within {within_s:g} s") from None
+            raise self._failure(f"did not stop within {within_s:g} s")
         if code != 0:
             raise self._failure(f"ended with {code} when asked to stop")
 

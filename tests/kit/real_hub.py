@@ -14,7 +14,7 @@ from actors.model.secrets import Secret
 from hub.demo.device import Acknowledged, Answer
 from hub.demo.printer import HttpUplink
 from hub.torture.processes import owner_token
-from hub.torture.storm import OwnersDesk, Scene, scene
+from hub.torture.scene import OwnersDesk, Scene, scene
 
 _T = TypeVar("_T")
 

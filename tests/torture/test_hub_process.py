@@ -41,7 +41,7 @@ async def test_a_hub_that_is_asked_to_stop_finishes_and_ends_with_0(tmp_path: Pa
             await hub.report(thing, 1, 9.0)
         await hub.place.hub.stop()
         assert not (hub.place.data_dir / "hub.url").exists()
-        assert hub.place.evidence().device_rows.total() == len(hub.tokens)
+        assert hub.place.evidence().book.total() == len(hub.tokens)
         await hub.place.hub.start()
         assert len(await hub.orders_in("confirmed", len(hub.tokens))) == len(hub.tokens)
 
@@ -149,4 +149,4 @@ async def test_a_disk_that_fills_up_stops_the_acknowledgements_until_there_is_ro
         await until(lambda: is_storing_again(hub))
         await hub.report("printer-0", seq, 50.0)
         await hub.place.hub.stop()
-        assert set(hub.place.evidence().device_rows) == {("printer-0", f"b1:{n}") for n in range(1, seq + 1)}
+        assert set(hub.place.evidence().book.names()) == {("printer-0", f"b1:{n}") for n in range(1, seq + 1)}

@@ -1,13 +1,19 @@
 """SIGKILL at random moments under load with faulting sellers; and the judge sees a hub that acknowledges too early."""
 
 import asyncio
+import signal
+import sys
 from pathlib import Path
 from random import SystemRandom
 
+import msgspec
 import pytest
 
 from hub.torture.judge import judge_readings
-from hub.torture.storm import TortureSettings, rage, scene, torture
+from hub.torture.progress import Progress
+from hub.torture.proof import torture
+from hub.torture.scene import scene
+from hub.torture.storm import Storm, TortureSettings
 
 ACKNOWLEDGES_BEFORE_IT_WRITES = """
 from hub.__main__ import main
@@ -22,24 +28,43 @@ def commit(self, batch, done):
 SqliteJournal.commit = commit
 main()
 """
+ON_THE_DISK = ("opening", "commit", "seal", "checkpoint")
 
 
 @pytest.mark.timeout(400)
 async def test_twenty_kills_under_load_lose_double_and_overspend_nothing(tmp_path: Path) -> None:
-    seed = SystemRandom().randrange(2**32)
-    figures = await torture(tmp_path, TortureSettings(kills=20, seed=seed))
+    settings = TortureSettings(kills=20, seed=SystemRandom().randrange(2**32), history=2_000)
+    figures = await torture(tmp_path, settings)
     assert figures.ok, figures
-    assert figures.readings.acknowledged > 200
+    assert (figures.kills, figures.history, figures.interrupted) == (20, 2_000, False)
+    assert figures.readings.acknowledged > 2_200
     assert figures.orders.records > 20
-    assert figures.orders.ever["unknown"] > 0
-    assert sum(figures.faults.values()) > 10
+    assert sum(figures.faults.values()) > 0
+    assert figures.moments["migration"] == 2
+    assert sum(figures.moments.get(moment, 0) for moment in ON_THE_DISK) > 0
 
 
 @pytest.mark.timeout(200)
 async def test_the_judge_sees_readings_that_were_acknowledged_before_the_commit(tmp_path: Path) -> None:
-    settings = TortureSettings(kills=2, hub_program=("-c", ACKNOWLEDGES_BEFORE_IT_WRITES))
+    settings = TortureSettings(kills=3, hub_program=("-c", ACKNOWLEDGES_BEFORE_IT_WRITES))
     async with scene(tmp_path, settings.hub_program) as place:
+        storm = Storm(place, settings, Progress(shows=False), asyncio.Event())
         async with asyncio.timeout(120):
-            storm = await rage(place, settings)
+            await storm.rage()
         await place.hub.stop()
         assert judge_readings(storm.ledger, place.evidence()).lost > 0
+
+
+@pytest.mark.timeout(200)
+async def test_a_torture_that_is_interrupted_judges_what_was_done(tmp_path: Path) -> None:
+    arguments = ("-m", "hub.torture", "--kills", "5000", "--folder", str(tmp_path))
+    pipe = asyncio.subprocess.PIPE
+    running = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=pipe, stderr=pipe)
+    assert running.stderr is not None
+    while b"kills" not in (await running.stderr.readline()).partition(b"] ")[2]:
+        assert running.returncode is None
+    running.send_signal(signal.SIGINT)
+    told, _ = await running.communicate()
+    figures = msgspec.json.decode(told.splitlines()[-1])
+    assert (running.returncode, figures["ok"], figures["interrupted"]) == (0, True, True)
+    assert 0 < figures["kills"] < 5000
