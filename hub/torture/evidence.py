@@ -161,6 +161,13 @@ class _Reading:
 
     def _state(self, address: str, loaded: Loaded) -> Any:
         """Fold all turns; note where the snapshot and its tail, or the count of turns, say something else."""
+        try:
+            return self._folded_both_ways(address, loaded)
+        except Exception as error:  # noqa: BLE001 - whatever turns that do not follow each other make a core raise
+            self.evidence.differences.append(f"{address}: cannot be folded: {type(error).__name__}: {error}")
+            return None
+
+    def _folded_both_ways(self, address: str, loaded: Loaded) -> Any:
         whole = self._folded(address, Loaded(snapshot=None, turns=loaded.turns))
         if loaded.snapshot is not None:
             after = loaded.snapshot.position

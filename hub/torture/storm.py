@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from hub.torture.fleet import Ledger, Line, fleet
 from hub.torture.history import HistorySettings, write_history
-from hub.torture.moments import Reaper, plan
+from hub.torture.moments import Moment, Reaper, plan
 from hub.torture.processes import HUB_PROGRAM
 from hub.torture.progress import Progress, share
 from hub.torture.scene import OwnersDesk, Scene
@@ -32,6 +32,8 @@ class TortureSettings(Struct, frozen=True, kw_only=True):
     start_limit_s: float | None = None
     """The 99th percentile of the times to start must not be longer."""
     hub_program: Sequence[str] = HUB_PROGRAM
+    moments: Sequence[Moment] = ()
+    """When the hub is killed; drawn where nothing is said."""
 
 
 class Storm:
@@ -89,7 +91,7 @@ class Storm:
 
     async def _kill_all(self) -> None:
         self._progress.turn(f"killing the hub {self._settings.kills:,} times")
-        for moment in plan(self._settings.kills - self.kills, self._chance):
+        for moment in self._settings.moments or plan(self._settings.kills - self.kills, self._chance):
             if self._stop.is_set():
                 return
             raised = self._chance.choice((0, 2, self._settings.things // 2, self._settings.things // 2))

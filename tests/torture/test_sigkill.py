@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from hub.torture.judge import judge_readings
+from hub.torture.moments import Moment
 from hub.torture.progress import Progress
 from hub.torture.proof import torture
 from hub.torture.scene import scene
@@ -48,7 +49,8 @@ async def test_twenty_kills_under_load_lose_double_and_overspend_nothing(tmp_pat
 
 @pytest.mark.timeout(200)
 async def test_the_judge_sees_readings_that_were_acknowledged_before_the_commit(tmp_path: Path) -> None:
-    settings = TortureSettings(kills=3, hub_program=("-c", ACKNOWLEDGES_BEFORE_IT_WRITES))
+    program = ("-c", ACKNOWLEDGES_BEFORE_IT_WRITES)
+    settings = TortureSettings(kills=3, moments=[Moment.LOAD] * 3, hub_program=program)
     async with scene(tmp_path, settings.hub_program) as place:
         storm = Storm(place, settings, Progress(shows=False), asyncio.Event())
         async with asyncio.timeout(120):
