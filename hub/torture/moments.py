@@ -12,6 +12,7 @@ from typing import Final
 
 import apsw
 
+from actors.model.errors import HubError
 from hub.torture.fleet import Ledger, Line
 from hub.torture.former import is_former, take_back
 from hub.torture.processes import Child
@@ -92,7 +93,7 @@ class Reaper:
                 await self._trap(Trap(moment), Moment(moment))
             case _:
                 await self.rise()
-                await self._desk.allow(allowed)
+                await self._allow(allowed)
                 await self._live()
                 await self._end(moment)
         self._line.cut()
@@ -100,6 +101,12 @@ class Reaper:
     def killed(self) -> int:
         """Return how often the hub was killed so far."""
         return sum(count for name, count in self.hit.items() if name not in _CAME_TO_ITS_END)
+
+    async def _allow(self, orders: int) -> None:
+        try:
+            await self._desk.allow(orders)
+        except HubError as error:
+            self.wrong.append(f"the owner could not grant a mandate: {error}")
 
     async def rise(self) -> None:
         """Start the hub, and let the devices know where it is."""

@@ -50,7 +50,7 @@ async def test_twenty_kills_under_load_lose_double_and_overspend_nothing(tmp_pat
 @pytest.mark.timeout(200)
 async def test_the_judge_sees_readings_that_were_acknowledged_before_the_commit(tmp_path: Path) -> None:
     program = ("-c", ACKNOWLEDGES_BEFORE_IT_WRITES)
-    settings = TortureSettings(kills=3, moments=[Moment.LOAD] * 3, hub_program=program)
+    settings = TortureSettings(kills=6, moments=[Moment.LOAD] * 6, hub_program=program)
     async with scene(tmp_path, settings.hub_program) as place:
         storm = Storm(place, settings, Progress(shows=False), asyncio.Event())
         async with asyncio.timeout(120):
