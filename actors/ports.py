@@ -8,22 +8,28 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from actors.model.customers import Customer, CustomerThing
 from actors.model.ids import OrderKey, OwnerId, ThingId
 from actors.model.offers import OfferQuery
 from actors.model.orders import (
     AppointmentBooking,
+    AppointmentMove,
     AppointmentQuery,
     PurchaseOrder,
     RecordKind,
+    ReturnRequest,
     ServiceRequest,
 )
 from actors.model.outcomes import (
     Capabilities,
     ChangesOutcome,
     FindOutcome,
+    HeardOutcome,
     OffersOutcome,
     PlaceOutcome,
     TimeSlotsOutcome,
+    Unsupported,
+    UpsertOutcome,
 )
 from actors.model.profiles import ThingProfile
 from actors.model.readings import DeviceMessage, Principal, Receipt
@@ -149,6 +155,14 @@ class ProtocolSpec(Struct, frozen=True, kw_only=True):
     stability: str = "beta"
 
 
+class Webhook(Struct, frozen=True, kw_only=True):
+    """A message that a CRM sent by itself; header names are lower case."""
+
+    headers: Mapping[str, str]
+    query: Mapping[str, str] = {}
+    body: bytes
+
+
 class CrmAdapter(Protocol):
     """One CRM. Every method returns an outcome for whatever the CRM does; it raises only on configuration faults.
 
@@ -192,6 +206,55 @@ class CrmAdapter(Protocol):
     async def changes_since(self, cursor: str) -> ChangesOutcome:
         """Return our records that changed since ``cursor`` ("" at first)."""
         ...
+
+    async def move_appointment(self, move: AppointmentMove) -> FindOutcome:
+        """Move an appointment to another free time and return it as it stands then."""
+        ...
+
+    async def request_return(self, request: ReturnRequest) -> PlaceOutcome:
+        """Announce that goods of an order go back."""
+        ...
+
+    async def upsert_customer(self, customer: Customer) -> UpsertOutcome:
+        """Make an owner a customer, or bring the customer up to date."""
+        ...
+
+    async def upsert_thing(self, thing: CustomerThing) -> UpsertOutcome:
+        """Make a thing its owner's asset, or bring the asset up to date; the owner becomes a customer if need be."""
+        ...
+
+    async def take_webhook(self, message: Webhook) -> HeardOutcome:
+        """Check who sent a message, and read again what it is about; ``Permanent`` where it is not the CRM's."""
+        ...
+
+
+class RefusesExtras:
+    """What an adapter inherits to refuse, before anything is sent, the abilities that it does not declare."""
+
+    async def move_appointment(self, move: AppointmentMove) -> FindOutcome:
+        """Refuse."""
+        del move
+        return Unsupported(capability="moves")
+
+    async def request_return(self, request: ReturnRequest) -> PlaceOutcome:
+        """Refuse."""
+        del request
+        return Unsupported(capability="returns")
+
+    async def upsert_customer(self, customer: Customer) -> UpsertOutcome:
+        """Refuse."""
+        del customer
+        return Unsupported(capability="customers")
+
+    async def upsert_thing(self, thing: CustomerThing) -> UpsertOutcome:
+        """Refuse."""
+        del thing
+        return Unsupported(capability="customers")
+
+    async def take_webhook(self, message: Webhook) -> HeardOutcome:
+        """Refuse."""
+        del message
+        return Unsupported(capability="webhooks")
 
 
 class CrmDeps(Struct, frozen=True, kw_only=True):

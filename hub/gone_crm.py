@@ -5,18 +5,22 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
+from actors.model.customers import Customer, CustomerThing
 from actors.model.ids import OrderKey
 from actors.model.offers import OfferQuery
 from actors.model.orders import (
     TERMINAL,
     AppointmentBooking,
+    AppointmentMove,
     AppointmentQuery,
     OrderState,
     PurchaseOrder,
     RecordKind,
+    ReturnRequest,
     ServiceRequest,
 )
 from actors.model.outcomes import Capabilities, Transient
+from actors.ports import Webhook
 from actors.runtime.journal import Journal
 
 
@@ -29,7 +33,9 @@ class GoneCrm:
     @property
     def capabilities(self) -> Capabilities:
         """Everything, so that nothing is judged by what a missing connection could do."""
-        return Capabilities(appointments=True, changes=True, cancel=True)
+        return Capabilities(
+            appointments=True, changes=True, cancel=True, moves=True, returns=True, customers=True, webhooks=True
+        )
 
     async def find_offers(self, query: OfferQuery) -> Transient:
         """Wait."""
@@ -69,6 +75,31 @@ class GoneCrm:
     async def changes_since(self, cursor: str) -> Transient:
         """Wait."""
         del cursor
+        return self._answer
+
+    async def move_appointment(self, move: AppointmentMove) -> Transient:
+        """Wait."""
+        del move
+        return self._answer
+
+    async def request_return(self, request: ReturnRequest) -> Transient:
+        """Wait."""
+        del request
+        return self._answer
+
+    async def upsert_customer(self, customer: Customer) -> Transient:
+        """Wait."""
+        del customer
+        return self._answer
+
+    async def upsert_thing(self, thing: CustomerThing) -> Transient:
+        """Wait."""
+        del thing
+        return self._answer
+
+    async def take_webhook(self, message: Webhook) -> Transient:
+        """Wait."""
+        del message
         return self._answer
 
 

@@ -122,6 +122,7 @@ class RecordKind(StrEnum):
     ORDER = "order"
     SERVICE = "service"
     APPOINTMENT = "appointment"
+    RETURN = "return"
 
 
 class TimeSlot(Value, frozen=True, kw_only=True):
@@ -152,3 +153,37 @@ class AppointmentBooking(Value, frozen=True, kw_only=True):
     record_id: str
     slot: TimeSlot
     site: Place = Place()
+    thing_id: ThingId = ThingId("")
+    """Whom the visit is for; bookings of earlier versions do not say."""
+
+
+class AppointmentMove(Value, frozen=True, kw_only=True):
+    """Move the appointment under ``key`` to another free time; doing so twice is doing so once."""
+
+    key: OrderKey
+    slot: TimeSlot
+
+
+class ReturnLine(Value, frozen=True, kw_only=True):
+    """What goes back of one SKU of an order."""
+
+    sku: str
+    title: str
+    quantity: Annotated[int, Meta(ge=1)]
+
+
+class ReturnRequest(Value, frozen=True, kw_only=True, tag="return_request"):
+    """Goods of an order that go back to the seller. ``order_key`` is the order's, ``key`` the return's own."""
+
+    key: OrderKey
+    fingerprint: str
+    correlation_id: CorrelationId
+    mandate_id: MandateId
+    owner_id: OwnerId
+    thing_id: ThingId
+    thing_serial: str
+    order_key: OrderKey
+    lines: tuple[ReturnLine, ...]
+    reason: str
+    requested_at: Instant
+    is_test: bool = False

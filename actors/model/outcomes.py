@@ -138,6 +138,25 @@ class Changes(Value, frozen=True, kw_only=True, tag="changes"):
 ChangesOutcome = Changes | Failure
 
 
+class Upserted(Value, frozen=True, kw_only=True, tag="upserted"):
+    """The CRM knows this customer or thing now as it was told; ``created`` where it did not before."""
+
+    record_id: str
+    created: bool
+
+
+UpsertOutcome = Upserted | Failure
+
+
+class Heard(Value, frozen=True, kw_only=True, tag="heard"):
+    """Records of ours that a CRM's own message was about, read again: the message itself proves nothing."""
+
+    records: tuple[CrmRecord, ...]
+
+
+HeardOutcome = Heard | Failure
+
+
 class Capabilities(Value, frozen=True, kw_only=True):
     """What an adapter can do with this CRM. The core refuses what is missing before anything is sent."""
 
@@ -147,6 +166,12 @@ class Capabilities(Value, frozen=True, kw_only=True):
     appointments: bool = False
     changes: bool = False
     cancel: bool = False
+    moves: bool = False
+    """Appointments can be moved."""
+    returns: bool = False
+    customers: bool = False
+    """Customers and their things can be brought up to date."""
+    webhooks: bool = False
     unique_key: bool = True
     """The CRM itself refuses a second record with our key."""
     search_by_key: bool = True

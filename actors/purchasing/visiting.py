@@ -101,6 +101,7 @@ def book(turn: Turn, settings: PurchasingSettings) -> None:
         record_id=record.record_id,
         slot=slot,
         site=turn.order.place,
+        thing_id=turn.order.need.thing_id,
     )
     turn.work(turn.data.connection, BookTime(booking=booking, attempt=attempt))
 

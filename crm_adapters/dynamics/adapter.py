@@ -3,10 +3,20 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from actors.model.customers import Customer, CustomerThing
 from actors.model.ids import OrderKey
 from actors.model.offers import OfferQuery
-from actors.model.orders import AppointmentBooking, AppointmentQuery, PurchaseOrder, RecordKind, ServiceRequest
+from actors.model.orders import (
+    AppointmentBooking,
+    AppointmentMove,
+    AppointmentQuery,
+    PurchaseOrder,
+    RecordKind,
+    ReturnRequest,
+    ServiceRequest,
+)
 from actors.model.outcomes import (
+    Absent,
     Capabilities,
     ChangesOutcome,
     CrmRecord,
@@ -14,14 +24,19 @@ from actors.model.outcomes import (
     Failure,
     FindOutcome,
     Found,
+    HeardOutcome,
     Offers,
     OffersOutcome,
+    Permanent,
     PlaceOutcome,
     RecordStatus,
     TimeSlotsOutcome,
     Unsupported,
+    UpsertOutcome,
 )
-from actors.ports import CrmAdapter, CrmDeps
+from actors.ports import CrmAdapter, CrmDeps, Webhook
+from crm_adapters.dynamics import returns
+from crm_adapters.dynamics.batch import Operation
 from crm_adapters.dynamics.changes import ChangeReader
 from crm_adapters.dynamics.client import DataverseClient, understood
 from crm_adapters.dynamics.config import DynamicsConfig
@@ -32,21 +47,26 @@ from crm_adapters.dynamics.mapping import (
     OrderReferences,
     ServiceReferences,
     booking_operation,
+    cancel_booking_operation,
     cancel_operation,
     listed_references,
+    move_operation,
     order_references,
     place_operations,
-    service_operation,
+    service_operations,
     submit_operation,
     total_mismatch,
 )
 from crm_adapters.dynamics.offers import Listing, offer_of, price_query, read_listings
 from crm_adapters.dynamics.placing import Register
-from crm_adapters.dynamics.records import is_unsubmitted, table_of
+from crm_adapters.dynamics.records import BOOKINGS, ORDERS, RMAS, is_unsubmitted, refusal_to_move, table_of
 from crm_adapters.dynamics.schedule import Schedule
+from crm_adapters.dynamics.upserts import Upserts
+from crm_adapters.dynamics.webhooks import WebhookReader
 from crm_adapters.oauth import TokenKeeper
 from crm_adapters.transport import TransportSettings, open_transport
 
+_NO_CUSTOMERS = Unsupported(capability="customers")
 _CONNECT_S = 5.0
 
 
@@ -71,12 +91,23 @@ class DynamicsAdapter:
         self._directory = Directory(client, config)
         self._schedule = Schedule(client, config)
         self._changes = ChangeReader(client, config)
+        self._upserts = Upserts(client, config)
+        key = config.webhook_key
+        self._webhooks = None if key is None else WebhookReader(client, config, key.reveal())
 
     @property
     def capabilities(self) -> Capabilities:
-        """All of them; appointments only where service requests are work orders."""
+        """Nearly all of them; what Field Service has only where service requests are work orders."""
+        field_service = self._config.work_orders
         return Capabilities(
-            appointments=self._config.work_orders, changes=True, cancel=True, settle_s=self._config.settle_s
+            appointments=field_service,
+            moves=field_service,
+            changes=True,
+            cancel=True,
+            returns=self._config.takes_returns,
+            customers=field_service,
+            webhooks=self._webhooks is not None,
+            settle_s=self._config.settle_s,
         )
 
     async def find_offers(self, query: OfferQuery) -> OffersOutcome:
@@ -111,7 +142,7 @@ class DynamicsAdapter:
             table_of(RecordKind.SERVICE, self._config),
             request.key,
             self._register.introductions.of_thing(request),
-            [service_operation(request, references, self._config)],
+            service_operations(request, references, self._config),
         )
 
     async def search_appointments(self, query: AppointmentQuery) -> TimeSlotsOutcome:
@@ -127,7 +158,7 @@ class DynamicsAdapter:
         status = await self._directory.booking_status(self._config.booking_status)
         if not isinstance(status, str):
             return status
-        refusal = await self._schedule.refusal(booking)
+        refusal = await self._schedule.refusal(booking.slot, booking.key)
         if refusal is not None:
             return refusal
         return await self._register.place(
@@ -137,16 +168,69 @@ class DynamicsAdapter:
             [booking_operation(booking, status, self._config)],
         )
 
+    async def move_appointment(self, move: AppointmentMove) -> FindOutcome:
+        """Move a booking to another time, perhaps of another technician."""
+        if not self._config.work_orders:
+            return Unsupported(capability="moves")
+        row = await self._register.row(BOOKINGS, move.key)
+        if row is None:
+            return Absent()
+        if not isinstance(row, dict):
+            return row
+        refusal = refusal_to_move(row, self._config) or await self._schedule.refusal(move.slot, move.key)
+        if refusal is not None:
+            return refusal
+        operation = move_operation(str(row[BOOKINGS.id_column]), str(row["@odata.etag"]), move, self._config)
+        return await self._register.change(BOOKINGS, move.key, [operation])
+
     async def find_by_key(self, key: OrderKey, kind: RecordKind) -> FindOutcome:
         """Look up what we placed under this key."""
+        if kind is RecordKind.APPOINTMENT and not self._config.work_orders:
+            return Unsupported(capability="appointments")
+        if kind is RecordKind.RETURN and not self._config.takes_returns:
+            return Unsupported(capability="returns")
         return await self._register.find(table_of(kind, self._config), key)
 
     async def cancel(self, key: OrderKey, kind: RecordKind, reason: str) -> FindOutcome:
-        """Cancel a record, unless it is cancelled already, and return it as it stands then."""
+        """Cancel a record and what was arranged for it, unless it is cancelled, and return it as it stands then."""
         found = await self.find_by_key(key, kind)
         if not isinstance(found, Found) or found.record.status is RecordStatus.CANCELLED:
             return found
-        return await self._cancel(found.record, reason) or await self.find_by_key(key, kind)
+        operations = await self._cancellation(found.record, reason)
+        if not isinstance(operations, list):
+            return operations
+        return await self._register.change(table_of(kind, self._config), key, operations)
+
+    async def request_return(self, request: ReturnRequest) -> PlaceOutcome:
+        """Announce the goods that go back, by the lines of the order."""
+        if not self._config.takes_returns:
+            return Unsupported(capability="returns")
+        order = await self._client.read(returns.order_path(request, self._config))
+        if not isinstance(order, WireAnswer):
+            return order
+        if order.is_absent:
+            return Permanent(code="unknown_order", message=f"no order has the key {request.order_key}")
+        rows = await self._client.read_all(returns.lines_path(str(order.body[ORDERS.id_column])))
+        lines = understood(lambda: returns.ordered(rows)) if isinstance(rows, list) else rows
+        if not isinstance(lines, list):
+            return lines
+        try:
+            operations = returns.return_operations(request, lines, self._config)
+        except returns.NotOrdered as error:
+            return Permanent(code="not_ordered", message=str(error), field="lines")
+        return await self._register.place(RMAS, request.key, Introduction(), operations)
+
+    async def upsert_customer(self, customer: Customer) -> UpsertOutcome:
+        """Bring the owner's account up to date, and the person to talk to."""
+        return await self._upserts.customer(customer) if self._config.work_orders else _NO_CUSTOMERS
+
+    async def upsert_thing(self, thing: CustomerThing) -> UpsertOutcome:
+        """Bring the thing's asset up to date."""
+        return await self._upserts.thing(thing) if self._config.work_orders else _NO_CUSTOMERS
+
+    async def take_webhook(self, message: Webhook) -> HeardOutcome:
+        """Read again what a message of the environment is about."""
+        return Unsupported(capability="webhooks") if self._webhooks is None else await self._webhooks.take(message)
 
     async def changes_since(self, cursor: str) -> ChangesOutcome:
         """Return our records that were modified since, oldest first."""
@@ -168,14 +252,21 @@ class DynamicsAdapter:
         found = await self.find_by_key(order.key, RecordKind.ORDER)
         return Duplicate(record=found.record) if isinstance(found, Found) else duplicate
 
-    async def _cancel(self, record: CrmRecord, reason: str) -> Failure | None:
-        status = ""
+    async def _cancellation(self, record: CrmRecord, reason: str) -> list[Operation] | Failure:
+        """Return the requests that cancel a record; a work order's bookings go first: nobody drives for nothing."""
+        bookings: list[str] | Failure = []
         if record.kind is RecordKind.APPOINTMENT:
-            found = await self._directory.booking_status(self._config.canceled_booking_status)
-            if not isinstance(found, str):
-                return found
-            status = found
-        return _failure(await self._client.write(cancel_operation(record, reason, status, self._config)))
+            bookings = [record.record_id]
+        elif record.kind is RecordKind.SERVICE and self._config.work_orders:
+            bookings = await self._schedule.bookings_of(record.record_id)
+        if not isinstance(bookings, list):
+            return bookings
+        status = await self._directory.booking_status(self._config.canceled_booking_status) if bookings else ""
+        if not isinstance(status, str):
+            return status
+        operations = [cancel_booking_operation(booking, status, self._config) for booking in bookings]
+        own = [] if record.kind is RecordKind.APPOINTMENT else [cancel_operation(record, reason, self._config)]
+        return [*operations, *own]
 
     async def _order_references(self, order: PurchaseOrder) -> OrderReferences | Failure:
         references = order_references(order)

@@ -62,6 +62,8 @@ class ChangeReader:
         kinds = [RecordKind.ORDER, RecordKind.SERVICE]
         if self._config.service_table is ServiceTable.WORK_ORDER:
             kinds.append(RecordKind.APPOINTMENT)
+        if self._config.takes_returns:
+            kinds.append(RecordKind.RETURN)
         return [table_of(kind, self._config) for kind in kinds]
 
     async def _table_changes(self, table: RecordTable, mark: Watermark) -> TableChanges | Failure:

@@ -42,6 +42,8 @@ class ColumnNames(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     shipping_minor: ColumnName = "new_shippingminor"
     tax_percent: ColumnName = "new_taxpercent"
     coupons: OptionalColumn = "new_coupons"
+    installed_on: OptionalColumn = ""
+    """The column of customer assets that holds when a thing was installed, where there is one."""
     account: ColumnName = "accountnumber"
 
 
@@ -54,6 +56,14 @@ class NavigationNames(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     work_order_type: str = "msdyn_workordertype"
     asset: str = "msdyn_customerasset"
     asset_account: str = "msdyn_account"
+    asset_product: str = "msdyn_product"
+    contact_account: str = "parentcustomerid_account"
+    alert: str = "msdyn_iotalert"
+    alert_asset: str = "msdyn_customerasset"
+    rma_account: str = "msdyn_serviceaccount"
+    rma: str = "msdyn_rma"
+    rma_product: str = "msdyn_product"
+    rma_unit: str = "msdyn_unit"
     resource: str = "Resource"
     booking_status: str = "BookingStatus"
     work_order: str = "msdyn_workorder"
@@ -103,6 +113,12 @@ class DynamicsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     work_order_type: str = "Service"
     case_origin: int = 700610000
     case_type: int = 2
+    iot_alerts: bool = False
+    """Post an IoT alert with each service request, in the same transaction (Connected Field Service)."""
+    returns: bool = True
+    """Whether return merchandise authorisations are made; only with work orders, as Field Service has them."""
+    webhook_key: Secret | None = None
+    """What webhooks of the environment carry (authentication WebhookKey or HttpHeader); without it none are taken."""
     create_accounts: bool = True
     account_numbers: dict[str, str] = {}
     booking_status: str = "Scheduled"
@@ -115,7 +131,8 @@ class DynamicsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     extra: dict[str, dict[str, Scalar]] = {}
     page_size: Annotated[int, Meta(ge=1, le=5000)] = 500
     timeout_s: Annotated[float, Meta(gt=0, le=300)] = 30.0
-    settle_s: Annotated[float, Meta(ge=0, le=3600)] = 0.0
+    settle_s: Annotated[float, Meta(ge=0, le=3600)] = 150.0
+    """How long after a lost answer an absent record proves nothing: the platform works on a request for 2 minutes."""
     changes_overlap_s: Annotated[float, Meta(ge=0, le=3600)] = 5.0
 
     def __post_init__(self) -> None:
@@ -141,6 +158,11 @@ class DynamicsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def token_url(self) -> str:
         """Where tokens are asked for."""
         return f"{self.login_url.rstrip('/')}/{self.tenant}/oauth2/v2.0/token"
+
+    @property
+    def takes_returns(self) -> bool:
+        """Say whether goods can go back."""
+        return self.returns and self.work_orders
 
     @property
     def work_orders(self) -> bool:

@@ -4,16 +4,32 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from actors.model.money import Money
-from actors.model.orders import AppointmentBooking, OrderLine, PurchaseOrder, RecordKind, ServiceRequest
+from actors.model.orders import (
+    AppointmentBooking,
+    AppointmentMove,
+    OrderLine,
+    PurchaseOrder,
+    RecordKind,
+    ServiceRequest,
+)
 from actors.model.outcomes import CrmRecord, Permanent
 from actors.model.things import Place
 from crm_adapters.dynamics.addresses import by_id, by_key, is_guid
 from crm_adapters.dynamics.batch import Operation
 from crm_adapters.dynamics.config import AmountPlace, DynamicsConfig, ServiceTable
-from crm_adapters.dynamics.records import BOOKINGS, INCIDENTS, ORDERS, WORK_CANCELED, WORK_ORDERS, table_of
+from crm_adapters.dynamics.records import (
+    BOOKINGS,
+    INCIDENTS,
+    ORDERS,
+    RMA_CANCELED,
+    WORK_CANCELED,
+    WORK_ORDERS,
+    table_of,
+)
 
 Body = dict[str, Any]
 
@@ -106,13 +122,21 @@ def place_operations(order: PurchaseOrder, references: OrderReferences, config: 
     return operations
 
 
-def service_operation(request: ServiceRequest, references: ServiceReferences, config: DynamicsConfig) -> Operation:
-    """Return the create-only request that makes a work order or a case."""
+def service_operations(
+    request: ServiceRequest, references: ServiceReferences, config: DynamicsConfig
+) -> list[Operation]:
+    """Return the changeset that makes a work order or a case, with an alert that it answers where those are wanted."""
     table = table_of(RecordKind.SERVICE, config)
     is_work = config.service_table is ServiceTable.WORK_ORDER
     body = _work_body(request, references, config) if is_work else _case_body(request, config)
     path = by_key(table.entity_set, config.columns.key, request.key)
-    return Operation(method="PATCH", path=path, body=body, headers=CREATE_ONLY)
+    if not config.iot_alerts:
+        return [Operation(method="PATCH", path=path, body=body, headers=CREATE_ONLY)]
+    body[f"{config.navigation.alert}@odata.bind"] = "$1"
+    return [
+        Operation(method="POST", path="msdyn_iotalerts", body=_alert_body(request, config)),
+        Operation(method="PATCH", path=path, body=body, headers=CREATE_ONLY),
+    ]
 
 
 def booking_operation(booking: AppointmentBooking, status_id: str, config: DynamicsConfig) -> Operation:
@@ -126,6 +150,7 @@ def booking_operation(booking: AppointmentBooking, status_id: str, config: Dynam
         "duration": int((slot.ends_at - slot.starts_at).total_seconds() // 60),
         "bookingtype": SOLID_BOOKING,
         config.columns.fingerprint: booking.fingerprint,
+        **({config.columns.thing: booking.thing_id} if booking.thing_id else {}),
         f"{names.resource}@odata.bind": f"/bookableresources({slot.reference})",
         f"{names.booking_status}@odata.bind": f"/bookingstatuses({status_id})",
         f"{names.work_order}@odata.bind": f"/{work_order}",
@@ -135,27 +160,43 @@ def booking_operation(booking: AppointmentBooking, status_id: str, config: Dynam
     return Operation(method="PATCH", path=path, body=body, headers=CREATE_ONLY)
 
 
+def move_operation(booking_id: str, etag: str, move: AppointmentMove, config: DynamicsConfig) -> Operation:
+    """Return the request that moves a booking as we read it; if somebody changed it since, it is refused."""
+    slot = move.slot
+    body: Body = {
+        "starttime": written_time(slot.starts_at),
+        "endtime": written_time(slot.ends_at),
+        "duration": int((slot.ends_at - slot.starts_at).total_seconds() // 60),
+        f"{config.navigation.resource}@odata.bind": f"/bookableresources({slot.reference})",
+    }
+    path = by_id(BOOKINGS.entity_set, booking_id)
+    return Operation(method="PATCH", path=path, body=body, headers={"If-Match": etag})
+
+
+def cancel_booking_operation(booking_id: str, canceled_status_id: str, config: DynamicsConfig) -> Operation:
+    """Return the request that cancels a booking."""
+    body: Body = {f"{config.navigation.booking_status}@odata.bind": f"/bookingstatuses({canceled_status_id})"}
+    return Operation(method="PATCH", path=by_id(BOOKINGS.entity_set, booking_id), body=body, headers=UPDATE_ONLY)
+
+
 def submit_operation(key: str, etag: str, config: DynamicsConfig) -> Operation:
     """Return the request that submits an order as we read it; if somebody changed it since, it is refused."""
     path = by_key(ORDERS.entity_set, config.columns.key, key)
     return Operation(method="PATCH", path=path, body=SUBMITTED, headers={"If-Match": etag})
 
 
-def cancel_operation(record: CrmRecord, reason: str, canceled_status_id: str, config: DynamicsConfig) -> Operation:
-    """Return the request that cancels a record; ``canceled_status_id`` is the booking status, for appointments."""
+def cancel_operation(record: CrmRecord, reason: str, config: DynamicsConfig) -> Operation:
+    """Return the request that cancels an order, a work order, a case or a return."""
     table = table_of(record.kind, config)
     row = by_id(table.entity_set, record.record_id)
     if table is ORDERS:
         closing = {"subject": reason[:200] or "Canceled", "salesorderid@odata.bind": f"/{row}"}
         body: Body = {"OrderClose": closing, "Status": CANCELED_ORDER_STATUS}
         return Operation(method="POST", path="CancelSalesOrder", body=body)
-    if table is WORK_ORDERS:
-        body = {"msdyn_systemstatus": WORK_CANCELED}
-    elif table is INCIDENTS:
-        body = CASE_CANCELED
-    else:
-        body = {f"{config.navigation.booking_status}@odata.bind": f"/bookingstatuses({canceled_status_id})"}
-    return Operation(method="PATCH", path=row, body=body, headers=UPDATE_ONLY)
+    if table is INCIDENTS:
+        return Operation(method="PATCH", path=row, body=CASE_CANCELED, headers=UPDATE_ONLY)
+    status = WORK_CANCELED if table is WORK_ORDERS else RMA_CANCELED
+    return Operation(method="PATCH", path=row, body={"msdyn_systemstatus": status}, headers=UPDATE_ONLY)
 
 
 def order_references(order: PurchaseOrder) -> OrderReferences | None:
@@ -192,6 +233,18 @@ def written_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def address_columns(prefix: str, place: Place) -> Body:
+    """Return the columns of an address that are known."""
+    parts = {
+        "name": place.name[:200],
+        "line1": place.street[:250],
+        "postalcode": place.postal_code[:20],
+        "city": place.city[:80],
+        "country": place.country,
+    }
+    return {prefix + name: text for name, text in parts.items() if text}
+
+
 def _order_body(order: PurchaseOrder, references: OrderReferences, config: DynamicsConfig) -> Body:
     body: Body = {
         "name": _name_of(order)[:300],
@@ -201,7 +254,7 @@ def _order_body(order: PurchaseOrder, references: OrderReferences, config: Dynam
         f"{config.navigation.customer}@odata.bind": f"/{account_address(order.owner_id, config)}",
         "pricelevelid@odata.bind": f"/pricelevels({references.price_list_id})",
         "transactioncurrencyid@odata.bind": f"/transactioncurrencies({references.currency_id})",
-        **_address("shipto_", order.deliver_to),
+        **address_columns("shipto_", order.deliver_to),
         **config.extra.get(ORDERS.logical_name, {}),
     }
     if order.discount.minor:
@@ -293,6 +346,21 @@ def _work_body(request: ServiceRequest, references: ServiceReferences, config: D
     }
 
 
+def _alert_body(request: ServiceRequest, config: DynamicsConfig) -> Body:
+    told = {"fault_code": request.fault_code, "priority": request.priority, "correlation_id": request.correlation_id}
+    body: Body = {
+        "msdyn_description": request.title[:100],
+        "msdyn_alerttime": written_time(request.requested_at),
+        "msdyn_alertdata": msgspec.json.encode(told).decode(),
+        "msdyn_alerttoken": request.key,
+        "msdyn_deviceid": request.thing_id,
+        **config.extra.get("msdyn_iotalert", {}),
+    }
+    if config.work_orders:
+        body[f"{config.navigation.alert_asset}@odata.bind"] = f"/{asset_address(request.thing_id, config)}"
+    return body
+
+
 def _case_body(request: ServiceRequest, config: DynamicsConfig) -> Body:
     detail = f"{request.description}\nFault {request.fault_code}. Work: {request.work}. Thing {request.thing_id}"
     return {
@@ -311,17 +379,6 @@ def _case_body(request: ServiceRequest, config: DynamicsConfig) -> Body:
 def _name_of(order: PurchaseOrder) -> str:
     titles = ", ".join(f"{line.quantity} x {line.title}" for line in order.lines)
     return f"TEST {titles}" if order.is_test else titles
-
-
-def _address(prefix: str, place: Place) -> Body:
-    parts = {
-        "name": place.name[:200],
-        "line1": place.street[:250],
-        "postalcode": place.postal_code[:20],
-        "city": place.city[:80],
-        "country": place.country,
-    }
-    return {prefix + name: text for name, text in parts.items() if text}
 
 
 def _work_address(site: Place) -> Body:

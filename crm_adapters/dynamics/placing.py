@@ -50,6 +50,15 @@ class Register:
             return Ambiguous(reason=f"accepted, and not to be read back: {found}")
         return self._refusal(introduction, written, written.error, found)
 
+    async def change(self, table: RecordTable, key: OrderKey, changeset: list[Operation]) -> FindOutcome:
+        """Change a record in one transaction and return it as it stands then."""
+        written = await self._client.write_and_read((), changeset, keyed_read(table, key, self._config))
+        if not isinstance(written, Written):
+            return written
+        if written.error is not None:
+            return failure_of(written.error, writes=True) or Transient(reason=written.error.message)
+        return await self._read_back(table, key, written)
+
     async def find(self, table: RecordTable, key: OrderKey) -> FindOutcome:
         """Look the record up by its key."""
         row = await self.row(table, key)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from actors.model.ids import OrderKey
 from actors.model.money import Money
 from actors.model.orders import RecordKind, TimeSlot
-from actors.model.outcomes import CrmRecord, RecordStatus
+from actors.model.outcomes import CrmRecord, Permanent, RecordStatus
 from crm_adapters.dynamics.addresses import by_key, with_options
 from crm_adapters.dynamics.batch import Operation
 from crm_adapters.dynamics.config import DynamicsConfig, ServiceTable
@@ -20,7 +20,7 @@ Row = Mapping[str, Any]
 WORK_CANCELED: Final = 690970005
 NEW_ORDER: Final = (0, 1)
 BOOKING_CANCELED: Final = 3
-_BOOKING_COMPLETED: Final = 690970004
+BOOKING_COMPLETED: Final = 690970004
 
 _ORDER_STATUS: Final = {0: RecordStatus.OPEN, 1: RecordStatus.CONFIRMED, 2: RecordStatus.CANCELLED}
 _CASE_STATUS: Final = {0: RecordStatus.OPEN, 1: RecordStatus.FULFILLED, 2: RecordStatus.CANCELLED}
@@ -31,6 +31,13 @@ _WORK_STATUS: Final = {
     690970003: (RecordStatus.FULFILLED, "Completed"),
     690970004: (RecordStatus.FULFILLED, "Posted"),
     WORK_CANCELED: (RecordStatus.CANCELLED, "Canceled"),
+}
+RMA_CANCELED: Final = 690970003
+_RMA_STATUS: Final = {
+    690970000: (RecordStatus.OPEN, "Pending"),
+    690970001: (RecordStatus.CONFIRMED, "Products Received"),
+    690970002: (RecordStatus.FULFILLED, "Posted"),
+    RMA_CANCELED: (RecordStatus.CANCELLED, "Canceled"),
 }
 _ORDER_TEXT: Final = {0: "Active", 1: "Submitted", 2: "Canceled", 3: "Fulfilled", 4: "Invoiced"}
 _CASE_TEXT: Final = {0: "Active", 1: "Resolved", 2: "Canceled"}
@@ -83,6 +90,15 @@ BOOKINGS: Final = RecordTable(
     expand="{status}($select=name,status,msdyn_fieldservicestatus),{resource}($select=name)",
 )
 
+RMAS: Final = RecordTable(
+    kind=RecordKind.RETURN,
+    logical_name="msdyn_rma",
+    entity_set="msdyn_rmas",
+    id_column="msdyn_rmaid",
+    number_column="msdyn_name",
+    select="msdyn_name,msdyn_systemstatus,modifiedon",
+)
+
 
 def table_of(kind: RecordKind, config: DynamicsConfig) -> RecordTable:
     """Return where records of this kind are."""
@@ -91,6 +107,8 @@ def table_of(kind: RecordKind, config: DynamicsConfig) -> RecordTable:
             return ORDERS
         case RecordKind.APPOINTMENT:
             return BOOKINGS
+        case RecordKind.RETURN:
+            return RMAS
         case RecordKind.SERVICE:
             return WORK_ORDERS if config.service_table is ServiceTable.WORK_ORDER else INCIDENTS
 
@@ -139,6 +157,17 @@ def is_unsubmitted(row: Row) -> bool:
     return (row.get("statecode"), row.get("statuscode")) == NEW_ORDER
 
 
+def refusal_to_move(row: Row, config: DynamicsConfig) -> Permanent | None:
+    """Return why a booking cannot be moved: it is canceled or done."""
+    try:
+        status, text = _booking_status(_related(row, config.navigation.booking_status))
+    except (KeyError, TypeError):
+        return Permanent(code="unreadable", message="the booking names no status")
+    if status is RecordStatus.CONFIRMED:
+        return None
+    return Permanent(code="already_over", message=f"the booking is {text}: it can be made anew, not moved")
+
+
 def _status_of(table: RecordTable, row: Row, config: DynamicsConfig) -> tuple[RecordStatus, str]:
     match table.logical_name:
         case "salesorder":
@@ -147,9 +176,10 @@ def _status_of(table: RecordTable, row: Row, config: DynamicsConfig) -> tuple[Re
         case "incident":
             state = int(row["statecode"])
             return _CASE_STATUS.get(state, RecordStatus.OPEN), _CASE_TEXT.get(state, str(state))
-        case "msdyn_workorder":
+        case "msdyn_workorder" | "msdyn_rma":
             number = int(row["msdyn_systemstatus"])
-            return _WORK_STATUS.get(number, (RecordStatus.CONFIRMED, str(number)))
+            known = _WORK_STATUS if table is WORK_ORDERS else _RMA_STATUS
+            return known.get(number, (RecordStatus.CONFIRMED, str(number)))
         case _:
             return _booking_status(_related(row, config.navigation.booking_status))
 
@@ -158,7 +188,7 @@ def _booking_status(status: Row) -> tuple[RecordStatus, str]:
     text = str(status.get("name") or "")
     if status.get("status") == BOOKING_CANCELED:
         return RecordStatus.CANCELLED, text
-    done = status.get("msdyn_fieldservicestatus") == _BOOKING_COMPLETED
+    done = status.get("msdyn_fieldservicestatus") == BOOKING_COMPLETED
     return (RecordStatus.FULFILLED if done else RecordStatus.CONFIRMED), text
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from actors.model.orders import AppointmentBooking, AppointmentQuery, TimeSlot
+from actors.model.ids import OrderKey
+from actors.model.orders import AppointmentQuery, TimeSlot
 from actors.model.outcomes import Failure, Permanent, TimeSlots, TimeSlotsOutcome
 from crm_adapters.dynamics.addresses import with_options
 from crm_adapters.dynamics.client import DataverseClient, Row, understood
 from crm_adapters.dynamics.config import DynamicsConfig
 from crm_adapters.dynamics.mapping import written_time
-from crm_adapters.dynamics.records import BOOKING_CANCELED
+from crm_adapters.dynamics.records import BOOKING_CANCELED, BOOKING_COMPLETED, BOOKINGS
 from crm_adapters.dynamics.slots import Busy, free_slots
 
 
@@ -31,13 +32,23 @@ class Schedule:
             return busy
         return understood(lambda: TimeSlots(slots=self._free(query, rows, busy)))
 
-    async def refusal(self, booking: AppointmentBooking) -> Failure | None:
+    async def bookings_of(self, work_order_id: str) -> list[str] | Failure:
+        """Return the ids of a work order's bookings that are neither canceled nor done."""
+        status = self._config.navigation.booking_status
+        wanted = (
+            f"_msdyn_workorder_value eq {work_order_id} and {status}/status ne {BOOKING_CANCELED}"
+            f" and {status}/msdyn_fieldservicestatus ne {BOOKING_COMPLETED}"
+        )
+        path = with_options(BOOKINGS.entity_set, select=BOOKINGS.id_column, filter=wanted)
+        rows = await self._client.read_all(path)
+        return [str(row[BOOKINGS.id_column]) for row in rows] if isinstance(rows, list) else rows
+
+    async def refusal(self, slot: TimeSlot, key: OrderKey) -> Failure | None:
         """Return why a slot cannot be booked: somebody else has it. The platform itself would book it twice."""
-        slot = booking.slot
         rows = await self._booked(slot.starts_at, slot.ends_at)
         if not isinstance(rows, list):
             return rows
-        others = [row for row in rows if row.get(self._config.columns.key) != booking.key]
+        others = [row for row in rows if row.get(self._config.columns.key) != key]
         if any(row.get("_resource_value") == slot.reference for row in others):
             return Permanent(code="slot_taken", message=f"{slot.resource} is booked at that time", field="slot")
         return None

@@ -20,7 +20,7 @@ from actors.model.outcomes import (
     TimeSlotsOutcome,
     Unsupported,
 )
-from actors.ports import CrmDeps
+from actors.ports import CrmDeps, RefusesExtras
 from crm_adapters.rest import answers, mapping
 from crm_adapters.rest.addresses import AddressPolicy
 from crm_adapters.rest.auth import check_credentials, secrets_of, sender
@@ -40,7 +40,7 @@ from crm_adapters.transport import TransportSettings, open_transport
 _UNPROTECTED = frozenset({Idempotency.SEARCH_FIRST, Idempotency.NONE})
 
 
-class RestAdapter:
+class RestAdapter(RefusesExtras):
     """A CRM behind a manifest."""
 
     def __init__(self, program: Program, runner: Runner, connection: str) -> None:

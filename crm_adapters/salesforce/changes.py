@@ -52,8 +52,9 @@ def write_cursor(marks: Mapping[str, Mark]) -> str:
 
 def kinds_followed(config: SalesforceConfig) -> tuple[RecordKind, ...]:
     """Return the kinds of records whose changes are asked for."""
-    shared = (RecordKind.ORDER, RecordKind.SERVICE)
-    return (*shared, RecordKind.APPOINTMENT) if config.books_appointments else shared
+    appointments = (RecordKind.APPOINTMENT,) if config.books_appointments else ()
+    returns = (RecordKind.RETURN,) if config.returns else ()
+    return (RecordKind.ORDER, RecordKind.SERVICE, *appointments, *returns)
 
 
 def changes_query(kind: RecordKind, mark: Mark, config: SalesforceConfig) -> str:

@@ -25,6 +25,8 @@ STANDARD_MEANINGS: Final = {
     "In Progress": RecordStatus.CONFIRMED,
     "On Hold": RecordStatus.CONFIRMED,
     "Scheduled": RecordStatus.CONFIRMED,
+    "Submitted": RecordStatus.OPEN,
+    "Approved": RecordStatus.CONFIRMED,
     "Dispatched": RecordStatus.CONFIRMED,
     "Delivered": RecordStatus.FULFILLED,
     "Completed": RecordStatus.FULFILLED,
@@ -40,7 +42,8 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 class FieldNames(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """API names of the fields that organisations may call otherwise.
 
-    ``key`` must be an External ID and unique on Order, OrderItem, WorkOrder (or Case), ServiceAppointment and Asset.
+    ``key`` must be an External ID and unique on Order, OrderItem, WorkOrder (or Case), ServiceAppointment, Asset,
+    ReturnOrder and Contact.
     """
 
     key: FieldName = "HubKey__c"
@@ -78,6 +81,8 @@ class StatusNames(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     case_origin: str = "Thing"
     appointment_booked: str = "Scheduled"
     appointment_cancelled: str = "Canceled"
+    return_new: str = "Submitted"
+    return_cancelled: str = "Canceled"
     priorities: tuple[str, str, str] = ("High", "Medium", "Low")
     """Labels of the priorities 1 to 3."""
     meanings: dict[str, RecordStatus] = {}
@@ -115,6 +120,8 @@ class SalesforceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether Field Service is enabled. A case has no appointments in Salesforce."""
     service_territory: str = ""
     """Id of the territory whose technicians are searched; empty: all."""
+    returns: bool = True
+    """Whether the organisation has return orders (Order Management or Field Service)."""
     slot_step_minutes: Annotated[int, Meta(ge=5)] = 30
     create_accounts: bool = True
     create_assets: bool = True
@@ -122,6 +129,8 @@ class SalesforceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     statuses: StatusNames = StatusNames()
     change_overlap_s: Annotated[float, Meta(ge=0)] = 30.0
     """How far behind the newest change seen the next search for changes begins again."""
+    settle_s: Annotated[float, Meta(ge=0, le=3600)] = 150.0
+    """How long after a lost answer an absent record proves nothing: a request may still be worked on."""
     connect_timeout_s: Seconds = 5.0
     timeout_s: Seconds = 30.0
     connections: Annotated[int, Meta(ge=1)] = 8

@@ -49,8 +49,40 @@ class Customers:
         if known is not None:
             yield known
             return
-        async with self._locks.setdefault(request.owner_id, asyncio.Lock()):
+        async with self.alone(request.owner_id):
             yield self._known(request, with_asset=with_asset) or await self._introduce(request, with_asset=with_asset)
+
+    def alone(self, owner: OwnerId) -> asyncio.Lock:
+        """Return the lock under which customers and things of this owner are made."""
+        return self._locks.setdefault(owner, asyncio.Lock())
+
+    async def account(self, owner: OwnerId) -> str | Failure | None:
+        """Return the id of an owner's account."""
+        field = self._config.fields.account
+        rows = await self._wire.query(select(("Id",), "Account", (f"{field} = {text(owner)}",), "CreatedDate, Id"))
+        if not isinstance(rows, list):
+            return rows
+        if len(rows) > 1:
+            said = f"{len(rows)} accounts have {field} = {owner!r}; expected one"
+            return Permanent(code="ACCOUNT_NOT_UNIQUE", message=said, field=field)
+        return str(rows[0]["Id"]) if rows else None
+
+    async def asset(self, owner: OwnerId, thing: ThingId, serial: str, account_id: str | None) -> str | Failure | None:
+        """Return the id of a thing's asset: by our key, else by its serial number among the account's assets."""
+        rows = await self._wire.query(self._asset_query(thing_key(owner, thing), serial, account_id))
+        if not isinstance(rows, list):
+            return rows
+        best = [row for row in rows if row[self._config.fields.key] == thing_key(owner, thing)] or rows
+        if len(best) > 1:
+            said = f"{len(best)} assets of the account have the serial number {serial!r}; expected one"
+            return Permanent(code="ASSET_NOT_UNIQUE", message=said, field="SerialNumber")
+        return str(best[0]["Id"]) if best else None
+
+    def stranger(self, owner: OwnerId) -> Permanent:
+        """Return the refusal of somebody who is no customer, where customers are a person's task."""
+        field = self._config.fields.account
+        said = f"no account has {field} = {owner!r}, and create_accounts is off"
+        return Permanent(code="UNKNOWN_CUSTOMER", message=said, field=field)
 
     def remember(self, request: Request, bodies: Mapping[str, Any]) -> None:
         """Keep the ids of those whom a transaction made."""
@@ -89,40 +121,25 @@ class Customers:
 
     async def _account(self, request: Request) -> str | Part | Failure:
         """Return the id of the owner's account, or the request that makes it."""
-        field = self._config.fields.account
-        query = select(("Id",), "Account", (f"{field} = {text(request.owner_id)}",), "CreatedDate, Id")
-        rows = await self._wire.query(query)
-        if not isinstance(rows, list):
-            return rows
-        if len(rows) > 1:
-            said = f"{len(rows)} accounts have {field} = {request.owner_id!r}; expected one"
-            return Permanent(code="ACCOUNT_NOT_UNIQUE", message=said, field=field)
-        if rows:
-            self._accounts[request.owner_id] = str(rows[0]["Id"])
-            return str(rows[0]["Id"])
+        found = await self.account(request.owner_id)
+        if isinstance(found, str):
+            self._accounts[request.owner_id] = found
+        if found is not None:
+            return found
         if not self._config.create_accounts:
-            said = f"no account has {field} = {request.owner_id!r}, and create_accounts is off"
-            return Permanent(code="UNKNOWN_CUSTOMER", message=said, field=field)
+            return self.stranger(request.owner_id)
         return account_part(request.owner_id, self._config)
 
     async def _asset(self, request: Request, account_id: str | None) -> str | Failure | None:
-        """Return the id of the thing's asset: by our key, else by its serial number among the account's assets."""
-        rows = await self._wire.query(self._asset_query(request, account_id))
-        if not isinstance(rows, list):
-            return rows
-        key = thing_key(request.owner_id, request.thing_id)
-        best = [row for row in rows if row[self._config.fields.key] == key] or rows
-        if len(best) > 1:
-            said = f"{len(best)} assets of the account have the serial number {request.thing_serial!r}; expected one"
-            return Permanent(code="ASSET_NOT_UNIQUE", message=said, field="SerialNumber")
-        if best:
-            self._assets[request.owner_id, request.thing_id] = str(best[0]["Id"])
-        return str(best[0]["Id"]) if best else None
+        found = await self.asset(request.owner_id, request.thing_id, request.thing_serial, account_id)
+        if isinstance(found, str):
+            self._assets[request.owner_id, request.thing_id] = found
+        return found
 
-    def _asset_query(self, request: Request, account_id: str | None) -> str:
+    def _asset_query(self, own_key: str, serial: str, account_id: str | None) -> str:
         key = self._config.fields.key
-        by_key = f"{key} = {text(thing_key(request.owner_id, request.thing_id))}"
-        if account_id is None or not request.thing_serial:
+        by_key = f"{key} = {text(own_key)}"
+        if account_id is None or not serial:
             return select(("Id", key), "Asset", (by_key,))
-        by_serial = f"(AccountId = {text(account_id)} AND SerialNumber = {text(request.thing_serial)})"
+        by_serial = f"(AccountId = {text(account_id)} AND SerialNumber = {text(serial)})"
         return select(("Id", key), "Asset", (f"({by_key} OR {by_serial})",))

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
@@ -10,7 +10,15 @@ from msgspec import Struct
 
 from actors.model.ids import OrderKey, OwnerId, ThingId
 from actors.model.money import Money
-from actors.model.orders import AppointmentBooking, PurchaseOrder, RecordKind, Request, ServiceRequest
+from actors.model.orders import (
+    AppointmentBooking,
+    AppointmentMove,
+    PurchaseOrder,
+    RecordKind,
+    Request,
+    ServiceRequest,
+    TimeSlot,
+)
 from actors.model.things import Place
 from crm_adapters.salesforce.config import SalesforceConfig
 from crm_adapters.salesforce.records import object_of, record_fields
@@ -60,6 +68,12 @@ def thing_key(owner: OwnerId, thing: ThingId) -> str:
     """Return the unique key of a thing's asset: 29 capitals and digits, whatever the ids are made of."""
     digest = hashlib.sha256(f"{owner}\x1f{thing}".encode()).digest()
     return "I2T" + base64.b32encode(digest).decode()[:26]
+
+
+def person_key(owner: OwnerId) -> str:
+    """Return the unique key of the contact that we keep up to date at an owner's account."""
+    digest = hashlib.sha256(f"{owner}\x1fcontact".encode()).digest()
+    return "I2P" + base64.b32encode(digest).decode()[:26]
 
 
 def account_part(owner: OwnerId, config: SalesforceConfig) -> Part:
@@ -163,13 +177,14 @@ def booking_parts(booking: AppointmentBooking, config: SalesforceConfig) -> tupl
         names.key: booking.key,
         names.fingerprint: booking.fingerprint,
         "ParentRecordId": booking.record_id,
-        "Subject": f"Visit by {booking.slot.resource}"[:255],
+        "Subject": _visit_by(booking.slot, booking.thing_id),
         "Status": config.statuses.appointment_booked,
         "EarliestStartTime": start,
         "DueDate": end,
         "SchedStartTime": start,
         "SchedEndTime": end,
-        **_address("", booking.site),
+        **address_fields("", booking.site),
+        **({names.thing: booking.thing_id} if names.thing and booking.thing_id else {}),
     }
     assigned = {"ServiceAppointmentId": reference_to(REQUEST), "ServiceResourceId": booking.slot.reference}
     return (
@@ -177,6 +192,25 @@ def booking_parts(booking: AppointmentBooking, config: SalesforceConfig) -> tupl
         Part(reference="assigned", method="POST", path="/sobjects/AssignedResource", body=assigned),
         reading_part(RecordKind.APPOINTMENT, config),
     )
+
+
+def move_parts(appointment_id: str, assigned: Sequence[str], move: AppointmentMove) -> tuple[Part, ...]:
+    """Return an appointment's new time and technician; ``assigned`` are its assignments, normally one."""
+    start, end = moment(move.slot.starts_at), moment(move.slot.ends_at)
+    times = {"EarliestStartTime": start, "DueDate": end, "SchedStartTime": start, "SchedEndTime": end}
+    path = f"/sobjects/ServiceAppointment/{appointment_id}"
+    whom = {"ServiceResourceId": move.slot.reference}
+    keep = (
+        Part(reference=f"assigned{number}", method="PATCH", path=f"/sobjects/AssignedResource/{one}", body=whom)
+        for number, one in enumerate(assigned[:1])
+    )
+    drop = (
+        Part(reference=f"dropped{number}", method="DELETE", path=f"/sobjects/AssignedResource/{one}")
+        for number, one in enumerate(assigned[1:])
+    )
+    new = {"ServiceAppointmentId": appointment_id, **whom}
+    add = () if assigned else (Part(reference="assigned", method="POST", path="/sobjects/AssignedResource", body=new),)
+    return (Part(reference=REQUEST, method="PATCH", path=path, body=times), *keep, *drop, *add)
 
 
 def reading_part(kind: RecordKind, config: SalesforceConfig) -> Part:
@@ -192,9 +226,17 @@ def cancellation(kind: RecordKind, reason: str, config: SalesforceConfig) -> dic
         "WorkOrder": config.statuses.work_order_cancelled,
         "Case": config.statuses.case_cancelled,
         "ServiceAppointment": config.statuses.appointment_cancelled,
+        "ReturnOrder": config.statuses.return_cancelled,
     }
     body = {"Status": labels[object_of(kind, config)]}
     return body | ({config.fields.cancel_reason: reason[:255]} if config.fields.cancel_reason else {})
+
+
+def address_fields(prefix: str, place: Place) -> dict[str, str]:
+    """Return the fields of an address that are known."""
+    street = "\n".join(part for part in (place.name, place.street) if part)
+    parts = {"Street": street, "City": place.city, "PostalCode": place.postal_code, "Country": place.country}
+    return {f"{prefix}{name}": value for name, value in parts.items() if value}
 
 
 def _order_body(order: PurchaseOrder, parties: Parties, price_book: str, config: SalesforceConfig) -> dict[str, Any]:
@@ -208,7 +250,7 @@ def _order_body(order: PurchaseOrder, parties: Parties, price_book: str, config:
         "Status": config.statuses.order_draft,
         "PoNumber": order.key,
         "Description": _story(order, order.reason),
-        **_address("Shipping", order.deliver_to),
+        **address_fields("Shipping", order.deliver_to),
         **({names.thing: order.thing_id} if names.thing else {}),
         **({names.order_asset: parties.asset_id} if names.order_asset else {}),
         **({} if config.currency else {"CurrencyIsoCode": order.total.currency}),
@@ -259,12 +301,16 @@ def _work_order_body(request: ServiceRequest, config: SalesforceConfig) -> dict[
         "StartDate": moment(request.requested_at),
         "Duration": request.duration_minutes,
         "DurationType": "Minutes",
-        **_address("", request.site),
+        **address_fields("", request.site),
     }
 
 
 def _case_body(config: SalesforceConfig) -> dict[str, Any]:
     return {"Status": config.statuses.case_new, "Origin": config.statuses.case_origin}
+
+
+def _visit_by(slot: TimeSlot, thing: str = "") -> str:
+    return f"Visit by {slot.resource}{f' for {thing}' if thing else ''}"[:255]
 
 
 def _story(request: Request, told: str) -> str:
@@ -273,12 +319,6 @@ def _story(request: Request, told: str) -> str:
     serial = f" (serial number {request.thing_serial})" if request.thing_serial else ""
     trace = f"Mandate: {request.mandate_id}\nCorrelation: {request.correlation_id}"
     return f"{test}{told}\nThing: {request.thing_id}{serial}\n{trace}"
-
-
-def _address(prefix: str, place: Place) -> dict[str, str]:
-    street = "\n".join(part for part in (place.name, place.street) if part)
-    parts = {"Street": street, "City": place.city, "PostalCode": place.postal_code, "Country": place.country}
-    return {f"{prefix}{name}": value for name, value in parts.items() if value}
 
 
 def _like(total: Money, minor: int) -> Money:

@@ -17,6 +17,7 @@ _NUMBERS: Final = {
     "WorkOrder": "WorkOrderNumber",
     "Case": "CaseNumber",
     "ServiceAppointment": "AppointmentNumber",
+    "ReturnOrder": "ReturnOrderNumber",
 }
 _CATEGORIES: Final = {"Draft": RecordStatus.OPEN, "Canceled": RecordStatus.CANCELLED}
 
@@ -30,6 +31,8 @@ def object_of(kind: RecordKind, config: SalesforceConfig) -> str:
             return config.service_object
         case RecordKind.APPOINTMENT:
             return "ServiceAppointment"
+        case RecordKind.RETURN:
+            return "ReturnOrder"
 
 
 def record_fields(kind: RecordKind, config: SalesforceConfig) -> list[str]:
@@ -40,6 +43,7 @@ def record_fields(kind: RecordKind, config: SalesforceConfig) -> list[str]:
         "WorkOrder": ["IsClosed"],
         "Case": ["IsClosed"],
         "ServiceAppointment": ["SchedStartTime", "SchedEndTime"],
+        "ReturnOrder": [],
     }[name]
     total = [config.fields.order_total] if name == "Order" and not config.adds_charge_lines else []
     shared = ["Id", _NUMBERS[name], "Status", "SystemModstamp", config.fields.key, config.fields.fingerprint]

@@ -18,7 +18,10 @@ from crm_adapters.transport import Call, Reply, lost
 log = structlog.get_logger()
 
 Row = Mapping[str, Any]
-MOST_PARTS: Final = 25
+MOST_IN_COMPOSITE: Final = 25
+MOST_PARTS: Final = 500
+"""Of a graph, which is one transaction as well."""
+_GRAPH: Final = "request"
 _HALTED: Final = "PROCESSING_HALTED"
 _QUOTA_LOW: Final = 0.8
 
@@ -82,16 +85,23 @@ class Wire:
         return tuple(results)
 
     async def composite(self, parts: Sequence[Part], *, writes: bool) -> Done | Refused | Failure:
-        """Send all parts in one transaction."""
+        """Send all parts in one transaction: a composite, or a graph where they are more than a composite takes."""
         listed = [_subrequest(part, self._root) for part in parts]
-        body = {"allOrNone": True, "collateSubrequests": False, "compositeRequest": listed}
-        answer = await self.send("POST", "/composite", writes=writes, body=body)
+        path = "/composite" if len(parts) <= MOST_IN_COMPOSITE else "/composite/graph"
+        answer = await self.send("POST", path, writes=writes, body=_transaction(listed))
         if isinstance(answer, Failure):
             return answer
         replies = _part_replies(answer)
         if [reply.reference for reply in replies] != [part.reference for part in parts]:
-            return lost(self._call("POST", f"{self._root}/composite", writes), "the composite reply is malformed")
+            return lost(self._call("POST", self._root + path, writes), "the composite reply is malformed")
         return _judged(replies)
+
+    async def change(self, parts: Sequence[Part]) -> Failure | None:
+        """Make changes in one transaction; None when they are made."""
+        answer = await self.composite(parts, writes=True)
+        if isinstance(answer, Refused):
+            return refusal_of(answer.status, answer.body)
+        return None if isinstance(answer, Done) else answer
 
     async def _all_pages(self, page: Any) -> list[Row] | Failure:
         rows: list[Row] = []
@@ -146,6 +156,12 @@ def quota_share(header: str) -> float | None:
     return int(used) / int(most)
 
 
+def _transaction(listed: list[dict[str, Any]]) -> dict[str, Any]:
+    if len(listed) <= MOST_IN_COMPOSITE:
+        return {"allOrNone": True, "collateSubrequests": False, "compositeRequest": listed}
+    return {"graphs": [{"graphId": _GRAPH, "compositeRequest": listed}]}
+
+
 def _subrequest(part: Part, root: str) -> dict[str, Any]:
     named = {"method": part.method, "url": root + part.path, "referenceId": part.reference}
     return named if part.body is None else {**named, "body": part.body}
@@ -156,6 +172,8 @@ def _part_replies(body: Any) -> list[_PartReply]:
         case {"compositeResponse": [*items]}:
             replies = [_part_reply(item) for item in items]
             return [reply for reply in replies if reply is not None]
+        case {"graphs": [{"graphId": graph, "graphResponse": inner}]} if graph == _GRAPH:
+            return _part_replies(inner)
         case _:
             return []
 

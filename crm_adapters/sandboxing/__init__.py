@@ -13,6 +13,7 @@ from crm_adapters.sandboxing.faults import Fault, FaultAction, FaultPlan, load_f
 from crm_adapters.sandboxing.process import announce_in, find_sandbox, listening, run_sandbox, serve
 from crm_adapters.sandboxing.tables import Tables
 from crm_adapters.sandboxing.tokens import TokenDesk
+from crm_adapters.sandboxing.webhooks import Outgoing, SendsWebhooks
 
 __all__ = [
     "ADMIN",
@@ -22,11 +23,13 @@ __all__ = [
     "Fault",
     "FaultAction",
     "FaultPlan",
+    "Outgoing",
     "Quote",
     "Sandbox",
     "SandboxOptions",
     "SandboxRecord",
     "SandboxSpec",
+    "SendsWebhooks",
     "Tables",
     "TokenDesk",
     "UnknownRecord",

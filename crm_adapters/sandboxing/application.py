@@ -15,6 +15,7 @@ from actors.model.outcomes import RecordStatus
 from actors.ports import Clock
 from crm_adapters.sandboxing.contract import Sandbox, UnknownRecord
 from crm_adapters.sandboxing.faults import Fault, FaultAction, FaultPlan
+from crm_adapters.sandboxing.webhooks import Courier, SendsWebhooks
 
 ADMIN: Final = "/_sandbox"
 _LOG_LENGTH = 50_000
@@ -42,6 +43,10 @@ class _Advance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     status: RecordStatus
 
 
+class _Subscription(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    url: str
+
+
 def build_application(sandbox: Sandbox, *, clock: Clock, faults: Iterable[Fault] = ()) -> web.Application:
     """Return the application of a sandbox. It closes the sandbox when it is cleaned up."""
     front = _Front(sandbox, clock, FaultPlan(faults))
@@ -55,6 +60,7 @@ def build_application(sandbox: Sandbox, *, clock: Clock, faults: Iterable[Fault]
     async def close(_application: web.Application) -> None:
         sandbox.close()
 
+    application.cleanup_ctx.append(front.courier.work)
     application.on_shutdown.append(end_waits)
     application.on_cleanup.append(close)
     return application
@@ -69,6 +75,7 @@ class _Front:
         self._plan = plan
         self._log: deque[LoggedRequest] = deque(maxlen=_LOG_LENGTH)
         self.ending = asyncio.Event()
+        self.courier = Courier()
 
     def routes(self) -> list[web.RouteDef]:
         """Return the administration's routes."""
@@ -83,13 +90,19 @@ class _Front:
             web.post(f"{ADMIN}/outage", self._post_outage),
             web.post(f"{ADMIN}/advance", self._post_advance),
             web.post(f"{ADMIN}/expire-tokens", self._post_expire_tokens),
+            web.post(f"{ADMIN}/webhooks", self._post_webhooks),
         ]
 
     @web.middleware
     async def meet(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Let a request through, or play the fault that is planned for it."""
-        if request.path.startswith(ADMIN):
-            return await handler(request)
+        """Let a request through, or play the fault that is planned for it; then tell who wants to hear of changes."""
+        try:
+            return await (handler(request) if request.path.startswith(ADMIN) else self._meet(request, handler))
+        finally:
+            if isinstance(self._sandbox, SendsWebhooks):
+                self.courier.send(self._sandbox.take_messages())
+
+    async def _meet(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if self._plan.down:
             self._note(request, _CUT, None)
             return _cut(request)
@@ -164,6 +177,13 @@ class _Front:
         except ValueError as error:
             raise web.HTTPUnprocessableEntity(text=str(error)) from error
         return _json([record for record in self._sandbox.records() if record.record_id == step.record_id])
+
+    async def _post_webhooks(self, request: web.Request) -> web.Response:
+        wanted: _Subscription = await _body(request, _Subscription)
+        if not isinstance(self._sandbox, SendsWebhooks):
+            raise web.HTTPUnprocessableEntity(text=f"{self._sandbox.name} sends no webhooks")
+        self._sandbox.subscribe(wanted.url)
+        return web.Response(status=204)
 
     async def _post_expire_tokens(self, _request: web.Request) -> web.Response:
         self._sandbox.expire_tokens()

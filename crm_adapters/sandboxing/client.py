@@ -1,13 +1,16 @@
 """The administration of a running sandbox, from the side of who judges it."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import msgspec
+from aiohttp import web
 
 from actors.model.outcomes import RecordStatus
+from actors.ports import Webhook
 from crm_adapters.sandboxing.application import ADMIN, LoggedRequest
 from crm_adapters.sandboxing.contract import SandboxRecord
 from crm_adapters.sandboxing.faults import Fault
@@ -45,6 +48,10 @@ class SandboxAdmin:
         """Let every access token expire."""
         await self._call("POST", "expire-tokens")
 
+    async def subscribe(self, url: str) -> None:
+        """Let the vendor's messages about changes be sent to this address."""
+        await self._call("POST", "webhooks", {"url": url})
+
     async def _call(self, method: str, name: str, body: Any = None, wanted: Any = Any) -> Any:
         content = None if body is None else msgspec.json.encode(body)
         async with self._session.request(method, f"{ADMIN}/{name}", data=content) as reply:
@@ -59,3 +66,41 @@ async def administer(base_url: str) -> AsyncGenerator[SandboxAdmin, None]:
     """Open the administration of the sandbox at this address."""
     async with aiohttp.ClientSession(base_url) as session:
         yield SandboxAdmin(session)
+
+
+class Inbox:
+    """Receives what a sandbox sends by itself."""
+
+    def __init__(self) -> None:
+        self._arrived: asyncio.Queue[Webhook] = asyncio.Queue()
+
+    async def get(self, within_s: float = 10.0) -> Webhook:
+        """Return the next message.
+
+        Raises:
+            TimeoutError: none came.
+        """
+        async with asyncio.timeout(within_s):
+            return await self._arrived.get()
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Take one message in."""
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self._arrived.put_nowait(Webhook(headers=headers, query=dict(request.query), body=await request.read()))
+        return web.Response(status=202)
+
+
+@asynccontextmanager
+async def receiving() -> AsyncGenerator[tuple[str, Inbox], None]:
+    """Receive messages on this machine while the context lasts; the values are the address and what arrives there."""
+    inbox = Inbox()
+    application = web.Application()
+    application.add_routes([web.post("/hook", inbox.receive)])
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port, *_ = runner.addresses[0]
+        yield f"http://{host}:{port}/hook", inbox
+    finally:
+        await runner.cleanup()

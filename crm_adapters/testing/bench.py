@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 from actors.model.ids import OrderKey
 from actors.model.offers import Offer
 from actors.model.orders import PurchaseOrder
-from actors.model.outcomes import Created, Offers
+from actors.model.outcomes import Created, Offers, Unsupported
 from actors.ports import CrmAdapter
 from crm_adapters.sandboxing import Fault, FaultAction, SandboxOptions, SandboxSpec, listening
 from crm_adapters.sandboxing.client import SandboxAdmin, administer
@@ -42,6 +42,14 @@ class Bench(Struct, frozen=True, kw_only=True):
         outcome = await self.adapter.place_order(await self.order())
         assert isinstance(outcome, Created), outcome
         return outcome
+
+    async def refuses(self, capability: str | None, call: Awaitable[object]) -> None:
+        """Check that a call is refused for a missing capability (None: whichever), and that nothing is sent."""
+        seen = len(await self.admin.requests())
+        outcome = await call
+        assert isinstance(outcome, Unsupported), outcome
+        assert capability in {None, outcome.capability}, outcome
+        assert len(await self.admin.requests()) == seen
 
     async def fail_writes(self, action: FaultAction, **details: Any) -> None:
         """Let the next writing requests of the adapter, all of them, meet a fault."""

@@ -1,13 +1,19 @@
 """Service requests and appointments."""
 
-from datetime import timedelta
-
 from actors.model.orders import AppointmentQuery, RecordKind
 from actors.model.outcomes import Created, Duplicate, Found, TimeSlots, Unsupported
 from actors.ports import CrmAdapter
 from crm_adapters.sandboxing import FaultAction
 from crm_adapters.testing.bench import ContractBase
-from crm_adapters.testing.samples import BEGIN, BOOKING_KEY, OWNER, SERVICE_KEY, THING, booking, service_request
+from crm_adapters.testing.samples import (
+    BOOKING_KEY,
+    OWNER,
+    SERVICE_KEY,
+    THING,
+    appointment_query,
+    booking,
+    service_request,
+)
 
 
 class ServiceContract(ContractBase):
@@ -38,7 +44,7 @@ class ServiceContract(ContractBase):
         async with self.bench() as bench:
             request = await bench.adapter.request_service(service_request())
             assert isinstance(request, Created), request
-            query = _query(request.record.record_id)
+            query = appointment_query(request.record.record_id)
             if not bench.adapter.capabilities.appointments:
                 await _refuses_appointments(bench.adapter, query)
                 return
@@ -58,7 +64,7 @@ class ServiceContract(ContractBase):
                 return
             request = await bench.adapter.request_service(service_request())
             assert isinstance(request, Created), request
-            query = _query(request.record.record_id)
+            query = appointment_query(request.record.record_id)
             before = await bench.adapter.search_appointments(query)
             assert isinstance(before, TimeSlots), before
             await bench.adapter.book_appointment(booking(request.record.record_id, before.slots[0]))
@@ -66,16 +72,6 @@ class ServiceContract(ContractBase):
             assert isinstance(after, TimeSlots), after
             taken = before.slots[0]
             assert not any((slot.starts_at, slot.resource) == (taken.starts_at, taken.resource) for slot in after.slots)
-
-
-def _query(record_id: str) -> AppointmentQuery:
-    return AppointmentQuery(
-        service_key=SERVICE_KEY,
-        record_id=record_id,
-        duration_minutes=60,
-        not_before=BEGIN + timedelta(hours=1),
-        not_after=BEGIN + timedelta(days=5),
-    )
 
 
 async def _refuses_appointments(adapter: CrmAdapter, query: AppointmentQuery) -> None:

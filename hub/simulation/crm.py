@@ -45,6 +45,7 @@ from actors.model.outcomes import (
     TimeSlotsOutcome,
     Transient,
 )
+from actors.ports import RefusesExtras
 from hub.simulation.scenery import HOUR_S, Chronicle, JumpingClock
 
 T = TypeVar("T")
@@ -115,7 +116,7 @@ class _Write(Struct, frozen=True, kw_only=True):
     slot: TimeSlot | None = None
 
 
-class SimCrm:
+class SimCrm(RefusesExtras):
     """Implements ``CrmAdapter``, and is the CRM behind it: it goes on when the hub that called it is gone."""
 
     def __init__(

@@ -30,6 +30,7 @@ from actors.model.outcomes import (
     RecordStatus,
     TimeSlots,
 )
+from actors.ports import RefusesExtras
 
 FIRST_SLOT_AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
@@ -62,7 +63,7 @@ def time_slot(number: int = 0) -> TimeSlot:
     )
 
 
-class FakeCrm:
+class FakeCrm(RefusesExtras):
     """Implements ``CrmAdapter``. ``plan`` programs what the next calls of a method come to.
 
     An entry of a plan is an outcome (nothing is written), an exception (raised), ``"lost"`` (written, and the answer is

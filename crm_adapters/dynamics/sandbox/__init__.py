@@ -20,6 +20,7 @@ SANDBOX: Final = SandboxSpec(
         "tenant": "00000000-0000-0000-0000-00000000c0de",
         "client_id": "11111111-2222-3333-4444-555555555555",
         "client_secret": "development-only",
+        "webhook_key": "development-webhook",
     },
 )
 

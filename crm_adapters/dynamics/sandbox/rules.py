@@ -20,6 +20,7 @@ Row = Mapping[str, Any]
 PRICE_MISSING: Final = 11
 """``pricingerrorcode`` "Price Missing From Price Level"."""
 _BOOKING_CANCELED: Final = 3
+_RMA_POSTED, _RMA_CANCELED = 690970002, 690970003
 
 
 def _nothing(_environment: Environment, _row: Any) -> None:
@@ -176,16 +177,21 @@ def _prepare_work_order(environment: Environment, work: dict[str, Any]) -> None:
         work["_msdyn_billingaccount_value"] = work.get("_msdyn_serviceaccount_value")
 
 
-def _cancel_bookings(environment: Environment, old: Row, work: Row) -> None:
-    if work["msdyn_systemstatus"] != CANCELED or old["msdyn_systemstatus"] == CANCELED:
-        return
-    canceled = next(row for row in environment.rows("bookingstatus") if row["status"] == _BOOKING_CANCELED)
-    for booking in _bookings_of(environment, str(work["msdyn_workorderid"])):
-        environment.change(
-            "bookableresourcebooking",
-            str(booking["bookableresourcebookingid"]),
-            {"_bookingstatus_value": canceled["bookingstatusid"]},
-        )
+def _guard_work_order(_environment: Environment, work: Row, changes: dict[str, Any]) -> None:
+    status = changes.get("msdyn_systemstatus", work["msdyn_systemstatus"])
+    if work["msdyn_systemstatus"] == CANCELED and status != CANCELED:
+        raise refuse(400, "PlugInRefused", "A canceled work order cannot be opened again.")
+
+
+def _prepare_rma(environment: Environment, rma: dict[str, Any]) -> None:
+    rma.setdefault("msdyn_name", numbered(environment, "msdyn_rma", "RMA-{:05d}"))
+
+
+def _guard_rma(_environment: Environment, rma: Row, changes: dict[str, Any]) -> None:
+    over = {_RMA_POSTED, _RMA_CANCELED}
+    status = changes.get("msdyn_systemstatus", rma["msdyn_systemstatus"])
+    if rma["msdyn_systemstatus"] in over and status != rma["msdyn_systemstatus"]:
+        raise refuse(400, "PlugInRefused", "An RMA that is posted or canceled cannot be changed.")
 
 
 def _prepare_booking(environment: Environment, booking: dict[str, Any]) -> None:
@@ -244,7 +250,8 @@ RULES: Final[dict[str, Rules]] = {
     ),
     "productpricelevel": Rules(before_create=_refuse_second_price),
     "incident": Rules(before_create=_prepare_case, before_update=_guard_case),
-    "msdyn_workorder": Rules(before_create=_prepare_work_order, after_update=_cancel_bookings),
+    "msdyn_workorder": Rules(before_create=_prepare_work_order, before_update=_guard_work_order),
+    "msdyn_rma": Rules(before_create=_prepare_rma, before_update=_guard_rma),
     "bookableresourcebooking": Rules(
         before_create=_prepare_booking,
         after_create=_schedule_work,

@@ -14,7 +14,8 @@ from crm_adapters.dynamics.sandbox.seed import seed
 from crm_adapters.dynamics.sandbox.tenant import Tenant
 from crm_adapters.dynamics.sandbox.view import advance, records_of
 from crm_adapters.dynamics.sandbox.webapi import Answer, Operation, WebApi, error_answer
-from crm_adapters.sandboxing import SandboxOptions, SandboxRecord, Tables, TokenDesk
+from crm_adapters.dynamics.sandbox.webhooks import Webhooks
+from crm_adapters.sandboxing import Outgoing, SandboxOptions, SandboxRecord, Tables, TokenDesk
 
 _BATCH: Final = "$batch"
 _METHODS: Final = "*"
@@ -31,6 +32,7 @@ class DynamicsSandbox:
         self._environment = Environment(self._tables, options.clock)
         self._api = WebApi(self._environment, strict=strict)
         self._batch = Batch(self._api, self._environment)
+        self._hooks = Webhooks(self._environment, options)
         seed(self._environment, options.catalog, options.accounts)
 
     @property
@@ -61,6 +63,14 @@ class DynamicsSandbox:
     def expire_tokens(self) -> None:
         """Forget every access token that was given out."""
         self._tokens.expire_all()
+
+    def subscribe(self, url: str) -> None:
+        """Register a webhook for all messages, with the environment's key (authentication WebhookKey)."""
+        self._hooks.subscribe(url)
+
+    def take_messages(self) -> Sequence[Outgoing]:
+        """Return the messages about rows that were made or changed since the last call."""
+        return self._hooks.take_messages()
 
     def close(self) -> None:
         """Close the data file."""

@@ -110,6 +110,7 @@ _CUSTOMERS: Final = (
         text("name", length=160, level=Level.APPLICATION),
         text("accountnumber", length=100),  # 20 as delivered; the adapter's README asks to lengthen it
         text("description", length=2000),
+        text("telephone1", length=50),
         *_address("address1"),
         lookups=(to("primarycontactid", "contact"), _CURRENCY),
         keys=("accountnumber",),
@@ -119,8 +120,11 @@ _CUSTOMERS: Final = (
         text("firstname", length=50),
         text("lastname", length=50, level=Level.APPLICATION),
         text("emailaddress1"),
+        text("telephone1", length=50),
+        text(HUB_KEY),
         primary_name="lastname",
         lookups=(to("parentcustomerid", "account", navigation="parentcustomerid_account"),),
+        keys=(HUB_KEY,),
     ),
 )
 
@@ -325,6 +329,35 @@ _SERVICE: Final = (
     ),
 )
 
+_RETURNS: Final = (
+    _table(
+        "msdyn_rma",
+        automatic("msdyn_name"),
+        text("msdyn_description", length=2000),
+        moment("msdyn_requestdate", level=Level.APPLICATION),
+        choice("msdyn_systemstatus", *range(690970000, 690970004), default=690970000),
+        *_hub_columns(),
+        primary_name="msdyn_name",
+        lookups=(
+            to("msdyn_serviceaccount", "account", level=Level.APPLICATION),
+            to("msdyn_workorder", "msdyn_workorder"),
+        ),
+        keys=(HUB_KEY,),
+    ),
+    _table(
+        "msdyn_rmaproduct",
+        text("msdyn_description"),
+        number("msdyn_quantity", level=Level.APPLICATION),
+        primary_name="msdyn_description",
+        lookups=(
+            to("msdyn_rma", "msdyn_rma", level=Level.SYSTEM),
+            to("msdyn_product", "product", level=Level.APPLICATION),
+            to("msdyn_unit", "uom", level=Level.APPLICATION),
+            to("msdyn_customerasset", "msdyn_customerasset"),
+        ),
+    ),
+)
+
 _SCHEDULE: Final = (
     _table(
         "bookableresource",
@@ -357,5 +390,5 @@ _SCHEDULE: Final = (
     ),
 )
 
-TABLES: Final = {table.name: table for table in (*_CUSTOMERS, *_CATALOGUE, *_SALES, *_SERVICE, *_SCHEDULE)}
+TABLES: Final = {table.name: table for table in (*_CUSTOMERS, *_CATALOGUE, *_SALES, *_SERVICE, *_RETURNS, *_SCHEDULE)}
 BY_ENTITY_SET: Final = {table.entity_set: table for table in TABLES.values()}

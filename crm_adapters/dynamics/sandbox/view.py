@@ -33,16 +33,20 @@ _KINDS: Final = {
     "msdyn_workorder": RecordKind.SERVICE,
     "incident": RecordKind.SERVICE,
     "bookableresourcebooking": RecordKind.APPOINTMENT,
+    "msdyn_rma": RecordKind.RETURN,
 }
+JUDGED: Final = tuple(_KINDS)
+"""The tables whose rows are somebody's orders, requests, appointments and returns."""
 _ORDER_STATES: Final = {_S.OPEN: 0, _S.CONFIRMED: ORDER_SUBMITTED, _S.CANCELLED: ORDER_CANCELED}
 _CASE_STATES: Final = {_S.OPEN: 0, _S.FULFILLED: 1, _S.CANCELLED: 2}
 _WORK_STATES: Final = {_S.OPEN: UNSCHEDULED, _S.CONFIRMED: SCHEDULED, _S.FULFILLED: COMPLETED, _S.CANCELLED: CANCELED}
+_RMA_STATES: Final = {_S.OPEN: 690970000, _S.CONFIRMED: 690970001, _S.FULFILLED: 690970002, _S.CANCELLED: 690970003}
 _BOOKING_STATES: Final = {_S.CONFIRMED: "Scheduled", _S.FULFILLED: "Completed", _S.CANCELLED: "Canceled"}
 
 
 def records_of(environment: Environment) -> list[SandboxRecord]:
     """Return orders, service requests and appointments in the order they were made."""
-    rows = [(int(row[MADE]), table, row) for table in _KINDS for row in environment.rows(table)]
+    rows = [(int(row[MADE]), table, row) for table in JUDGED for row in environment.rows(table)]
     rows.sort(key=lambda entry: entry[0])
     return [_record(environment, table, row) for _, table, row in rows]
 
@@ -65,6 +69,8 @@ def advance(environment: Environment, record_id: str, status: RecordStatus) -> N
                 _advance_state(environment, table, record_id, _CASE_STATES, status)
             case "msdyn_workorder":
                 _write(environment, table, record_id, {"msdyn_systemstatus": _wanted(_WORK_STATES, status)})
+            case "msdyn_rma":
+                _write(environment, table, record_id, {"msdyn_systemstatus": _wanted(_RMA_STATES, status)})
             case _:
                 _write(environment, table, record_id, _booking_bind(environment, status))
 
@@ -111,7 +117,7 @@ def _record(environment: Environment, table: str, row: Row) -> SandboxRecord:
         status_text=_status_text(environment, table, row),
         total_minor=None if total is None else total.minor,
         currency=None if total is None else total.currency,
-        lines=_lines(environment, row) if table == "salesorder" else {},
+        lines=_contents(environment, table, row),
         scheduled_start=None if start is None else datetime.fromisoformat(str(start)),
         raw=dict(row),
     )
@@ -128,6 +134,8 @@ def _status(environment: Environment, table: str, row: Row) -> RecordStatus:
         case "msdyn_workorder":
             ends = {UNSCHEDULED: _S.OPEN, COMPLETED: _S.FULFILLED, POSTED: _S.FULFILLED, CANCELED: _S.CANCELLED}
             return ends.get(row["msdyn_systemstatus"], _S.CONFIRMED)
+        case "msdyn_rma":
+            return next(status for status, number in _RMA_STATES.items() if number == row["msdyn_systemstatus"])
         case _:
             name = _status_text(environment, table, row)
             return {"Completed": _S.FULFILLED, "Canceled": _S.CANCELLED}.get(name, _S.CONFIRMED)
@@ -136,7 +144,7 @@ def _status(environment: Environment, table: str, row: Row) -> RecordStatus:
 def _status_text(environment: Environment, table: str, row: Row) -> str:
     if table == "bookableresourcebooking":
         return str(environment.get("bookingstatus", str(row["_bookingstatus_value"]))["name"])
-    if table == "msdyn_workorder":
+    if table in {"msdyn_workorder", "msdyn_rma"}:
         return str(row["msdyn_systemstatus"])
     return f"{row['statecode']}/{row['statuscode']}"
 
@@ -163,6 +171,24 @@ def _total(environment: Environment, order: Row) -> Money | None:
     )
     code = currency.get("isocurrencycode")
     return None if code is None else Money.of(str(order["totalamount"]), str(code))
+
+
+def _contents(environment: Environment, table: str, row: Row) -> dict[str, int]:
+    match table:
+        case "salesorder":
+            return _lines(environment, row)
+        case "msdyn_rma":
+            return _returned(environment, row)
+        case _:
+            return {}
+
+
+def _returned(environment: Environment, rma: Row) -> dict[str, int]:
+    counted: dict[str, int] = {}
+    for line in environment.pointing("msdyn_rmaproduct", "_msdyn_rma_value", str(rma["msdyn_rmaid"])):
+        sku = str(environment.get("product", str(line["_msdyn_product_value"]))["productnumber"])
+        counted[sku] = counted.get(sku, 0) + int(float(str(line["msdyn_quantity"])))
+    return counted
 
 
 def _lines(environment: Environment, order: Row) -> dict[str, int]:

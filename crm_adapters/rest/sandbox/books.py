@@ -94,7 +94,14 @@ class Books:
         if status_of(row) is RecordStatus.FULFILLED:
             raise Refusal(409, "too_late", f"The {row['type']} is {row['status']} and cannot be cancelled.")
         with self._tables.transaction():
+            for visit in self._visits_of(row):
+                self._keep({**visit, "status": "cancelled", "cancel_reason": reason})
             return self._keep({**row, "status": "cancelled", "cancel_reason": reason})
+
+    def _visits_of(self, row: Row) -> list[Row]:
+        """Return the visits of a ticket that are not over: nobody drives for nothing."""
+        visits = self.all(VISIT) if row["type"] == TICKET else []
+        return [visit for visit in visits if visit["ticket"] == row["id"] and status_of(visit) not in _FINAL]
 
     def advance(self, row_id: str, status: RecordStatus) -> None:
         """Change the status as a person would.

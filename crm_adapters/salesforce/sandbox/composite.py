@@ -1,4 +1,4 @@
-"""``/composite``: several requests in one, later ones naming results of earlier ones, all or nothing on demand.
+"""``/composite`` and ``/composite/graph``: several requests in one, later ones naming results of earlier ones.
 
 Source: Salesforce REST API guide, Composite resources.
 """
@@ -14,6 +14,9 @@ from crm_adapters.salesforce.sandbox.errors import Refusal, Reply, bad_request
 
 MOST_SUBREQUESTS: Final = 25
 MOST_QUERIES: Final = 5
+MOST_GRAPHS: Final = 75
+MOST_NODES: Final = 500
+_GRAPH_URL: Final = re.compile(r"/services/data/v\d{2,3}\.0/sobjects/[^/?]+(/[^/?]+){0,2}/?(\?|$)")
 _REFERENCE_ID: Final = re.compile(r"[A-Za-z0-9_]+")
 _REFERENCE: Final = re.compile(r"@\{([A-Za-z0-9_]+)((?:\.[A-Za-z0-9_]+|\[\d+\])+)\}")
 _STEP: Final = re.compile(r"\.([A-Za-z0-9_]+)|\[(\d+)\]")
@@ -34,6 +37,15 @@ class _Composite(Struct, frozen=True, kw_only=True, rename="camel"):
     collate_subrequests: bool = True
 
 
+class _Graph(Struct, frozen=True, kw_only=True, rename="camel"):
+    graph_id: str
+    composite_request: list[_Subrequest]
+
+
+class _Graphs(Struct, frozen=True, kw_only=True):
+    graphs: list[_Graph]
+
+
 class _RolledBack(Exception):
     """Ends the transaction of a composite whose part failed."""
 
@@ -49,6 +61,44 @@ def answer_composite(api: Api, body: Any) -> Reply:
     return Reply(status=200, body={"compositeResponse": [_shown(part.reference_id, reply) for part, reply in pairs]})
 
 
+def answer_graphs(api: Api, body: Any) -> Reply:
+    """Answer a graph request: each graph is a transaction of its own; 200 even where graphs failed."""
+    try:
+        graphs = _decoded_graphs(body)
+    except Refusal as refusal:
+        return refusal.reply()
+    return Reply(status=200, body={"graphs": [_graph(api, graph) for graph in graphs]})
+
+
+def _graph(api: Api, graph: _Graph) -> dict[str, Any]:
+    parts = graph.composite_request
+    replies = _all_or_none(api, _Composite(composite_request=parts, all_or_none=True))
+    shown = [_shown(part.reference_id, reply) for part, reply in zip(parts, replies, strict=True)]
+    succeeded = all(reply.status < 300 for reply in replies)
+    return {"graphId": graph.graph_id, "graphResponse": {"compositeResponse": shown}, "isSuccessful": succeeded}
+
+
+def _decoded_graphs(body: Any) -> list[_Graph]:
+    try:
+        graphs = msgspec.convert(body, _Graphs).graphs
+    except msgspec.ValidationError as error:
+        raise bad_request("JSON_PARSER_ERROR", str(error)) from error
+    if not 1 <= len(graphs) <= MOST_GRAPHS or len({graph.graph_id for graph in graphs}) != len(graphs):
+        raise bad_request("INVALID_INPUT", f"A request has 1 to {MOST_GRAPHS} graphs, each with an id of its own")
+    if sum(len(graph.composite_request) for graph in graphs) > MOST_NODES:
+        raise bad_request("LIMIT_EXCEEDED", f"A request has at most {MOST_NODES} nodes")
+    for graph in graphs:
+        _check_names([part.reference_id for part in graph.composite_request])
+        if not all(_GRAPH_URL.match(part.url) for part in graph.composite_request):
+            raise bad_request("INVALID_INPUT", "Subrequests of a graph are about sObject records only")
+    return graphs
+
+
+def _check_names(names: list[str]) -> None:
+    if len(set(names)) != len(names) or not all(_REFERENCE_ID.fullmatch(name) for name in names):
+        raise bad_request("INVALID_INPUT", "referenceId must be unique, of letters, digits and underscores")
+
+
 def _decoded(body: Any) -> _Composite:
     try:
         composite = msgspec.convert(body, _Composite)
@@ -57,8 +107,7 @@ def _decoded(body: Any) -> _Composite:
     names = [part.reference_id for part in composite.composite_request]
     if not 1 <= len(names) <= MOST_SUBREQUESTS:
         raise bad_request("INVALID_INPUT", f"A composite request has 1 to {MOST_SUBREQUESTS} subrequests")
-    if len(set(names)) != len(names) or not all(_REFERENCE_ID.fullmatch(name) for name in names):
-        raise bad_request("INVALID_INPUT", "referenceId must be unique, of letters, digits and underscores")
+    _check_names(names)
     if sum("/query" in part.url for part in composite.composite_request) > MOST_QUERIES:
         raise bad_request("INVALID_INPUT", f"A composite request has at most {MOST_QUERIES} queries")
     return composite

@@ -20,6 +20,7 @@ _KINDS: Final = {
     "Case": RecordKind.SERVICE,
     "WorkOrder": RecordKind.SERVICE,
     "ServiceAppointment": RecordKind.APPOINTMENT,
+    "ReturnOrder": RecordKind.RETURN,
 }
 _OPEN, _CONFIRMED, _FULFILLED, _CANCELLED = RecordStatus
 _LABELS: Final[Mapping[str, Mapping[RecordStatus, str]]] = {
@@ -27,6 +28,7 @@ _LABELS: Final[Mapping[str, Mapping[RecordStatus, str]]] = {
     "Case": {_OPEN: "New", _CONFIRMED: "Working", _FULFILLED: "Closed", _CANCELLED: "Cancelled"},
     "WorkOrder": {_OPEN: "New", _CONFIRMED: "In Progress", _FULFILLED: "Completed", _CANCELLED: "Canceled"},
     "ServiceAppointment": {_OPEN: "None", _CONFIRMED: "Scheduled", _FULFILLED: "Completed", _CANCELLED: "Canceled"},
+    "ReturnOrder": {_OPEN: "Submitted", _CONFIRMED: "Approved", _FULFILLED: "Closed", _CANCELLED: "Canceled"},
 }
 _MEANINGS: Final = {name: {label: status for status, label in labels.items()} for name, labels in _LABELS.items()}
 
@@ -78,12 +80,30 @@ def _judged(store: Store, kind: SObject, row: Record) -> SandboxRecord:
         status_text=row["Status"],
         scheduled_start=None if start is None else parse_datetime(start),
         raw=row,
-        **(_sums(store, row) if kind.name == "Order" else {}),
+        **_contents(store, kind, row),
     )
 
 
 def _otherwise(row: Record) -> RecordStatus:
     return _FULFILLED if row.get("IsClosed") else _CONFIRMED
+
+
+def _contents(store: Store, kind: SObject, row: Record) -> dict[str, Any]:
+    match kind.name:
+        case "Order":
+            return _sums(store, row)
+        case "ReturnOrder":
+            return {"lines": _returned(store, row)}
+        case _:
+            return {}
+
+
+def _returned(store: Store, row: Record) -> dict[str, int]:
+    lines: dict[str, int] = {}
+    for line in store.with_key(_kind("ReturnOrderLineItem"), "ReturnOrderId", row["Id"]):
+        sku = (store.get(_kind("Product2"), line["Product2Id"]) or {}).get("StockKeepingUnit") or ""
+        lines[sku] = lines.get(sku, 0) + int(line["QuantityReturned"])
+    return lines
 
 
 def _sums(store: Store, order: Record) -> dict[str, Any]:

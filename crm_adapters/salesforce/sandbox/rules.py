@@ -161,6 +161,28 @@ def _appointment(store: Store, record: Record, _before: Record | None) -> Record
     return {**record, "AccountId": parent["AccountId"] if parent else None}
 
 
+def _return_line(store: Store, record: Record, before: Record | None) -> Record:
+    named = ("AssetId", "OrderItemId", "Product2Id")
+    if all(record[name] is None for name in named):
+        said = "A return order line item names an asset, an order product or a product"
+        raise bad_request("FIELD_INTEGRITY_EXCEPTION", said, *named)
+    item = store.get(_ITEM, str(record["OrderItemId"]))
+    if item is None or before is not None:
+        return record
+    siblings = store.with_key(OBJECTS["returnorderlineitem"], "OrderItemId", item["Id"])
+    gone = sum(_exact(row["QuantityReturned"]) for row in siblings if row["Id"] != record["Id"])
+    if gone + _exact(record["QuantityReturned"]) > _exact(item["Quantity"]):
+        said = "The quantity returned is more than what was ordered and not yet returned"
+        raise bad_request("FIELD_INTEGRITY_EXCEPTION", said, "QuantityReturned")
+    return {**record, "Product2Id": item["Product2Id"]}
+
+
+def _return_order(_store: Store, record: Record, before: Record | None) -> Record:
+    if before is not None and before["Status"] in {"Closed", "Canceled"} and record["Status"] != before["Status"]:
+        raise bad_request("INVALID_STATUS", "A return order that is over cannot be opened again", "Status")
+    return record
+
+
 def _sum_up(store: Store, order_id: str) -> None:
     order = store.get(_ORDER, order_id)
     if order is None:
@@ -183,4 +205,6 @@ _RULES: Final[dict[str, Rule]] = {
     "Case": _case,
     "WorkOrder": _work_order,
     "ServiceAppointment": _appointment,
+    "ReturnOrder": _return_order,
+    "ReturnOrderLineItem": _return_line,
 }

@@ -119,6 +119,8 @@ ORDER_CATEGORY: Final = {
 CASE_CLOSED: Final = frozenset({"Closed", "Cancelled"})
 WORK_CLOSED: Final = frozenset({"Completed", "Cannot Complete", "Closed", "Canceled"})
 
+RETURN_STATUSES: Final = ("Draft", "Submitted", "Approved", "Closed", "Canceled")
+
 _CURRENCY: Final = [Field(name="CurrencyIsoCode", length=3, default="EUR")]
 _WORK_STATUS: Final = _pick("Status", "New", "In Progress", "On Hold", *sorted(WORK_CLOSED), default="New")
 _PRIORITY: Final = ("Low", "Medium", "High", "Critical")
@@ -132,10 +134,18 @@ _SALES: Final = (
         _text("Name", required=True),
         _text("AccountNumber", length=40),
         Field(name="LegacyNumber__c", external_id=True),
+        _text("Phone"),
+        _address("Billing"),
+        _address("Shipping"),
         _hub(),
     ),
     _object(
-        "Contact", "003", _text("LastName", required=True), _text("FirstName", "Email"), _to("AccountId", "Account")
+        "Contact",
+        "003",
+        _text("LastName", required=True),
+        _text("FirstName", "Email", "Phone"),
+        _to("AccountId", "Account"),
+        _hub(),
     ),
     _object(
         "Product2",
@@ -287,6 +297,31 @@ _SERVICE: Final = (
     ),
 )
 
+_RETURNS: Final = (
+    _object(
+        "ReturnOrder",
+        "0OR",
+        _to("AccountId", "Account"),
+        _to("OrderId", "Order"),
+        _to("CaseId", "Case"),
+        _pick("Status", *RETURN_STATUSES, default="Draft"),
+        _text("Description", length=32000),
+        _hub(request=True),
+        number="ReturnOrderNumber",
+    ),
+    _object(
+        "ReturnOrderLineItem",
+        "0OL",
+        _to("ReturnOrderId", "ReturnOrder", required=True, updateable=False),
+        _typed(Type.DOUBLE, "QuantityReturned", required=True),
+        _to("OrderItemId", "OrderItem"),
+        _to("AssetId", "Asset"),
+        _to("Product2Id", "Product2"),
+        _text("Description"),
+        number="ReturnOrderLineItemNumber",
+    ),
+)
+
 _CREW: Final = (
     _object("ServiceResource", "0Hn", _text("Name", required=True), _typed(Type.BOOLEAN, "IsActive", default=False)),
     _object("ServiceTerritory", "0Hh", _text("Name", required=True), _typed(Type.BOOLEAN, "IsActive", default=False)),
@@ -319,7 +354,7 @@ _CREW: Final = (
     ),
 )
 
-OBJECTS: Final = {entry.name.lower(): entry for entry in (*_SALES, *_SERVICE, *_CREW)}
+OBJECTS: Final = {entry.name.lower(): entry for entry in (*_SALES, *_SERVICE, *_RETURNS, *_CREW)}
 BY_PREFIX: Final = {entry.prefix: entry for entry in OBJECTS.values()}
 
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from actors.model.outcomes import RecordStatus
 from crm_adapters.salesforce.sandbox import judge
 from crm_adapters.salesforce.sandbox.api import Api, Request
-from crm_adapters.salesforce.sandbox.composite import answer_composite
+from crm_adapters.salesforce.sandbox.composite import answer_composite, answer_graphs
 from crm_adapters.salesforce.sandbox.errors import SESSION_INVALID, Refusal, Reply, bad_request
 from crm_adapters.salesforce.sandbox.ids import ORGANISATION_ID
 from crm_adapters.salesforce.sandbox.limits import ApiLimits, Usage
@@ -91,6 +91,8 @@ class SalesforceSandbox:
         asked = Request.to(request.method, f"{path}?{query}" if query else path, body=body, headers=headers)
         if request.method == "POST" and asked.segments[1:] == ("composite",):
             return answer_composite(self._api, body)
+        if request.method == "POST" and asked.segments[1:] == ("composite", "graph"):
+            return answer_graphs(self._api, body)
         return self._api.answer(asked)
 
 

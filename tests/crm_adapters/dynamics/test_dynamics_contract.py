@@ -20,6 +20,7 @@ class TestDynamics(CrmAdapterContract):
             tenant=known["tenant"],
             client_id=known["client_id"],
             client_secret=Secret("wrong" if wrong_credentials else known["client_secret"]),
+            webhook_key=Secret(known["webhook_key"]),
             timeout_s=1.0,
         )
         return SPEC.open(config, deps())

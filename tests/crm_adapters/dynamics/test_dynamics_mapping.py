@@ -24,7 +24,7 @@ from crm_adapters.dynamics.mapping import (
     asset_operation,
     order_references,
     place_operations,
-    service_operation,
+    service_operations,
     spread,
     total_mismatch,
 )
@@ -103,7 +103,8 @@ def test_a_test_order_stays_a_draft_that_says_so() -> None:
 def test_extra_columns_are_sent_with_their_table() -> None:
     config = replace(CONFIG, extra={"salesorder": {"new_costcentre": "K7"}, "msdyn_workorder": {"new_shift": 2}})
     assert placed(config)[0].body["new_costcentre"] == "K7"
-    assert service_operation(service_request(), ServiceReferences(), config).body["new_shift"] == 2  # type: ignore[index]
+    (operation,) = service_operations(service_request(), ServiceReferences(), config)
+    assert (operation.body or {})["new_shift"] == 2
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,8 @@ def test_spreading_loses_nothing(minor: int, weights: list[int]) -> None:
 
 def test_a_service_request_is_a_work_order_at_the_owners_for_the_thing() -> None:
     references = ServiceReferences(price_list_id=GUID + "1", work_order_type_id=GUID + "5")
-    body = service_operation(service_request(), references, CONFIG).body
+    (operation,) = service_operations(service_request(), references, CONFIG)
+    body = operation.body
     assert body is not None
     assert body["msdyn_serviceaccount@odata.bind"] == "/accounts(accountnumber='owner-1')"
     assert body["msdyn_customerasset@odata.bind"] == "/msdyn_customerassets(new_hubkey='printer-7')"
@@ -150,7 +152,7 @@ def test_a_service_request_is_a_work_order_at_the_owners_for_the_thing() -> None
 
 
 def test_a_service_request_can_be_a_case() -> None:
-    operation = service_operation(
+    (operation,) = service_operations(
         service_request(), ServiceReferences(), replace(CONFIG, service_table=ServiceTable.INCIDENT)
     )
     assert operation.path.startswith("incidents(new_hubkey=")
@@ -223,3 +225,12 @@ def test_a_work_orders_status_has_a_meaning(number: int, status: RecordStatus) -
         "modifiedon": "2026-11-23T08:00:00Z",
     }
     assert read_record(table_of(RecordKind.SERVICE, CONFIG), row, CONFIG).status is status
+
+
+def test_an_alert_is_posted_with_the_work_that_answers_it() -> None:
+    alert, work = service_operations(service_request(), ServiceReferences(), replace(CONFIG, iot_alerts=True))
+    assert (alert.method, alert.path) == ("POST", "msdyn_iotalerts")
+    assert alert.body is not None
+    assert alert.body["msdyn_customerasset@odata.bind"] == "/msdyn_customerassets(new_hubkey='printer-7')"
+    assert work.body is not None
+    assert work.body["msdyn_iotalert@odata.bind"] == "$1"

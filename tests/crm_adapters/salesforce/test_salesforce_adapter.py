@@ -118,13 +118,35 @@ async def test_an_order_of_a_test_thing_stays_a_draft() -> None:
         assert [record.status for record in await admin.records()] == [RecordStatus.OPEN]
 
 
+def with_lines(order: PurchaseOrder, count: int) -> PurchaseOrder:
+    """Return an order of one piece with its line ``count`` times."""
+    (line,) = order.lines
+    many = tuple(replace(line, line=number) for number in range(1, count + 1))
+    return replace(order, lines=many, total=order.total + line.unit_price.times(count - 1))
+
+
+async def test_many_lines_go_as_one_graph_and_only_once() -> None:
+    async with connected() as (adapter, admin):
+        order = with_lines(await an_order(adapter, quantity=1), 60)
+        assert isinstance(await adapter.place_order(order), Created)
+        assert isinstance(await adapter.place_order(order), Duplicate)
+        (record,) = await admin.records(order.key)
+        assert (record.lines, record.total_minor) == ({"INK-XL-BK": 60}, order.total.minor)
+        assert [request.path for request in await admin.requests() if "graph" in request.path]
+
+
+async def test_a_graph_whose_answer_got_lost_is_ambiguous_and_whole() -> None:
+    async with connected() as (adapter, admin):
+        order = with_lines(await an_order(adapter, quantity=1), 60)
+        await admin.plan(Fault(match="graph", action=FaultAction.DROP_AFTER))
+        assert isinstance(await adapter.place_order(order), Ambiguous)
+        (record,) = await admin.records(order.key)
+        assert record.lines == {"INK-XL-BK": 60}
+
+
 async def test_too_many_lines_are_refused_before_anything_is_sent() -> None:
     async with connected() as (adapter, admin):
-        order = await an_order(adapter, quantity=1)
-        (line,) = order.lines
-        many = tuple(replace(line, line=number) for number in range(1, 31))
-        extra = line.unit_price.times(29)
-        outcome = await adapter.place_order(replace(order, lines=many, total=order.total + extra))
+        outcome = await adapter.place_order(with_lines(await an_order(adapter, quantity=1), 600))
         assert isinstance(outcome, Permanent)
         assert outcome.code == "TOO_MANY_LINES"
         assert not [request for request in await admin.requests() if "composite" in request.path]
