@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.runtime.encoding import encode, encode_legibly
-from actors.runtime.journal import Journal, Loaded, ReminderRow, SnapshotRow, TurnRow
+from actors.runtime.journal import History, Loaded, ReminderRow, SnapshotRow, TurnRow
 from actors.runtime.turns import Core, StateUpcasters, Upcasters
 
 __all__ = [
@@ -232,12 +232,12 @@ class Cell:
 
     # The state.
 
-    def load(self, journal: Journal) -> None:
+    def load(self, history: History) -> None:
         """Fold what the journal holds of this actor; all of its turns where its snapshot cannot be lifted."""
         assert self.kind is not None  # noqa: S101 - only cells with a kind are ever loaded
-        loaded = journal.load(self.address)
+        loaded = history.load(self.address)
         if loaded.snapshot is not None and not self.kind.reads(loaded.snapshot.schema):
-            loaded = Loaded(snapshot=None, turns=journal.turns(self.address))
+            loaded = Loaded(snapshot=None, turns=history.turns(self.address))
         self.fill(loaded)
 
     def fill(self, loaded: Loaded) -> None:

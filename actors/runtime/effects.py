@@ -13,15 +13,17 @@ from actors.runtime.turns import Claim, Effect, Forget, Meter, Note, Put, Releas
 Apply = Callable[[Run], None]
 
 
-def prepared_row(address: str, effect: Effect) -> Apply:
-    """Encode an effect that is nothing but a row of the batch; ``Apply`` adds it.
+def prepared_row(address: str, effect: Effect, schema: int = 1) -> Apply:
+    """Encode an effect that is nothing but a row of the batch; ``Apply`` adds it. ``schema`` is that of its actor.
 
     Raises:
         TypeError: it is no effect, or holds what cannot be encoded.
     """
     match effect:
         case Remind(name=name, due=due, message=message):
-            reminder = ReminderRow(address=address, name=name, due=due.timestamp(), message=encode(message))
+            reminder = ReminderRow(
+                address=address, name=name, due=due.timestamp(), message=encode(message), schema=schema
+            )
             return lambda run: run.reminders.update({(address, name): reminder})
         case Forget(name=name):
             return lambda run: run.reminders.update({(address, name): None})

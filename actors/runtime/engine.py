@@ -59,7 +59,7 @@ class TurnEngine(Pump):
         self._next_outbox_id = recovered.next_outbox_id
         for tell in recovered.tells:
             cell = self._cell(tell.address)
-            envelope = _decoded(cell, tell.message)
+            envelope = _decoded(cell, tell.message, tell.schema)
             envelope.origin = PendingTell(tell.tell_id)
             self._enqueue(cell, envelope)
         for reminder in recovered.reminders:
@@ -187,7 +187,7 @@ class TurnEngine(Pump):
     def _deliver_due(self) -> None:
         for row in self._reminders.take_due(self._clock.now().timestamp()):
             cell = self._cell(row.address)
-            envelope = _decoded(cell, row.message)
+            envelope = _decoded(cell, row.message, row.schema)
             envelope.origin = row
             self._enqueue(cell, envelope)
         self._rearm()
@@ -198,10 +198,10 @@ def _call(done: Done, message: Any, outcome: Outcome) -> None:
     done(outcome)
 
 
-def _decoded(cell: Cell, message: bytes) -> Envelope:
+def _decoded(cell: Cell, message: bytes, schema: int) -> Envelope:
     """Return a journalled message on its way; one that nobody can read any more goes to the dead letters."""
     assert cell.kind is not None  # noqa: S101 - only actors get journalled messages
     try:
-        return Envelope(cell.kind.read_message(message))
+        return Envelope(cell.kind.read_message(message, schema))
     except DecodeError as error:
         return Envelope(message, poison=f"cannot be read: {error}")

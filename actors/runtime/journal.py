@@ -42,6 +42,8 @@ class TellRow(Struct, frozen=True, kw_only=True, gc=False):
     tell_id: int
     address: str
     message: bytes
+    schema: int = 1
+    """Of the receiver's kind, when the message was written."""
 
 
 class ReminderRow(Struct, frozen=True, kw_only=True, gc=False):
@@ -51,6 +53,7 @@ class ReminderRow(Struct, frozen=True, kw_only=True, gc=False):
     name: str
     due: float
     message: bytes
+    schema: int = 1
 
 
 class OutboxRow(Struct, frozen=True, kw_only=True, gc=False):
@@ -152,7 +155,19 @@ class BatchRefused(Exception):
     """A constraint refused the batch: some message in it decided what the store does not allow."""
 
 
-class Journal(Protocol):
+class History(Protocol):
+    """What an actor's state can be folded from."""
+
+    def load(self, address: str) -> Loaded:
+        """Return an actor's snapshot and the turns behind it."""
+        ...
+
+    def turns(self, address: str, *, after: int = 0) -> Sequence[TurnRow]:
+        """Return one actor's turns behind a position, in their order."""
+        ...
+
+
+class Journal(History, Protocol):
     """Where turns become durable. One writer; reads see committed data only."""
 
     def commit(self, batch: Batch, done: Callable[[Exception | None], None]) -> None:
@@ -165,14 +180,6 @@ class Journal(Protocol):
 
     def recover(self) -> Recovered:
         """Return what was left when the last process ended."""
-        ...
-
-    def load(self, address: str) -> Loaded:
-        """Return what the state of one actor is folded from."""
-        ...
-
-    def turns(self, address: str, *, after: int = 0) -> Sequence[TurnRow]:
-        """Return one actor's turns behind a position, in their order."""
         ...
 
     def has_turn(self, address: str, message_id: str) -> bool:

@@ -52,7 +52,12 @@ class Run:
             if id(envelope) in consumed:
                 continue
             envelope.origin = PendingTell(next_id)
-            row = TellRow(tell_id=next_id, address=target.address, message=envelope.packed or b"")
+            row = TellRow(
+                tell_id=next_id,
+                address=target.address,
+                message=envelope.packed or b"",
+                schema=target.kind.schema if target.kind else 1,
+            )
             self.batch.tells_added.append(row)
             next_id += 1
         return next_id

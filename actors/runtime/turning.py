@@ -160,7 +160,7 @@ class Turning:
                 self._relay(relay)
                 return self._prepared_work(cell, relay, encode(body))
             case _:
-                return prepared_row(cell.address, effect)
+                return prepared_row(cell.address, effect, cell.kind.schema if cell.kind else 1)
 
     def _prepared_tell(self, target: Cell, message: Any) -> Apply:
         envelope = Envelope(message, packed=encode(message))

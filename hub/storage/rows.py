@@ -54,11 +54,14 @@ def _statements(batch: Batch) -> Iterator[tuple[str, list[Any]]]:
         [(s.address, s.position, s.turn, s.schema, s.state) for s in batch.snapshots],
     )
     yield "DELETE FROM tell WHERE tell_id = ?", [(tell_id,) for tell_id in batch.tells_consumed]
-    yield "INSERT INTO tell VALUES(?, ?, ?)", [(t.tell_id, t.address, t.message) for t in batch.tells_added]
+    yield (
+        "INSERT INTO tell VALUES(?, ?, ?, ?)",
+        [(t.tell_id, t.address, t.message, t.schema) for t in batch.tells_added],
+    )
     yield "DELETE FROM reminder WHERE address = ? AND name = ?", list(batch.reminders_cleared)
     yield (
-        "INSERT OR REPLACE INTO reminder VALUES(?, ?, ?, ?)",
-        [(r.address, r.name, r.due, r.message) for r in batch.reminders_set],
+        "INSERT OR REPLACE INTO reminder VALUES(?, ?, ?, ?, ?)",
+        [(r.address, r.name, r.due, r.message, r.schema) for r in batch.reminders_set],
     )
     yield "DELETE FROM outbox WHERE outbox_id = ?", [(outbox_id,) for outbox_id in batch.outbox_done]
     yield (

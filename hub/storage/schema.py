@@ -10,7 +10,7 @@ import apsw
 from actors.model.errors import ConfigError
 from hub.storage.epochs import take_epoch, transaction
 
-VERSION: Final = 3
+VERSION: Final = 4
 OLDEST_SQLITE: Final = (3, 51, 3)
 """Older ones can corrupt a WAL when it is reset at the wrong moment (SQLite release notes 3.51.3)."""
 
@@ -73,6 +73,24 @@ _MIGRATIONS: Final[tuple[str, ...]] = (
     WHERE {INDEXED_FIELDS["thing", "token_sha256"]};
     CREATE INDEX thing_by_protocol ON record({field_of("connection.protocol")}, key)
     WHERE {INDEXED_FIELDS["thing", "connection.protocol"]};
+    """,
+    """
+    ALTER TABLE tell ADD COLUMN schema INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE reminder ADD COLUMN schema INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE segment ADD COLUMN noted INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE segment ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;
+    UPDATE segment SET noted = 0 WHERE number = (SELECT max(number) FROM segment);
+    CREATE TABLE turn_0(
+        position INTEGER PRIMARY KEY, address TEXT NOT NULL, turn INTEGER NOT NULL, schema INTEGER NOT NULL,
+        message_id TEXT NOT NULL, at REAL NOT NULL, message BLOB NOT NULL, events BLOB NOT NULL);
+    CREATE UNIQUE INDEX turn_0_once ON turn_0(address, message_id);
+    CREATE TABLE pruned(
+        number INTEGER PRIMARY KEY, turns INTEGER NOT NULL, kept INTEGER NOT NULL, oldest_at REAL NOT NULL,
+        newest_at REAL NOT NULL, pruned_at REAL NOT NULL, erased INTEGER NOT NULL DEFAULT 0);
+    CREATE TABLE gone(
+        address TEXT NOT NULL, boot TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+        PRIMARY KEY(address, boot, first)) WITHOUT ROWID;
+    CREATE TABLE truth(kind TEXT NOT NULL, schema INTEGER NOT NULL, PRIMARY KEY(kind, schema)) WITHOUT ROWID;
     """,
 )
 

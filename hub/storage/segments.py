@@ -3,11 +3,14 @@
 """The table of turns, cut into segments so that writing many things stays in one small index.
 
 A segment is the table ``turn_N`` with one unique index (address, message id). Only the newest is written; the one
-before it was sealed when it was full. The view ``turn`` shows all of them.
+before it was sealed when it was full. Retention takes the oldest away (``hub.storage.pruning``) and moves what must
+stay to ``turn_0``, whose rows count from the moment when no segment begins before them. The view ``turn`` shows all.
 
 That no message counts twice must hold over all segments, while an index sees its own alone. Message ids that rise
-(``boot:number``) are judged by ``top``: the highest number of each boot in sealed segments, written when one is sealed.
-What is above is new; only for what is not, and for ids of another form, the sealed indexes are asked.
+(``boot:number``) are judged by ``top``: the highest number of each boot in sealed segments. It is noted little by
+little after the sealing (``hub.storage.tops``); until then the index of that segment is asked for every message. What
+is above is new; only for what is not, and for ids of another form, the sealed indexes are asked, and ``gone``
+(``hub.storage.gone``) for numbers whose segments were taken away.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,17 +21,17 @@ import apsw
 from msgspec import Struct
 
 from actors.runtime.journal import TurnRow
+from hub.storage.gone import MOST_DIGITS, is_gone
 from hub.storage.rows import read_rows
 
-_MOST_DIGITS: Final = 18
-"""Longer numbers do not fit SQLite's integers; their ids are looked up."""
 _VIEW_TERMS: Final = 100
 """In one view: SQLite allows 500 terms in a compound SELECT (SQLITE_MAX_COMPOUND_SELECT)."""
-_COLUMNS: Final = "position, address, turn, schema, message_id, at, message, events"
-_BOOT: Final = "rtrim(message_id, '0123456789')"
-_DIGITS: Final = f"substr(message_id, 1 + length({_BOOT}))"
-_RISES: Final = f"substr({_BOOT}, -1) = ':' AND length({_DIGITS}) BETWEEN 1 AND {_MOST_DIGITS}"
-_ODD: Final = f"length({_DIGITS}) > {_MOST_DIGITS} OR unicode(substr({_BOOT}, -1)) > 127"
+COLUMNS: Final = "position, address, turn, schema, message_id, at, message, events"
+BOOT: Final = "rtrim(message_id, '0123456789')"
+DIGITS: Final = f"substr(message_id, 1 + length({BOOT}))"
+RISES: Final = f"substr({BOOT}, -1) = ':' AND length({DIGITS}) BETWEEN 1 AND {MOST_DIGITS}"
+_NO_END: Final = 2**63 - 1
+_ODD: Final = f"length({DIGITS}) > {MOST_DIGITS} OR unicode(substr({BOOT}, -1)) > 127"
 """Numbers that only Python reads: too long, or in digits of another script."""
 
 
@@ -37,6 +40,8 @@ class Segment(Struct, frozen=True):
 
     number: int
     first: int
+    noted: bool = True
+    """Whether ``top`` holds its numbers."""
 
     @property
     def table(self) -> str:
@@ -44,17 +49,21 @@ class Segment(Struct, frozen=True):
         return f"turn_{self.number}"
 
 
+_KEPT: Final = Segment(0, 0)
+
+
 class Segments:
-    """All segments, oldest first. Never changed: sealing makes new ones, for use when that is committed."""
+    """All segments, oldest first. Never changed: sealing and pruning make new ones, for use when that is committed."""
 
     def __init__(self, segments: Sequence[Segment]) -> None:
         self._all = tuple(segments)
+        self._unnoted = tuple(segment for segment in self._all[:-1] if not segment.noted)
 
     @classmethod
     def of(cls, connection: apsw.Connection) -> "Segments":
         """Return the segments of this file."""
-        rows = connection.execute("SELECT number, first FROM segment ORDER BY number")
-        return cls([Segment(number, first) for number, first in rows])
+        rows = connection.execute("SELECT number, first, noted FROM segment ORDER BY number")
+        return cls([Segment(number, first, bool(noted)) for number, first, noted in rows])
 
     def __len__(self) -> int:
         return len(self._all)
@@ -64,7 +73,17 @@ class Segments:
         """The one that is written."""
         return self._all[-1]
 
-    # Writing.
+    @property
+    def sealed(self) -> Sequence[tuple[Segment, int]]:
+        """The others, each with the last position it can hold, oldest first."""
+        return [(segment, following.first - 1) for segment, following in pairwise(self._all)]
+
+    @property
+    def unnoted(self) -> Sequence[Segment]:
+        """The sealed ones whose numbers ``top`` does not hold yet."""
+        return self._unnoted
+
+    # Changing, inside the caller's transaction.
 
     def insert(self, cursor: apsw.Cursor, turns: Sequence[TurnRow]) -> None:
         """Write turns into the newest segment.
@@ -76,31 +95,51 @@ class Segments:
             f"INSERT INTO {self.newest.table} VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
             [(t.position, t.address, t.turn, t.schema, t.message_id, t.at, t.message, t.events) for t in turns],
         )
+        if self.newest.number == 1:
+            return
         for address, message_id in self._doubtful(cursor, turns[0].position):
             if self._is_sealed(cursor.connection, address, message_id):
                 raise apsw.ConstraintError(f"{address} consumed message {message_id} before")
 
     def seal(self, connection: apsw.Connection, first: int) -> "Segments":
-        """Begin a new segment with the turn ``first``, inside the caller's transaction; return what is then there."""
-        full, new = self.newest, Segment(self.newest.number + 1, first)
-        connection.execute(_note_tops(full))
+        """Begin a new segment with the turn ``first``; return what is then there. Takes the same time however full."""
+        new = Segment(self.newest.number + 1, first, noted=False)
         connection.execute(_TABLE.format(table=new.table, columns=_DEFINITION))
-        connection.execute("INSERT INTO segment VALUES(?, ?)", (new.number, new.first))
+        connection.execute("INSERT INTO segment(number, first, noted) VALUES(?, ?, 0)", (new.number, new.first))
         _show_all(connection, [*self._all, new])
         return Segments([*self._all, new])
 
-    def _doubtful(self, cursor: apsw.Cursor, first: int) -> Sequence[tuple[str, str]]:
-        """Return (address, message id) of new rows whose number is not above all sealed ones of its boot.
+    def note(self, connection: apsw.Connection, noted: Segment) -> "Segments":
+        """Take down that ``top`` holds all numbers of a segment."""
+        connection.execute("UPDATE segment SET noted = 1 WHERE number = ?", (noted.number,))
+        return Segments([Segment(s.number, s.first, noted=s.noted or s == noted) for s in self._all])
+
+    def without_oldest(self, connection: apsw.Connection) -> "Segments":
+        """Let the oldest segment count no longer, and the rows of ``turn_0`` that lie before the next one."""
+        connection.execute("DELETE FROM segment WHERE number = ?", (self._all[0].number,))
+        groups = [
+            name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE name GLOB 'turns_from_*'")
+        ]
+        for name in groups:
+            connection.execute(f"DROP VIEW {name}")
+        _show_all(connection, self._all[1:])
+        return Segments(self._all[1:])
+
+    def _doubtful(self, cursor: apsw.Cursor, first: int) -> Iterator[tuple[str, str]]:
+        """Yield (address, message id) of new rows that a sealed segment may hold.
 
         Ids that do not rise are not among them: the engine never takes those for new without asking.
         """
-        if len(self._all) == 1:
-            return ()
         query = f"""
             SELECT new.address, new.message_id FROM {self.newest.table} new LEFT JOIN top
-            ON top.address = new.address AND top.boot = {_BOOT}
-            WHERE new.position >= ? AND ({_RISES} AND CAST({_DIGITS} AS INTEGER) <= top.number OR {_ODD})"""  # noqa: S608 - fixed
-        return list(cursor.execute(query, (first,)))
+            ON top.address = new.address AND top.boot = {BOOT}
+            WHERE new.position >= ? AND ({RISES} AND CAST({DIGITS} AS INTEGER) <= top.number OR {_ODD})"""  # noqa: S608 - fixed
+        yield from list(cursor.execute(query, (first,)))
+        for segment in self._unnoted:
+            query = f"""
+                SELECT new.address, new.message_id FROM {self.newest.table} new CROSS JOIN {segment.table} old
+                ON old.address = new.address AND old.message_id = new.message_id WHERE new.position >= ?"""  # noqa: S608 - ours
+            yield from list(cursor.execute(query, (first,)))
 
     # Reading.
 
@@ -111,22 +150,34 @@ class Segments:
 
     def turns(self, connection: apsw.Connection, address: str, after: int) -> list[TurnRow]:
         """Return one actor's turns behind a position, in their order."""
-        return [row for segment in self._reaching(after) for row in _turns(connection, segment, address, after)]
+        return [row for segment in self._reaching(after) for row in self._turns(connection, segment, address, after)]
+
+    def _turns(self, connection: apsw.Connection, segment: Segment, address: str, after: int) -> list[TurnRow]:
+        query = f"""
+            SELECT {COLUMNS} FROM {segment.table}
+            WHERE address = ? AND position > ? AND position < ? ORDER BY position"""  # noqa: S608 - our own table's name
+        end = self._all[0].first if segment is _KEPT else _NO_END
+        return read_rows(connection, TurnRow, query, address, after, end)
 
     def has(self, connection: apsw.Connection, address: str, message_id: str) -> bool:
         """Say whether this actor has consumed this message."""
         if _is_in(connection, self.newest, address, message_id):
             return True
-        if len(self._all) == 1 or _is_above(connection, address, message_id):
+        if self.newest.number == 1:
             return False
-        return self._is_sealed(connection, address, message_id)
+        if any(_is_in(connection, segment, address, message_id) for segment in self._unnoted):
+            return True
+        return not _is_above(connection, address, message_id) and self._is_sealed(connection, address, message_id)
 
     def _is_sealed(self, connection: apsw.Connection, address: str, message_id: str) -> bool:
-        return any(_is_in(connection, segment, address, message_id) for segment in reversed(self._all[:-1]))
+        older = (*reversed(self._all[:-1]), _KEPT)
+        return any(_is_in(connection, segment, address, message_id) for segment in older) or is_gone(
+            connection, address, message_id
+        )
 
     def _reaching(self, after: int) -> Iterator[Segment]:
         """Yield the segments that hold turns behind a position."""
-        for segment, following in pairwise(self._all):
+        for segment, following in pairwise((_KEPT, *self._all)):
             if following.first > after + 1:
                 yield segment
         yield self.newest
@@ -138,13 +189,6 @@ _DEFINITION: Final = """
 _TABLE: Final = "CREATE TABLE {table}({columns}); CREATE UNIQUE INDEX {table}_once ON {table}(address, message_id)"
 
 
-def _note_tops(segment: Segment) -> str:
-    return f"""
-        INSERT INTO top SELECT address, {_BOOT}, max(CAST({_DIGITS} AS INTEGER)) FROM {segment.table}
-        WHERE {_RISES} GROUP BY 1, 2 ORDER BY 1, 2
-        ON CONFLICT(address, boot) DO UPDATE SET number = max(number, excluded.number)"""  # noqa: S608 - fixed text
-
-
 def _show_all(connection: apsw.Connection, segments: Sequence[Segment]) -> None:
     """Make the view ``turn`` over all segments, in groups where there are many."""
     for start in range(0, len(segments), _VIEW_TERMS):
@@ -152,19 +196,15 @@ def _show_all(connection: apsw.Connection, segments: Sequence[Segment]) -> None:
         if len(group) == _VIEW_TERMS:
             connection.execute(f"CREATE VIEW IF NOT EXISTS turns_from_{group[0].number} AS {_union(group)}")
     groups = len(segments) // _VIEW_TERMS
+    kept = f"SELECT {COLUMNS} FROM turn_0 WHERE position < {segments[0].first}"  # noqa: S608 - a number
     shown = [f"turns_from_{segments[number * _VIEW_TERMS].number}" for number in range(groups)]
     rest = [segment.table for segment in segments[groups * _VIEW_TERMS :]]
-    terms = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM {name}" for name in [*shown, *rest])  # noqa: S608 - our own names
+    terms = " UNION ALL ".join([kept, *(f"SELECT {COLUMNS} FROM {name}" for name in [*shown, *rest])])  # noqa: S608 - ours
     connection.execute(f"DROP VIEW turn; CREATE VIEW turn AS {terms}")
 
 
 def _union(segments: Sequence[Segment]) -> str:
-    return " UNION ALL ".join(f"SELECT {_COLUMNS} FROM {segment.table}" for segment in segments)  # noqa: S608 - ours
-
-
-def _turns(connection: apsw.Connection, segment: Segment, address: str, after: int) -> list[TurnRow]:
-    query = f"SELECT {_COLUMNS} FROM {segment.table} WHERE address = ? AND position > ? ORDER BY position"  # noqa: S608 - ours
-    return read_rows(connection, TurnRow, query, address, after)
+    return " UNION ALL ".join(f"SELECT {COLUMNS} FROM {segment.table}" for segment in segments)  # noqa: S608 - ours
 
 
 def _is_in(connection: apsw.Connection, segment: Segment, address: str, message_id: str) -> bool:
@@ -175,7 +215,7 @@ def _is_in(connection: apsw.Connection, segment: Segment, address: str, message_
 def _is_above(connection: apsw.Connection, address: str, message_id: str) -> bool:
     """Say whether this id's number is above all of its boot in sealed segments."""
     boot, _, digits = message_id.rpartition(":")
-    if not boot or not digits.isascii() or not digits.isdecimal() or len(digits) > _MOST_DIGITS:
+    if not boot or not digits.isascii() or not digits.isdecimal() or len(digits) > MOST_DIGITS:
         return False
     top = connection.execute("SELECT number FROM top WHERE address = ? AND boot = ?", (address, f"{boot}:")).get
     return top is None or int(digits) > top

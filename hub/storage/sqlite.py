@@ -29,7 +29,6 @@ from actors.runtime.journal import (
     RecordRow,
     Recovered,
     ReminderRow,
-    SnapshotRow,
     TellRow,
     TurnRow,
 )
@@ -37,9 +36,11 @@ from hub.storage import records
 from hub.storage.connection import FILE_NAME, JournalSettings, connect, explained, held
 from hub.storage.copies import RESTORED
 from hub.storage.epochs import fenced, take_epoch
+from hub.storage.histories import Histories
 from hub.storage.rows import read_rows, write_batch
 from hub.storage.schema import check_library, migrate
 from hub.storage.segments import Segments
+from hub.storage.tops import TopNoting
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +50,9 @@ _EXIT_FSYNC_FAILED: Final = 74  # EX_IOERR of sysexits.h
 _TABLES: Final = ("turn", "tell", "reminder", "outbox", "record", "note", "claim", "dead_letter")
 _FSYNC_ERRORS: Final = frozenset({apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC})
 
-_Work = tuple[Batch, Callable[[Exception | None], None]]
+Change = Callable[[apsw.Connection, Segments], Segments]
+"""Changes the file inside a transaction and returns the segments to use when that is committed."""
+_Work = tuple[Batch | Change, Callable[[Exception | None], None]]
 
 
 class SqliteJournal:
@@ -66,8 +69,10 @@ class SqliteJournal:
         migrate(self._write, str(path))
         self._epoch = take_epoch(self._write)
         self._segments = Segments.of(self._write)
+        self._noting = TopNoting()
         self._read = connect(path, settings)
         self._read.pragma("query_only", 1)
+        self._histories = Histories(self._read, lambda: self._segments)
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._run_writer, name="journal-writer", daemon=True)
         self._writer.start()
@@ -85,8 +90,27 @@ class SqliteJournal:
         """Write one batch; see ``Journal.commit``."""
         self._work.put((batch, done))
 
+    async def change(self, change: Change) -> None:
+        """Make a change of the file itself in a transaction of its own, on the writer's thread.
+
+        Raises:
+            JournalUnavailable: the disk is full or fails; nothing was changed.
+            BatchRefused: a constraint refused it; nothing was changed.
+        """
+        answer: asyncio.Future[Exception | None] = self._loop.create_future()
+        self._work.put((change, lambda error: None if answer.done() else answer.set_result(error)))
+        error = await answer
+        if error is not None:
+            raise error
+
+    def look(self) -> apsw.Connection:
+        """Return a connection of one's own to read the file with; the caller closes it."""
+        connection = connect(self._path, self._settings)
+        connection.pragma("query_only", 1)
+        return connection
+
     def _run_writer(self) -> None:
-        while (work := self._work.get()) is not None:
+        while (work := self._next_work()) is not None:
             batch, done = work
             error = self._try(batch)
             try:
@@ -96,9 +120,25 @@ class SqliteJournal:
             if self._wal_pages >= self._settings.checkpoint_pages:
                 self._checkpoint()
 
-    def _try(self, batch: Batch) -> Exception | None:
+    def _next_work(self) -> _Work | None:
+        """Return the next work; while none waits, note what was sealed."""
+        while self._segments.unnoted:
+            try:
+                return self._work.get_nowait()
+            except queue.Empty:
+                error = self._try(self._noting.step)
+            if error is not None:
+                log.warning("segment_not_noted", reason=str(error), next_step="free disk space or repair the disk")
+                self._noting = TopNoting()
+                break
+        return self._work.get()
+
+    def _try(self, work: Batch | Change) -> Exception | None:
         try:
-            self._transact(batch)
+            if isinstance(work, Batch):
+                self._transact(work)
+            else:
+                self._change(work)
         except apsw.ConstraintError as error:
             return BatchRefused(str(error))
         except apsw.Error as error:
@@ -119,8 +159,11 @@ class SqliteJournal:
 
     def _seal(self, first: int) -> None:
         """Begin a new segment, in a transaction of its own: the batch behind it may still be refused."""
+        self._change(lambda connection, segments: segments.seal(connection, first))
+
+    def _change(self, change: Change) -> None:
         with fenced(self._write, self._epoch):
-            segments = self._segments.seal(self._write, first)
+            segments = change(self._write, self._segments)
         self._segments = segments
 
     def _note_wal(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
@@ -149,8 +192,8 @@ class SqliteJournal:
             next_position=self._segments.next_position(read),
             next_tell_id=1 + (read.execute("SELECT max(tell_id) FROM tell").get or 0),
             next_outbox_id=max(1 + (read.execute("SELECT max(outbox_id) FROM outbox").get or 0), self._first_work()),
-            tells=read_rows(read, TellRow, "SELECT tell_id, address, message FROM tell ORDER BY tell_id"),
-            reminders=read_rows(read, ReminderRow, "SELECT address, name, due, message FROM reminder"),
+            tells=read_rows(read, TellRow, "SELECT tell_id, address, message, schema FROM tell ORDER BY tell_id"),
+            reminders=read_rows(read, ReminderRow, "SELECT address, name, due, message, schema FROM reminder"),
             outbox=read_rows(
                 read, OutboxRow, "SELECT outbox_id, relay, address, body, created_at FROM outbox ORDER BY outbox_id"
             ),
@@ -167,7 +210,7 @@ class SqliteJournal:
             JournalUnavailable: the disk cannot be read.
         """
         with self._readable():
-            return self._loaded(address)
+            return self._histories.load(address)
 
     @contextmanager
     def _readable(self) -> Generator[None]:
@@ -176,19 +219,9 @@ class SqliteJournal:
         except apsw.Error as error:
             raise JournalUnavailable(f"{self._path}: {type(error).__name__}: {error}") from error
 
-    def _loaded(self, address: str) -> Loaded:
-        snapshots = read_rows(
-            self._read,
-            SnapshotRow,
-            "SELECT address, position, turn, schema, state FROM snapshot WHERE address = ?",
-            address,
-        )
-        after = snapshots[0].position if snapshots else 0
-        return Loaded(snapshot=snapshots[0] if snapshots else None, turns=self.turns(address, after=after))
-
     def turns(self, address: str, *, after: int = 0) -> Sequence[TurnRow]:
         """Return one actor's turns behind a position, in their order."""
-        return self._segments.turns(self._read, address, after)
+        return self._histories.turns(address, after=after)
 
     def has_turn(self, address: str, message_id: str) -> bool:
         """Say whether this actor has consumed this message.
@@ -197,7 +230,7 @@ class SqliteJournal:
             JournalUnavailable: the disk cannot be read.
         """
         with self._readable():
-            return self._segments.has(self._read, address, message_id)
+            return self._histories.has_turn(address, message_id)
 
     def record(self, kind: str, key: str) -> bytes | None:
         """Return one read model."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from actors.runtime.cells import Kind, Outcome
 from actors.runtime.engine import EngineSettings, TurnEngine
-from actors.runtime.turns import StateUpcasters, Step, Upcasters
-from hub.storage.sqlite import open_journal
+from actors.runtime.turns import Remind, StateUpcasters, Step, Upcasters
+from hub.storage.sqlite import SqliteJournal, open_journal
 
 
 class Pay1(Struct, frozen=True, tag="pay"):
@@ -54,7 +54,7 @@ class Till3(Struct, frozen=True):
 
 
 class TillCore:
-    """Counts what was paid. Even amounts are booked, odd ones are remembered by their message alone."""
+    """Counts what was paid: even amounts as events, odd ones by their message alone. Large ones may be refunded."""
 
     kind = "till"
 
@@ -73,7 +73,8 @@ class TillCore:
     def step(self, state: Any, message: Any, now: datetime) -> Step[Any]:
         told = [getattr(message, name) for name in message.__struct_fields__]
         events = () if told[0] % 2 else (self.event_type(*told),)
-        return Step(self.fold(state, message, events, now), events)
+        refund = (Remind("refund", now + timedelta(days=14), message),) if told[0] >= 1000 else ()
+        return Step(self.fold(state, message, events, now), events, refund)
 
     def fold(self, state: Any, message: Any, events: tuple[Any, ...], at: datetime) -> Any:
         what = events[0] if events else message
@@ -106,8 +107,9 @@ def till(schema: int, *, lifts_states: bool = True) -> Kind:
 class Shop:
     """One release on a journal: a shop with tills."""
 
-    def __init__(self, engine: TurnEngine, core: TillCore) -> None:
+    def __init__(self, engine: TurnEngine, core: TillCore, journal: SqliteJournal) -> None:
         self.engine = engine
+        self.journal = journal
         self.core = core
 
     async def pay(self, *amounts: int, till: str = "a") -> None:
@@ -150,5 +152,5 @@ async def shop(path: Path, schema: int, *, lifts_states: bool = True, snapshot_e
         core = TillCore(schema)
         engine.add_kind(core, UPCASTERS, STATE_UPCASTERS if lifts_states else None)
         engine.start()
-        yield Shop(engine, core)
+        yield Shop(engine, core, journal)
         assert await engine.stop()

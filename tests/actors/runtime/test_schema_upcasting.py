@@ -1,15 +1,17 @@
 """What an older release of a core journalled, a newer one still folds; what it cannot, it says."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import apsw
 import msgspec
 import pytest
-from tills import Till1, Till3, shop, till
+from journal_rows import commit
+from tills import Pay1, Till1, Till3, shop, till
 
 from actors.runtime.cells import Cell, HistoryMissing
-from actors.runtime.journal import Loaded
+from actors.runtime.journal import Loaded, ReminderRow, TellRow
 from hub.storage.sqlite import FILE_NAME, open_journal
 
 
@@ -58,6 +60,26 @@ async def test_a_snapshot_of_a_newer_schema_is_not_used(tmp_path: Path) -> None:
     change(tmp_path, "UPDATE snapshot SET schema = 9")
     async with shop(tmp_path, 1) as first:
         assert first.state() == Till1(107)
+
+
+async def test_a_tell_and_a_reminder_of_an_older_schema_reach_the_newer_release(tmp_path: Path) -> None:
+    message = msgspec.msgpack.encode(Pay1(50))
+    with open_journal(tmp_path) as journal:
+        tell = TellRow(tell_id=1, address="till/a", message=message, schema=1)
+        reminder = ReminderRow(address="till/a", name="later", due=1.0, message=message, schema=1)
+        await commit(journal, tells_added=[tell], reminders_set=[reminder])
+    async with shop(tmp_path, 3) as third:
+        async with asyncio.timeout(10):
+            while third.state() != Till3({"EUR": 100}):  # noqa: ASYNC110 - the engine tells nobody
+                await asyncio.sleep(0.001)
+        assert third.journal.counts()["dead_letter"] == 0
+
+
+async def test_waiting_messages_are_written_with_the_schema_of_their_receiver(tmp_path: Path) -> None:
+    async with shop(tmp_path, 2) as second:
+        await second.pay(1000)
+        left = second.journal.recover()
+    assert [(row.name, row.schema) for row in left.reminders] == [("refund", 2)]
 
 
 @pytest.mark.parametrize("lost", [1, 3])
