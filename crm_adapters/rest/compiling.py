@@ -89,16 +89,16 @@ class _Compiler:
     def _of_kinds(self, name: str, given: Mapping[RecordKind, Operation]) -> dict[RecordKind, CompiledOperation]:
         return {kind: self._operation(f"{name}.{kind}", name, operation) for kind, operation in given.items()}
 
-    def _operation(self, name: str, sample: str, operation: Operation) -> CompiledOperation:
+    def _operation(self, name: str, given: str, operation: Operation) -> CompiledOperation:
         table, names, trials = f"operations.{name}", _REQUEST, self.trials
-        context = self._sample(sample)
-        before: list[CompiledBefore] = []
-        for number, step in enumerate(operation.before):
-            before.append(self._before(f"{table}.before[{number}]", step, context))
-            listed = step.foreach is not None
-            context = {**context, "found": {**context["found"], step.name: ["1"] if listed else "1"}}
+        context = self._sample(given)
         if operation.needs_record:
             names, context = names | _RECORD, {**context, **samples.KNOWN}
+        before: list[CompiledBefore] = []
+        for number, step in enumerate(operation.before):
+            before.append(self._before(f"{table}.before[{number}]", step, names, context))
+            sample = step.sample if step.foreach is None else [step.sample]
+            context = {**context, "found": {**context["found"], step.name: sample}}
         answer = names | _ANSWER
         return CompiledOperation(
             name=name,
@@ -119,8 +119,8 @@ class _Compiler:
             needs_record=operation.needs_record,
         )
 
-    def _before(self, table: str, step: Before, context: Mapping[str, Any]) -> CompiledBefore:
-        trials, names, seen = self.trials, _REQUEST, dict(context)
+    def _before(self, table: str, step: Before, names: Names, context: Mapping[str, Any]) -> CompiledBefore:
+        trials, seen = self.trials, dict(context)
         foreach = trials.maybe(table, "foreach", step.foreach, names)
         when = trials.maybe(table, "when", step.when, names)
         if foreach is not None:

@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, TypeVar
 
@@ -70,6 +70,20 @@ class ManifestFunctions(functions.Functions):  # type: ignore[misc]  # jmespath 
     @_takes(["object"])
     def _func_tryton_decimal(self, money: Mapping[str, Any]) -> dict[str, str]:
         return {"__class__": "Decimal", "decimal": self._func_decimal_str(money)}
+
+    @_takes(["object", "string", "null"])
+    def _func_from_tryton(self, value: Mapping[str, Any] | str | None) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        match value.get("__class__"):
+            case "Decimal":
+                return value["decimal"]
+            case "datetime":
+                return datetime(**_calendar(value), tzinfo=UTC).isoformat(timespec="microseconds")
+            case "date":
+                return date(**_calendar(value)).isoformat()
+            case other:
+                raise ValueError(f"a {other} of Tryton is not known here")
 
     # Times.
 
@@ -140,6 +154,10 @@ class ManifestFunctions(functions.Functions):  # type: ignore[misc]  # jmespath 
     @_takes(["array"], ["string"], _ANY)
     def _func_put_in(self, objects: list[dict[str, Any]], name: str, value: Any) -> list[dict[str, Any]]:
         return [{**each, name: value} for each in objects]
+
+
+def _calendar(parts: Mapping[str, Any]) -> dict[str, int]:
+    return {name: int(part) for name, part in parts.items() if name != "__class__"}
 
 
 def _decimal(amount: str | float) -> Decimal:

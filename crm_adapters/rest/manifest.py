@@ -73,6 +73,8 @@ class Before(Request, frozen=True, kw_only=True):
     """A list: once for each ``item``; ``found.NAME`` is the list of the values then."""
     when: str | None = None
     cache_s: Annotated[float, Meta(ge=0)] = 0.0
+    sample: Any = "1"
+    """What the value may look like: later expressions are tried on it."""
     repeatable: bool = False
     """Required for what is no GET: sending it twice does no more than sending it once."""
 

@@ -71,6 +71,8 @@ class ContractBase(ABC):
     """What the sandbox knows beside its development credentials, such as the certificate of the app."""
     writes = r"^(POST|PUT|PATCH) (?!\S*(token|oauth))"
     """Matches "METHOD /path?query" of the requests that create orders, service requests and bookings."""
+    in_steps = False
+    """Placing takes several requests: an order is absent until all are done, and placing it again does them."""
 
     @abstractmethod
     def open_adapter(self, base_url: str, *, wrong_credentials: bool) -> AbstractAsyncContextManager[CrmAdapter]:

@@ -28,8 +28,7 @@ class FailureContract(ContractBase):
         """The CRM committed, then the connection broke."""
         async with self.bench() as bench:
             await _place_against(bench, FaultAction.DROP_AFTER)
-            found = await bench.adapter.find_by_key(ORDER_KEY, RecordKind.ORDER)
-            assert isinstance(found, Found), found
+            await self._is_there(bench)
             assert len(await bench.admin.records(ORDER_KEY)) == 1
 
     async def test_after_a_dropped_answer_placing_again_is_a_duplicate(self) -> None:
@@ -44,13 +43,13 @@ class FailureContract(ContractBase):
         """The CRM committed and never answers."""
         async with self.bench() as bench:
             await _place_against(bench, FaultAction.HANG_AFTER, delay_s=_FOREVER_S)
-            assert isinstance(await bench.adapter.find_by_key(ORDER_KEY, RecordKind.ORDER), Found)
+            await self._is_there(bench)
 
     async def test_a_malformed_answer_is_ambiguous(self) -> None:
         """The CRM committed and answered what nobody can read."""
         async with self.bench() as bench:
             await _place_against(bench, FaultAction.GARBAGE_AFTER)
-            assert isinstance(await bench.adapter.find_by_key(ORDER_KEY, RecordKind.ORDER), Found)
+            await self._is_there(bench)
 
     async def test_a_redirect_is_ambiguous_and_not_followed(self) -> None:
         """Nobody sends us and our credentials elsewhere."""
@@ -137,6 +136,15 @@ class FailureContract(ContractBase):
             for _ in range(2):
                 async with self.open_adapter(bench.base_url, wrong_credentials=False) as adapter:
                     assert isinstance(await adapter.find_by_key(ORDER_KEY, RecordKind.ORDER), Found)
+
+    async def _is_there(self, bench: Bench) -> None:
+        """Expect that the sample order is found; one that takes several requests, when it was placed again."""
+        found = await bench.adapter.find_by_key(ORDER_KEY, RecordKind.ORDER)
+        if self.in_steps and found == Absent():
+            again = await bench.adapter.place_order(await bench.order())
+            assert isinstance(again, Duplicate), again
+            found = await bench.adapter.find_by_key(ORDER_KEY, RecordKind.ORDER)
+        assert isinstance(found, Found), found
 
 
 async def _place_against(bench: Bench, action: FaultAction, **details: object) -> None:

@@ -9,6 +9,7 @@ from crm_adapters.rest import RestConfig
 from crm_adapters.rest.adapter import load_program
 from crm_adapters.rest.reading import shipped_names
 
+NEEDED = {"tryton": {"database": "crm"}}
 Edited = Callable[..., Path]
 FIND_ORDER = '[operations.find_by_key.order]\nmethod = "GET"\npath = "/api/v1/orders/{in.key}"\n'
 
@@ -20,6 +21,9 @@ def load(manifest_file: Path | None = None, manifest: str = "shop", **variables:
         manifest_file=manifest_file,
         client_id="id",
         client_secret=Secret("s"),
+        username="u",
+        password=Secret("p"),
+        api_key=Secret("k"),
         variables=variables,
     )
     load_program(config)
@@ -27,7 +31,7 @@ def load(manifest_file: Path | None = None, manifest: str = "shop", **variables:
 
 @pytest.mark.parametrize("name", shipped_names())
 def test_a_shipped_manifest_loads(name: str) -> None:
-    load(manifest=name)
+    load(manifest=name, **NEEDED.get(name, {}))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def test_the_operators_variables_stand_where_the_manifest_reads_them(edited_shop
 
 
 def test_an_unknown_name_lists_the_shipped_ones() -> None:
-    with pytest.raises(ConfigError, match="'sap': expected one of shop"):
+    with pytest.raises(ConfigError, match=r"'sap': expected one of .*shop"):
         load(manifest="sap")
 
 
