@@ -1,12 +1,13 @@
 """The cell: what the system keeps for one actor. It is the actor's address and its context in one object."""
 
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from actors.runtime import delivery, lifecycle, passivation, stash
 from actors.runtime.actor import Actor, ChildT, Context, Reply
 from actors.runtime.errors import ActorStopped, NameTaken
 from actors.runtime.extras import Extras
 from actors.runtime.kinds import Kind
+from actors.runtime.mailbox import SINGLE
 from actors.runtime.messages import Envelope
 from actors.runtime.metering import KindMeter
 from actors.runtime.ref import ActorRef
@@ -17,25 +18,28 @@ from actors.runtime.timers import IdleWatch, LeaveWatch, Timer
 if TYPE_CHECKING:
     from actors.runtime.dispatcher import Dispatcher
 
+OPEN: Final = Status.OPEN  # a global costs a tenth of looking into an enumeration
+
 
 @final
 class Cell(ActorRef[Any], Context):
-    """One actor: eight slots, and ``extras`` only for what few actors need.
+    """One actor: nine slots, and ``extras`` only for what few actors need.
 
-    ``mailbox`` says what to do with a message. None: idle, make a list and queue the cell. A list or deque: append,
-    the cell is queued, at work or waiting. ``Held``: append, a restart or a leave is under
-    way. ``ASLEEP``: append and wake. ``CLOSED``: dead letters.
+    ``mailbox`` says what to do with a message. None, the actor is idle: put it into ``first``, ``SINGLE`` here, and the
+    cell into the queue. A list or deque: append, the cell is queued, at work or waiting. ``SINGLE`` or ``BUSY``: make
+    that list now. ``Held``: append, a restart or a leave is under way. ``ASLEEP``: wake. ``CLOSED``: dead letters.
     """
 
-    __slots__ = ("actor", "dispatcher", "extras", "key", "mailbox", "meter", "parent", "status")
+    __slots__ = ("actor", "dispatcher", "extras", "first", "key", "mailbox", "meter", "parent", "status")
 
     def __init__(self, dispatcher: "Dispatcher", parent: "Cell | None", key: str | int, meter: KindMeter) -> None:
         self.dispatcher = dispatcher
         self.parent = parent
         self.key = key
         self.meter = meter
-        self.mailbox: Any = None  # Box | CLOSED | None; the hot path tells them apart in a way checkers do not see
-        self.status = Status.OPEN
+        self.mailbox: Any = None  # a Box or what stands for one; the hot path tells them apart unseen by checkers
+        self.first: Any = None
+        self.status: Status = OPEN
         self.extras: Extras | None = None
         self.actor: Actor[Any] | None = None
 
@@ -64,7 +68,8 @@ class Cell(ActorRef[Any], Context):
                 return delivery.admit(self, message)
         box = self.mailbox
         if box is None:
-            self.mailbox = [message]
+            self.first = message
+            self.mailbox = SINGLE
             dispatcher.ready.append(self)
             if not dispatcher.awake:
                 dispatcher.wake()
@@ -135,7 +140,17 @@ class Cell(ActorRef[Any], Context):
 
     def spawn(self, kind: Kind[ChildT], name: str | None = None) -> ActorRef[ChildT]:
         """Start a child."""
-        child = self._adopt(kind, name)
+        dispatcher = self.dispatcher
+        children = self.extras.children if self.extras is not None and self.status is OPEN else None
+        if children is None:
+            children = self._nursery(name)
+        key: str | int
+        if name is None:
+            dispatcher.keys = key = dispatcher.keys + 1
+        else:
+            key = self._free(name, children)
+        meter = dispatcher.meters.get(id(kind)) or dispatcher.meter_of(kind)
+        child = children[key] = Cell(dispatcher, self, key, meter)
         lifecycle.be_born(child)
         return child
 
@@ -143,24 +158,28 @@ class Cell(ActorRef[Any], Context):
         """Return the child of this name; where there is none yet, a passive one."""
         child = (self.more().children or {}).get(name)
         if child is None:
-            child = self._adopt(kind, name)
+            children = self._nursery(name)
+            key = self._free(name, children)
+            child = children[key] = Cell(self.dispatcher, self, key, self.dispatcher.meter_of(kind))
             lifecycle.enrol(child)
         elif child.meter.kind is not kind:
             raise NameTaken(self.path, f"the child named {name!r} is a {child.meter.kind.name!r}, not a {kind.name!r}")
         return child
 
-    def _adopt(self, kind: Kind[Any], name: str | None) -> "Cell":
-        if self.status is not Status.OPEN and self.status is not Status.RESTARTING:
+    def _nursery(self, name: str | None) -> "dict[str | int, Cell]":
+        if self.status not in (Status.OPEN, Status.RESTARTING):
             raise ActorStopped(self.path, f"is {self.status.name.lower()} and starts no child {name!r}")
-        key = self.dispatcher.key_for(name)
-        extras = self.extras or self.more()
-        children = extras.children
-        if children is None:
-            children = extras.children = {}
-        if key in children:
+        extras = self.more()
+        if extras.children is None:
+            extras.children = {}
+        return extras.children
+
+    def _free(self, name: str, children: "dict[str | int, Cell]") -> str:
+        if not name or "/" in name or name[0] == "$":
+            raise ValueError(f"actor name {name!r}: expected some text without '/' that does not begin with '$'")
+        if name in children:
             raise NameTaken(self.path, f"a child named {name!r} is alive")
-        child = children[key] = Cell(self.dispatcher, self, key, self.dispatcher.meter_of(kind))
-        return child
+        return name
 
     def passivate(self) -> None:
         """Take leave after the present message."""

@@ -13,7 +13,7 @@ from actors.runtime.errors import (
     SystemStopping,
 )
 from actors.runtime.kinds import Overflow
-from actors.runtime.mailbox import ASLEEP, SHORT, Box, body_of, make_room
+from actors.runtime.mailbox import ASLEEP, BUSY, CLOSED, SHORT, SINGLE, Box, body_of, make_room
 from actors.runtime.messages import START, Envelope
 from actors.runtime.status import Status
 
@@ -21,16 +21,27 @@ if TYPE_CHECKING:
     from actors.runtime.cell import Cell
 
 
+def box_of(cell: "Cell") -> Any:
+    """Return the mailbox in a form to look into, a list or deque, or else what says why there is none."""
+    box = cell.mailbox
+    if box is SINGLE:
+        box = cell.mailbox = [cell.first]
+        cell.first = None
+    elif box is BUSY:
+        box = cell.mailbox = []
+    return box
+
+
 def put(cell: "Cell", letter: Any) -> bool:
     """Put something into the mailbox whatever its bound; False when the mailbox is closed."""
-    box = cell.mailbox
+    box = box_of(cell)
     if box is None:
         cell.mailbox = [letter]
         cell.dispatcher.enqueue(cell)
         return True
     if box is ASLEEP:
         box = _wake(cell)
-    elif isinstance(box, tuple):
+    elif box is CLOSED:
         return bury(cell, letter, closed_for(cell))
     if box.__class__ is list and len(box) >= SHORT:
         box = cell.mailbox = deque(box)
@@ -42,7 +53,7 @@ def admit(cell: "Cell", letter: Any) -> bool:
     """Put something into the mailbox within its bound; False when the sender should know that it was refused."""
     if sent_to_closed_door(cell, letter):
         return bury(cell, letter, DeadReason.STOPPING)
-    box = cell.mailbox
+    box = box_of(cell)
     if box is None or isinstance(box, tuple) or len(box) - begins(box) < cell.meter.kind.capacity:
         return put(cell, letter)
     return _overflow(cell, box, letter)

@@ -14,6 +14,7 @@ from actors.runtime.dead_letters import DeadLetters, DeadReason
 from actors.runtime.errors import ActorFailed
 from actors.runtime.kinds import Kind
 from actors.runtime.lane import Lane, Turn
+from actors.runtime.mailbox import BUSY, CLOSED, SINGLE
 from actors.runtime.messages import INLINE, START, Envelope, is_tick
 from actors.runtime.metering import KindMeter
 from actors.runtime.replies import give
@@ -32,10 +33,9 @@ class Dispatcher:
     """Runs turns. ``current`` is the actor at work: None for the outside, ``door`` for the outside while draining."""
 
     __slots__ = (
+        "_asked",
+        "_asker",
         "_budget",
-        "_inline",
-        "_keys",
-        "_meters",
         "_outside",
         "_settled",
         "at_s",
@@ -47,9 +47,11 @@ class Dispatcher:
         "dead_letters",
         "door",
         "give_up",
+        "keys",
         "lane",
         "letter",
         "loop",
+        "meters",
         "monotonic",
         "pumps",
         "ready",
@@ -80,8 +82,7 @@ class Dispatcher:
         self.door: Cell | None = None
         self.letter: Any = None
         self.at_s = monotonic()
-        self.restarting = 0
-        self.pumps, self.busy_s = 0, 0.0
+        self.pumps, self.busy_s, self.restarting, self.keys = 0, 0.0, 0, 0
         self.give_up = on_give_up
         self.root_gone: asyncio.Future[None] = self.loop.create_future()
         self.wheel = Wheel(monotonic, settings.tick_s, self.context)
@@ -91,9 +92,9 @@ class Dispatcher:
         )
         self._outside: Cell | None = None
         self._budget = settings.message_budget
-        self._meters: dict[int, KindMeter] = {}
-        self._keys = 0
-        self._inline: tuple[Any, Cell | None] = None, None
+        self.meters: dict[int, KindMeter] = {}
+        self._asked: Any = None
+        self._asker: Cell | None = None
         self._settled: list[asyncio.Future[None]] = []
 
     # what cells ask for
@@ -109,26 +110,12 @@ class Dispatcher:
         if not self.awake:
             self.wake()
 
-    def key_for(self, name: str | None) -> str | int:
-        """Return the key of a new actor: its name, or a number."""
-        if name is None:
-            self._keys += 1
-            return self._keys
-        if not name or "/" in name or name[0] == "$":
-            raise ValueError(f"actor name {name!r}: expected some text without '/' that does not begin with '$'")
-        return name
-
     def meter_of(self, kind: Kind[Any]) -> KindMeter:
         """Return the counters of a kind."""
-        meter = self._meters.get(id(kind))
+        meter = self.meters.get(id(kind))
         if meter is None:
-            meter = self._meters[id(kind)] = KindMeter(kind)
+            meter = self.meters[id(kind)] = KindMeter(kind)
         return meter
-
-    @property
-    def meters(self) -> list[KindMeter]:
-        """Return the counters of all kinds seen so far."""
-        return list(self._meters.values())
 
     @contextmanager
     def acting_as(self, cell: "Cell", letter: Any = None) -> Generator[None, None, None]:
@@ -169,47 +156,65 @@ class Dispatcher:
             else:
                 self._tell_settled()
 
-    def _take_turns(self, turns: int) -> None:  # noqa: PLR0912, PLR0915 - the hot loop: calls cost more than branches
-        ready, budget = self.ready, self._budget
-        letter: Any = None
+    def _take_turns(self, turns: int) -> None:
+        next_cell = self.ready.popleft
         result: Any
         for _ in range(turns):
-            self.current = cell = ready.popleft()
-            handled = 0
+            self.current = cell = next_cell()
+            handled = 1
             try:
-                while True:
-                    box = cell.mailbox
-                    if box.__class__ is list:
-                        self.letter = letter = box.pop(0)
-                    elif box.__class__ is deque:
-                        self.letter = letter = box.popleft()
-                    else:
-                        break
-                    if letter.__class__ is Envelope:
-                        result = self._open(cell, letter)
-                    else:
+                if cell.mailbox is not SINGLE:
+                    handled = self._work_off(cell)
+                else:
+                    cell.mailbox = BUSY
+                    self.letter = letter = cell.first
+                    cell.first = None
+                    if letter.__class__ is not Envelope:
                         result = cell.actor.receive(cell, letter)  # type: ignore[union-attr]  # open cells have one
+                    else:
+                        result = self._open(cell, letter)
                     if result is not None and result.__class__ is CoroutineType:
                         self.wait_for(cell, letter, result)
-                        break
-                    handled += 1
-                    if not cell.mailbox or handled >= budget:
-                        break
+                    else:
+                        cell.meter.handled += 1
+                        if cell.extras is None and cell.mailbox is BUSY:
+                            cell.mailbox = None
+                            continue
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - supervision judges what is raised
-                supervision.fail(cell, letter, error)
-            cell.meter.handled += handled
-            if cell.extras is not None:
-                self._end_rare_turn(cell, handled)
-            elif cell.mailbox:
-                ready.append(cell)
-            else:
-                cell.mailbox = None
+                supervision.fail(cell, self.letter, error)
+            self._end_turn(cell, handled)
 
-    def _end_rare_turn(self, cell: "Cell", handled: int) -> None:
-        extras = cell.more()
-        if handled > extras.ticks:
-            extras.active_at_s = self.at_s
-        extras.ticks = 0
+    def _work_off(self, cell: "Cell") -> int:
+        """Handle what waits in a list or deque, within the budget; return how much that was."""
+        handled, budget = 0, self._budget
+        letter: Any = None
+        result: Any
+        try:
+            while handled < budget:
+                box = cell.mailbox
+                if box.__class__ is list and box:
+                    self.letter = letter = box.pop(0)
+                elif box.__class__ is deque and box:
+                    self.letter = letter = box.popleft()
+                else:
+                    break
+                opened = letter.__class__ is Envelope
+                result = self._open(cell, letter) if opened else cell.actor.receive(cell, letter)  # type: ignore[union-attr]  # open cells have one
+                if result is not None and result.__class__ is CoroutineType:
+                    self.wait_for(cell, letter, result)
+                    break
+                handled += 1
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - supervision judges what is raised
+            supervision.fail(cell, letter, error)
+        cell.meter.handled += handled
+        return handled
+
+    def _end_turn(self, cell: "Cell", handled: int) -> None:
+        extras = cell.extras
+        if extras is not None:
+            if handled > extras.ticks:
+                extras.active_at_s = self.at_s
+            extras.ticks = 0
         if not cell.waits:
             self.current = self._outside
             self.settle(cell)
@@ -240,8 +245,9 @@ class Dispatcher:
     def run_inline(self, cell: "Cell", message: Any, sender: "Cell | None") -> Any:
         """Handle a question at once and return the answer, or its envelope when the answer comes later."""
         outer, outer_letter = self.current, self.letter
-        self.current, self.letter, self._inline = cell, INLINE, (message, sender)
-        cell.mailbox = []
+        self.current, self.letter = cell, INLINE
+        self._asked, self._asker = message, sender
+        cell.mailbox = BUSY
         try:
             result = self.context.run(cell.actor.receive, cell, message)  # type: ignore[union-attr]  # idle: it has one
             if result is not None and result.__class__ is CoroutineType:
@@ -254,19 +260,16 @@ class Dispatcher:
             raise ActorFailed(cell.path, f"failed: {error!r}") from error
         finally:
             self.current, self.letter = outer or self._outside, outer_letter
-            if cell.extras is not None:
-                self._end_inline(cell)
-            elif not cell.mailbox:
+            if cell.extras is None and cell.mailbox is BUSY:
                 cell.mailbox = None
             else:
-                self.enqueue(cell)
+                self._end_inline(cell)
         return result if letter is INLINE or letter.reply is None else letter
 
     def present_letter(self) -> Any:
         """Return what is being handled; makes the envelope of an inline question, which starts without one."""
         if self.letter is INLINE:
-            message, sender = self._inline
-            self.letter = Envelope(message, sender, asked=True)
+            self.letter = Envelope(self._asked, self._asker, asked=True)
         return self.letter
 
     def _asked_envelope(self) -> Envelope:
@@ -275,7 +278,8 @@ class Dispatcher:
         return envelope
 
     def _end_inline(self, cell: "Cell") -> None:
-        cell.more().active_at_s = self.monotonic()
+        if cell.extras is not None:
+            cell.extras.active_at_s = self.monotonic()
         if not cell.waits:
             self.settle(cell)
 
@@ -319,7 +323,9 @@ class Dispatcher:
     def settle(self, cell: "Cell") -> None:
         """Bring a cell that is not at work to where its mailbox says: idle, queued, held or ended."""
         box = cell.mailbox
-        if isinstance(box, tuple):
+        if box is BUSY:
+            cell.mailbox = None
+        elif box is CLOSED:
             lifecycle.finish_if_over(cell)
         elif box.__class__ is list or box.__class__ is deque:
             if box:

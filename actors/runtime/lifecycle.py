@@ -39,7 +39,8 @@ def be_born(cell: "Cell") -> None:
     meter.live += 1
     if meter.wants_start(actor):
         delivery.put(cell, Envelope(START, privileged=True))
-    arm(cell)
+    if meter.has_clocks:
+        arm(cell)
 
 
 def enrol(cell: "Cell") -> None:
@@ -89,7 +90,7 @@ def stop(cell: "Cell", reason: StopReason = StopReason.STOPPED, detail: str = ""
 
 def close(cell: "Cell", reason: DeadReason) -> None:
     """Take no more messages; what waits goes to dead letters."""
-    box = cell.mailbox
+    box = delivery.box_of(cell)
     letters = stash.take_all(cell)
     if box is not None and not isinstance(box, tuple):
         letters.extend(box)

@@ -1,4 +1,4 @@
-"""Mailboxes: nothing while empty, a list while short, a deque when long; bounded by the kind's policy."""
+"""Mailboxes: a slot for a single letter, a list while short, a deque when long; bounded by the kind's policy."""
 
 from collections import deque
 from typing import Any, Final, final
@@ -9,11 +9,19 @@ from actors.runtime.messages import Envelope
 SHORT: Final = 32
 """Up to here a list is smaller and faster than a deque (64 bytes against 760)."""
 
+# What stands in place of a mailbox. As long as ``SHORT``, so that one more letter never fits on the fast path.
+
+SINGLE: Final = ("single",) * SHORT
+"""One letter waits, in the cell's ``first``: most turns have no more, and a slot costs a quarter of a list."""
+
+BUSY: Final = ("busy",) * SHORT
+"""The actor is at work or its handler waits, and nothing else does."""
+
 CLOSED: Final = ("closed",) * SHORT
-"""In place of a mailbox: the actor takes nothing. As long as ``SHORT``, so that the fast path never fits."""
+"""The actor takes nothing."""
 
 ASLEEP: Final = ("asleep",) * SHORT
-"""In place of a mailbox: the actor is passive, and what comes wakes it."""
+"""The actor is passive, and what comes wakes it."""
 
 
 @final

@@ -41,6 +41,7 @@ class KindMeter:
         "activated",
         "failed",
         "handled",
+        "has_clocks",
         "kind",
         "live",
         "made",
@@ -56,6 +57,7 @@ class KindMeter:
         self.kind = kind
         self.make = kind.make
         self.short = min(kind.capacity, SHORT)
+        self.has_clocks = kind.receive_timeout_s is not None or kind.passivate_after_s is not None
         self.made: type[Any] | None = None
         self.starts = False
         self.live = self.handled = self.failed = self.restarted = self.quarantined = 0

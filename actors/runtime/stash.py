@@ -3,7 +3,9 @@
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from actors.runtime import delivery
 from actors.runtime.errors import StashFull
+from actors.runtime.mailbox import CLOSED
 from actors.runtime.messages import Envelope
 
 if TYPE_CHECKING:
@@ -39,8 +41,9 @@ def take_all(cell: "Cell") -> list[Any]:
 def put_back(cell: "Cell") -> None:
     """Put the stash at the head of the mailbox, which is open: its actor is at work."""
     letters = take_all(cell)
-    if not isinstance(cell.mailbox, tuple):
-        cell.mailbox = deque([*letters, *cell.mailbox])
+    box = delivery.box_of(cell)
+    if box is not CLOSED:
+        cell.mailbox = deque([*letters, *box])
 
 
 def forget_failed(cell: "Cell", letter: Any) -> None:

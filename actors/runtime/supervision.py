@@ -104,8 +104,9 @@ def _count_failure(cell: "Cell") -> int:
 
 def hold(cell: "Cell") -> None:
     """Let the mailbox gather without being worked on."""
-    if not isinstance(cell.mailbox, (Held, tuple)):
-        cell.mailbox = Held(cell.mailbox or ())
+    box = delivery.box_of(cell)
+    if not isinstance(box, (Held, tuple)):
+        cell.mailbox = Held(box or ())
 
 
 def unhold(cell: "Cell", first: list[Any]) -> None:

@@ -150,7 +150,7 @@ class ActorSystem:
         """Return what the system counted so far."""
         dispatcher = self._dispatcher
         kinds: dict[str, KindFigures] = {}
-        for meter in dispatcher.meters:
+        for meter in dispatcher.meters.values():
             name, figures = meter.kind.name, meter.figures()
             kinds[name] = add(kinds[name], figures) if name in kinds else figures
         return Figures(

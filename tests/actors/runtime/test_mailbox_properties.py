@@ -4,7 +4,7 @@ import asyncio
 from random import Random
 from typing import Any, NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from actors.runtime import (
@@ -47,7 +47,10 @@ class Handler(Actor[Item]):
         if message.does == "boom":
             raise ValueError(message)
         ctx.unstash()
-        return self.linger(message) if message.does in ("wait", "quick") else message.number
+        if message.does in ("wait", "quick"):
+            return self.linger(message)
+        self.world.ended.append(message)
+        return message.number
 
     async def linger(self, message: Item) -> int:
         self.world.at_work += 1
@@ -57,6 +60,7 @@ class Handler(Actor[Item]):
                 await asyncio.sleep(1)
         finally:
             self.world.at_work -= 1
+        self.world.ended.append(message)
         return message.number
 
 
@@ -73,6 +77,7 @@ class World:
 
     def __init__(self) -> None:
         self.begun: list[Item] = []
+        self.ended: list[Item] = []
         self.told: list[Item] = []
         self.stashed: set[Item] = set()
         self.dead: list[DeadLetter] = []
@@ -142,6 +147,13 @@ async def _ask(actor: ActorRef[Item], item: Item) -> None:
     directive=st.sampled_from([Directive.RESUME, Directive.RESTART, Directive.STOP]),
     stop_at=st.none() | st.integers(0, 60),
 )
+@example(  # stopped while a handler waits
+    plan=[(0, "wait", None), (0, "note", 0.3), (0, "note", None)],
+    capacity=9,
+    overflow=Overflow.REJECT,
+    directive=Directive.RESUME,
+    stop_at=2,
+)
 def test_every_message_is_handled_once_or_a_dead_letter(
     plan: Plan, capacity: int, overflow: Overflow, directive: Directive, stop_at: int | None
 ) -> None:
@@ -152,6 +164,8 @@ def test_every_message_is_handled_once_or_a_dead_letter(
     assert sorted(world.begun + not_begun) == sorted(world.told)
     failed = [letter.message for letter in world.dead if letter.reason is DeadReason.FAILED]
     assert failed == [item for item in world.begun if item.does == "boom"]
+    cancelled = [letter.message for letter in world.dead if letter.reason is DeadReason.CANCELLED]
+    assert sorted(world.ended + failed + cancelled) == sorted(world.begun)
 
 
 @settings(max_examples=100, deadline=None)
