@@ -15,13 +15,12 @@ from actors.model.outcomes import RecordStatus
 from actors.ports import Clock
 from crm_adapters.sandboxing.contract import Sandbox, UnknownRecord
 from crm_adapters.sandboxing.faults import Fault, FaultAction, FaultPlan
+from crm_adapters.sandboxing.misbehaviour import CUT, PROCESSES, WAITS_BEFORE, cut, faulty_answer
 from crm_adapters.sandboxing.webhooks import Courier, SendsWebhooks
 
 ADMIN: Final = "/_sandbox"
 _LOG_LENGTH = 50_000
 _BODY_CAP = 16 * 1024 * 1024
-_CUT = 499
-"""The log's status of a request that got no answer (as nginx writes it)."""
 
 
 class LoggedRequest(Struct, frozen=True, kw_only=True):
@@ -104,8 +103,8 @@ class _Front:
 
     async def _meet(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if self._plan.down:
-            self._note(request, _CUT, None)
-            return _cut(request)
+            self._note(request, CUT, None)
+            return cut(request)
         fault = self._plan.take(f"{request.method} {request.path_qs}")
         answer = await _answer_of(request, handler) if fault is None else await self._play(fault, request, handler)
         self._note(request, answer.status, None if fault is None else fault.action)
@@ -114,13 +113,13 @@ class _Front:
     async def _play(self, fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
         await request.read()  # whole, so that it can be processed after the connection is gone
         if fault.action is FaultAction.LATE_COMMIT:
-            _cut(request)
-        if fault.action in _WAITS_BEFORE and await self._ends_within(fault.delay_s):
-            return _cut(request)
-        answer = await _answer_of(request, handler) if fault.action in _PROCESSES else None
+            cut(request)
+        if fault.action in WAITS_BEFORE and await self._ends_within(fault.delay_s):
+            return cut(request)
+        answer = await _answer_of(request, handler) if fault.action in PROCESSES else None
         if fault.action is FaultAction.HANG_AFTER:
             await self._ends_within(fault.delay_s)
-        return _faulty_answer(fault, request, answer)
+        return faulty_answer(fault, request, answer)
 
     async def _ends_within(self, delay_s: float) -> bool:
         """Wait this long, or until the sandbox ends; say whether it does."""
@@ -190,10 +189,6 @@ class _Front:
         return web.Response(status=204)
 
 
-_WAITS_BEFORE = frozenset({FaultAction.HANG_BEFORE, FaultAction.LATE_COMMIT, FaultAction.SLOW})
-_PROCESSES = frozenset(FaultAction) - {FaultAction.DROP_BEFORE, FaultAction.HANG_BEFORE, FaultAction.STATUS}
-
-
 async def _answer_of(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
@@ -203,30 +198,6 @@ async def _answer_of(request: web.Request, handler: Handler) -> web.StreamRespon
 
 def _without_length(answer: web.HTTPException) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if name.lower() == "allow"}
-
-
-def _faulty_answer(fault: Fault, request: web.Request, answer: web.StreamResponse | None) -> web.StreamResponse:
-    match fault.action:
-        case FaultAction.STATUS | FaultAction.STATUS_AFTER:
-            return _planned_answer(fault, fault.status, fault.body)
-        case FaultAction.GARBAGE_AFTER:
-            return _planned_answer(fault, 200, fault.body or '{"id": "0001", "sta')
-        case FaultAction.SLOW if answer is not None:
-            return answer
-        case _:
-            return _cut(request)
-
-
-def _planned_answer(fault: Fault, status: int, body: str) -> web.Response:
-    headers = {"Content-Type": "application/json", **fault.headers}
-    return web.Response(status=status, headers=headers, body=body.encode())
-
-
-def _cut(request: web.Request) -> web.Response:
-    """Close the connection; the response only tells the server that the request is over."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=_CUT)
 
 
 async def _body(request: web.Request, wanted: Any) -> Any:

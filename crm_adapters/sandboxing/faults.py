@@ -19,6 +19,10 @@ class FaultAction(StrEnum):
     """Close the connection; nothing is processed."""
     DROP_AFTER = "drop_after"
     """Process and commit, then close without an answer."""
+    RESET_BEFORE = "reset_before"
+    """Reset the connection (TCP RST); nothing is processed."""
+    RESET_AFTER = "reset_after"
+    """Process and commit, then reset the connection."""
     HANG_BEFORE = "hang_before"
     """Be silent for ``delay_s``, then close; nothing is processed."""
     HANG_AFTER = "hang_after"
@@ -31,6 +35,10 @@ class FaultAction(StrEnum):
     """Process and commit, then answer ``status``, ``headers`` and ``body``."""
     GARBAGE_AFTER = "garbage_after"
     """Process and commit, then answer 200 with a body that is no JSON (or ``body``)."""
+    DRIP_AFTER = "drip_after"
+    """Process and commit, then answer with a body that comes in pieces over ``delay_s``."""
+    HUGE_AFTER = "huge_after"
+    """Process and commit, then answer 200 with a body of ``size_bytes``."""
     SLOW = "slow"
     """Wait ``delay_s``, then process and answer as ever."""
 
@@ -49,6 +57,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     status: Annotated[int, Meta(ge=200, le=599)] = 503
     headers: dict[str, str] = {}
     body: str = ""
+    size_bytes: Annotated[int, Meta(ge=0, le=1 << 32)] = 8 * 1024 * 1024
 
     def __post_init__(self) -> None:
         """Refuse a ``match`` that is no regular expression."""

@@ -1,5 +1,7 @@
 """Failures: whatever happens on the wire, nothing is doubled, and the caller learns its next move."""
 
+import asyncio
+
 from msgspec.structs import replace
 
 from actors.model.orders import RecordKind
@@ -50,6 +52,35 @@ class FailureContract(ContractBase):
         async with self.bench() as bench:
             await _place_against(bench, FaultAction.GARBAGE_AFTER)
             await self._is_there(bench)
+
+    async def test_a_reset_connection_is_ambiguous_and_the_order_is_found(self) -> None:
+        """The CRM committed, then a firewall on the way cut the connection."""
+        async with self.bench() as bench:
+            await _place_against(bench, FaultAction.RESET_AFTER)
+            await self._is_there(bench)
+
+    async def test_an_answer_that_trickles_in_is_ambiguous_after_the_deadline(self) -> None:
+        """The CRM committed, and its answer never comes to an end."""
+        async with self.bench() as bench:
+            await _place_against(bench, FaultAction.DRIP_AFTER, delay_s=_FOREVER_S)
+            await self._is_there(bench)
+
+    async def test_an_answer_that_is_too_large_is_ambiguous(self) -> None:
+        """The CRM committed; nobody reads without end."""
+        async with self.bench() as bench:
+            await _place_against(bench, FaultAction.HUGE_AFTER)
+            await self._is_there(bench)
+
+    async def test_what_is_committed_late_is_found_then_and_there_once(self) -> None:
+        """Absent is no proof before the settle time is over; where the key is unique an early retry is harmless."""
+        async with self.bench() as bench:
+            await _place_against(bench, FaultAction.LATE_COMMIT, delay_s=0.1)
+            if bench.adapter.capabilities.unique_key:
+                again = await bench.adapter.place_order(await bench.order())
+                assert isinstance(again, Created | Duplicate), again
+            await _late_commit(bench)
+            await self._is_there(bench)
+            assert len(await bench.admin.records(ORDER_KEY)) == 1
 
     async def test_a_redirect_is_ambiguous_and_not_followed(self) -> None:
         """Nobody sends us and our credentials elsewhere."""
@@ -145,6 +176,13 @@ class FailureContract(ContractBase):
             assert isinstance(again, Duplicate), again
             found = await bench.adapter.find_by_key(ORDER_KEY, RecordKind.ORDER)
         assert isinstance(found, Found), found
+
+
+async def _late_commit(bench: Bench) -> None:
+    """Wait until the request that was cut off has been processed."""
+    async with asyncio.timeout(_FOREVER_S):
+        while not any(request.fault is FaultAction.LATE_COMMIT for request in await bench.admin.requests()):
+            continue  # each look is a request, so the sandbox gets its turn
 
 
 async def _place_against(bench: Bench, action: FaultAction, **details: object) -> None:

@@ -45,6 +45,7 @@ class TestShop(CrmAdapterContract):
             client_id=SANDBOX.credentials["client_id"],
             client_secret=Secret(secret),
             read_timeout_s=0.3,
+            total_timeout_s=1.0,
         )
         return SPEC.open(config, deps())
 
@@ -63,6 +64,7 @@ class ByApiKey(CrmAdapterContract):
             manifest_file=self.manifest,
             api_key=Secret(key),
             read_timeout_s=0.3,
+            total_timeout_s=1.0,
         )
         return SPEC.open(config, deps())
 

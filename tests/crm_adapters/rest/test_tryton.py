@@ -49,6 +49,7 @@ def config_for(server: TrytonServer, base_url: str, *, key: str = "") -> RestCon
         api_key=Secret(key or server.key),
         variables={"database": "crm"},
         read_timeout_s=2.0,
+        total_timeout_s=5.0,
     )
 
 

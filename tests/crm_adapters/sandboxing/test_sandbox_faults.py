@@ -31,7 +31,14 @@ async def until_noted(client: aiohttp.ClientSession, key: str) -> None:
 
 @pytest.mark.parametrize(
     ("action", "is_kept"),
-    [("drop_before", False), ("drop_after", True), ("hang_before", False), ("hang_after", True)],
+    [
+        ("drop_before", False),
+        ("drop_after", True),
+        ("reset_before", False),
+        ("reset_after", True),
+        ("hang_before", False),
+        ("hang_after", True),
+    ],
 )
 async def test_an_answer_that_never_comes_says_nothing_about_the_commit(
     client: aiohttp.ClientSession, action: str, is_kept: bool
@@ -99,3 +106,22 @@ async def test_a_fault_that_cannot_be_is_refused_with_the_reason(client: aiohttp
     async with client.put("/_sandbox/faults", json=[{"action": "slow", "match": "("}]) as reply:
         assert reply.status == 400
         assert "expected a regular expression" in await reply.text()
+
+
+async def test_a_reset_is_not_the_usual_end_of_a_connection(client: aiohttp.ClientSession) -> None:
+    await plan(client, action="reset_after", times=2)
+    with pytest.raises(aiohttp.ClientOSError, match="reset"):
+        await put_note(client)
+
+
+async def test_a_dripping_answer_is_whole_in_the_end(client: aiohttp.ClientSession) -> None:
+    await plan(client, action="drip_after", delay_s=0.05)
+    async with client.put("/notes/a") as reply:
+        assert (await reply.json())["id"] == "a"
+
+
+async def test_a_huge_answer_is_as_large_as_planned(client: aiohttp.ClientSession) -> None:
+    await plan(client, action="huge_after", size_bytes=1 << 20)
+    async with client.put("/notes/a") as reply:
+        assert (reply.status, len(await reply.read()) > 1 << 20) == (200, True)
+    assert await noted(client) == ["a"]
