@@ -24,10 +24,11 @@ def clearance_faults(world: World, orders: Mapping[OrderKey, OrderData]) -> Iter
         for turn in decided:
             yield from (f"owner/{owner}: {wrong}" for wrong in model.follow(turn))
         used.update(model.used)
-    for meter, (value, _) in world.disk.meters.items():
+    for meter, (value, _) in world.disks.meters().items():
         if value != used[meter]:
             yield f"{meter}: the counter says {value}, what was reserved and spent is {used[meter]}"
-    yield from (f"{meter}: not counted" for meter, value in used.items() if value and meter not in world.disk.meters)
+    counted = world.disks.meters()
+    yield from (f"{meter}: not counted" for meter, value in used.items() if value and meter not in counted)
     yield from _overspent(world, orders)
 
 

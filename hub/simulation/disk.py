@@ -46,12 +46,16 @@ class Disk:
         self.dead_letters: list[DeadLetterRow] = []
         self.is_full = False
         self.epoch = 0
+        self.usurped = 0
+        """Batches that a hub wrote after another one had taken over: there must be none."""
+        self.frozen: list[Callable[[], None]] = []
+        """Commits in whose middle a hub was frozen."""
         self.on_write: list[Callable[[Batch], None]] = []
         self._ids: set[tuple[str, str]] = set()
         self._positions: set[int] = set()
 
-    def write(self, batch: Batch) -> None:
-        """Write one batch.
+    def write(self, batch: Batch, epoch: int) -> None:
+        """Write one batch of the process that holds, or held, this epoch.
 
         Raises:
             BatchRefused: a constraint does not allow it; nothing is written.
@@ -65,6 +69,7 @@ class Disk:
         claims = self._claimed(batch.claims)
         self.tells, self.outbox, self.meters, self.claims = tells, outbox, meters, claims
         self._add(batch)
+        self.usurped += epoch != self.epoch
         for watcher in self.on_write:
             watcher(batch)
 
@@ -208,11 +213,19 @@ class DiskJournal:
         self._loop = asyncio.get_running_loop()
         self._refuses_at = refuses_at
         disk.epoch += 1
+        self._epoch = disk.epoch
+        self.asserts_epoch = True
+        self.freezes: Callable[[], bool] = lambda: False
+        """Asked at each commit: is the process frozen in its middle, to wake up beside the next one?"""
+        self._wake_the_frozen()
         self._slowness_s = slowness_s
         self._commits = self._refusals = 0
 
     def commit(self, batch: Batch, done: Callable[[Exception | None], None]) -> None:
         """Write a batch after a while; see ``Journal.commit``."""
+        if self.is_alive and self.freezes():
+            self.is_alive = False
+            self.disk.frozen.append(lambda: self._thaw(batch))
         self._loop.call_later(self._delay_s(), self._write, batch, done)
 
     def _delay_s(self) -> float:
@@ -225,6 +238,17 @@ class DiskJournal:
         self._chronicle.tell("commit", error or "", msgspec.msgpack.encode(batch).hex())
         self._loop.call_later(self._delay_s(), self._answer, done, error)
 
+    def _wake_the_frozen(self) -> None:
+        for wake in self.disk.frozen:
+            delay_s = self._chance.choice((0.0, 0.02, 1.0, 600.0)) * self._chance.random()
+            self._loop.call_later(delay_s, wake)
+        self.disk.frozen.clear()
+
+    def _thaw(self, batch: Batch) -> None:
+        """Go on with the commit in whose middle the process was frozen; nobody listens to it any more."""
+        is_fenced = self.asserts_epoch and self.disk.epoch != self._epoch
+        self._chronicle.tell("thawed", self._epoch, "fenced" if is_fenced else self._try(batch))
+
     def _try(self, batch: Batch) -> Exception | None:
         if self.disk.is_full:
             return JournalUnavailable("the disk is full")
@@ -234,7 +258,7 @@ class DiskJournal:
             self._refusals += 1
             return BatchRefused("a constraint that nobody can name")
         try:
-            self.disk.write(batch)
+            self.disk.write(batch, self._epoch)
         except BatchRefused as error:
             self._refusals += 1
             return error

@@ -38,9 +38,9 @@ def _unsettled(world: World, printers: Mapping[ThingId, Printer]) -> Iterator[st
     for printer in printers.values():
         if printer.unacknowledged:
             yield f"{printer.thing_id}: {len(printer.unacknowledged)} messages are not acknowledged"
-    for tell in world.disk.tells.values():
+    for tell in world.disks.tells():
         yield f"tell {tell.tell_id} to {tell.address} is not consumed"
-    for work in world.disk.outbox.values():
+    for work in world.disks.outbox():
         yield f"work {work.outbox_id} of {work.address} at {work.relay} is not consumed"
     for view in views(world):
         if view.state not in AT_REST:
@@ -49,7 +49,7 @@ def _unsettled(world: World, printers: Mapping[ThingId, Printer]) -> Iterator[st
 
 def views(world: World) -> Iterator[OrderView]:
     """Yield the orders as people see them."""
-    for row in world.disk.records_of("order"):
+    for row in world.disks.records_of("order"):
         yield msgspec.json.decode(row.body or b"", type=OrderView)
 
 
@@ -79,6 +79,10 @@ class Judge:
         yield from self._order_faults()
         yield from self._need_faults()
         yield from self._leftovers()
+        yield from self._world.letters.faults()
+        for shard, disk in enumerate(self._world.disks.all):
+            if disk.usurped:
+                yield f"shard {shard}: {disk.usurped} batches were written by hubs that had been replaced"
         yield from clearance_faults(self._world, self._orders())
 
     def _orders(self) -> dict[OrderKey, OrderData]:
@@ -92,14 +96,14 @@ class Judge:
 
     def compare(self, life: Life) -> None:
         """Compare what a life knew with what folding the disk gives, and with its snapshots and their tails."""
-        disk = self._world.disk
-        for address, rows in disk.turns.items():
+        disks = self._world.disks
+        for address, rows in disks.turns():
             if self._turns[address] == len(rows):
                 continue
             kind = self._kinds[address.partition("/")[0]]
             whole = self._fold(address, kind, life)
             cell = Cell(address, kind)
-            cell.fill(disk.load(address))
+            cell.fill(disks.load(address))
             if cell.state != whole:
                 self._world.watch.say(f"{address}: its snapshot and tail are not what its turns make")
             if life.is_up and life.engine.read(address) != whole:
@@ -109,13 +113,14 @@ class Judge:
         """Fold the turns that are new, and let the cores that made them decide again: they must decide the same."""
         core = life.kinds[kind.core.kind]
         state = self._folded.get(address) or kind.core.initial(address.partition("/")[2])
-        for row in self._world.disk.turns[address][self._turns[address] :]:
+        rows = self._world.disks.of(address).turns[address]
+        for row in rows[self._turns[address] :]:
             message, events = kind.read_message(row.message), kind.read_events(row)
             at = datetime.fromtimestamp(row.at, UTC)
             if core.step(state, message, at).events != events:
                 self._world.watch.say(f"{address}: turn {row.turn} does not hold what is decided on its message")
             state = kind.core.fold(state, message, events, at)
-        self._turns[address] = len(self._world.disk.turns[address])
+        self._turns[address] = len(rows)
         self._folded[address] = state
         return state
 
@@ -123,7 +128,7 @@ class Judge:
 
     def _reading_faults(self) -> Iterator[str]:
         held: Counter[tuple[str, str]] = Counter()
-        for address, rows in self._world.disk.turns.items():
+        for address, rows in self._world.disks.turns():
             if not address.startswith("thing/"):
                 continue
             for row in rows:
@@ -190,23 +195,23 @@ class Judge:
     # What is left.
 
     def _leftovers(self) -> Iterator[str]:
-        orders, disk = self._orders(), self._world.disk
+        orders, disks = self._orders(), self._world.disks
         claims = {
             f"open/{order.order.need.thing_id}/{order.order.need.subject}": key
             for key, order in orders.items()
             if order.order is not None and order.state not in TERMINAL
         }
-        if claims != disk.claims:
-            yield f"claims are {disk.claims}, open orders {claims}"
-        for reminder in disk.reminders.values():
+        if claims != disks.claims():
+            yield f"claims are {disks.claims()}, open orders {claims}"
+        for reminder in disks.reminders():
             order = orders.get(OrderKey(reminder.address.partition("/")[2]))
             if order is None or order.state in TERMINAL:
                 yield f"reminder {reminder.name!r} of {reminder.address} is left over"
             elif reminder.due < self._world.clock.now().timestamp() - _LATEST_S:
                 yield f"reminder {reminder.name!r} of {reminder.address} is overdue and nobody took it"
-        for letter in disk.dead_letters:
+        for letter in disks.dead_letters():
             yield f"dead letter of {letter.address}: {letter.reason}"
-        waiting = {OrderKey(row.address.partition("/")[2]) for row in disk.reminders.values()}
+        waiting = {OrderKey(row.address.partition("/")[2]) for row in disks.reminders()}
         for key, order in orders.items():
             if order.state is _S.BLOCKED and key not in waiting:
                 yield f"{key}: blocked, and nothing will wake it"

@@ -1,7 +1,7 @@
 """One life of the hub: from a start on what the last one left to a crash, or an orderly end."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from actors.community.core import CommunityCore
 from actors.dialogue import COMPUTE_RELAY, desk_relay
+from actors.dialogue.placement import ShardMap
 from actors.model.ids import ThingId
 from actors.model.readings import DeviceMessage, Principal, PrincipalKind, Receipt
 from actors.owner.core import OwnerLimits
@@ -21,6 +22,7 @@ from hub.simulation.crm import SimCrm
 from hub.simulation.disk import DiskJournal
 from hub.simulation.parts import INSTALLATION, PROFILE, Parts, SlowPeers
 from hub.simulation.scenery import JumpingClock
+from hub.storage.whole import WholeRecords
 
 _ORDERLY_S = 5.0
 
@@ -29,19 +31,25 @@ class Life:
     """A running hub. Everything it knows is gone with it, but for the disk."""
 
     def __init__(
-        self, parts: Parts, journal: DiskJournal, crms: Mapping[str, SimCrm], clock: JumpingClock, chance: Random
+        self,
+        parts: Parts,
+        journals: Sequence[DiskJournal],
+        crms: Mapping[str, SimCrm],
+        clock: JumpingClock,
+        chance: Random,
     ) -> None:
-        self.journal = journal
+        self._journals = journals
         self.is_up = False
         self.ends = asyncio.Event()
         self._clock = clock
-        self._registry = Registry({PROFILE.name: PROFILE}, {}, journal)
+        self._registry = Registry({PROFILE.name: PROFILE}, {}, WholeRecords(journals))
         settings = EngineSettings(
             batch_turns=chance.choice((1, 3, 64, 2048)),
             mailbox_bound=chance.choice((3, 1000)),
             snapshot_every=chance.choice((2, 7, 48)),
         )
-        self.engine = parts.engine(parts.journal(journal), clock, settings)
+        engines = [parts.engine(parts.journal(journal), clock, settings) for journal in journals]
+        self.engine = parts.whole(engines, ShardMap(len(engines)).shard_of)
         self._sink = parts.sink(self.engine, self._registry)
         self.kinds = self._add_kinds(parts, crms)
         self._desks = [
@@ -77,10 +85,20 @@ class Life:
             await self.ends.wait()
             if orderly:
                 await self.engine.stop(within_s=_ORDERLY_S)
-            self.is_up = self.journal.is_alive = False
+            self._end()
             for task in tasks:
                 task.cancel()
         await self.engine.stop(within_s=0.0)
+
+    def freezes(self, is_over: Callable[[], bool]) -> None:
+        """End in the middle of the next commit, if ``is_over`` says so then."""
+        for journal in self._journals:
+            journal.freezes = is_over
+
+    def _end(self) -> None:
+        self.is_up = False
+        for journal in self._journals:
+            journal.is_alive = False
 
     # The doors.
 

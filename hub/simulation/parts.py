@@ -1,6 +1,7 @@
 """What a simulated hub is put together from. A planted fault replaces one part; everything else stays real."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Final
@@ -18,9 +19,10 @@ from actors.owner.core import OwnerCore, OwnerLimits
 from actors.ports import Clock, CrmAdapter
 from actors.purchasing.core import OrderCore
 from actors.purchasing.sourcing import PurchasingSettings
-from actors.runtime.contract import EngineSettings
+from actors.runtime.contract import Engine, EngineSettings
 from actors.runtime.engine import TurnEngine
 from actors.runtime.journal import Journal, OutboxRow
+from actors.runtime.shards import ShardHost
 from actors.thing.core import ThingCore
 from hub.ingest import DurableSink
 from hub.registry import Registry
@@ -67,7 +69,7 @@ class NoModels:
 class SlowPeers:
     """The computing relay of a community that answers late, or not within the time that anybody waits."""
 
-    def __init__(self, engine: TurnEngine, clock: Clock, chance: Random) -> None:
+    def __init__(self, engine: Engine, clock: Clock, chance: Random) -> None:
         self._engine = engine
         self._clock = clock
         self._chance = chance
@@ -114,6 +116,9 @@ class SlowPeers:
 class Parts:
     """Makes the parts, the real ones."""
 
+    shards = 1
+    """How many a universe must have for this to make a difference."""
+
     def journal(self, journal: DiskJournal) -> Journal:
         """Return what the engine writes to."""
         return journal
@@ -122,7 +127,11 @@ class Parts:
         """Return the engine."""
         return TurnEngine(journal, clock, settings)
 
-    def sink(self, engine: TurnEngine, registry: Registry) -> DurableSink:
+    def whole(self, engines: Sequence[TurnEngine], shard_of: Callable[[str], int]) -> Engine:
+        """Return all shards as one engine; a single one is itself."""
+        return engines[0] if len(engines) == 1 else ShardHost(engines, shard_of)
+
+    def sink(self, engine: Engine, registry: Registry) -> DurableSink:
         """Return where devices hand in what they tell."""
         return DurableSink(engine, registry)
 

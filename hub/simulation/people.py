@@ -159,7 +159,7 @@ class Owner:
                 await self._say(order_address(view.key), message)
 
     def _orders(self) -> list[OrderView]:
-        rows = self._world.disk.records_of("order", self.owner_id)
+        rows = self._world.disks.records_of("order", self.owner_id)
         return [msgspec.json.decode(row.body or b"", type=OrderView) for row in rows]
 
     async def _say(self, address: str, message: Any) -> Any:

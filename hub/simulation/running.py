@@ -21,6 +21,7 @@ class Figures(Struct, frozen=True, kw_only=True):
 
     seeds: int
     first_seed: int
+    shards: int
     violations: int
     failed_seeds: tuple[int, ...]
     repeated: int
@@ -30,6 +31,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     acknowledged: int
     orders: int
     requests: int
+    letters: int
     records: int
     events: int
     planted: Mapping[str, int | None] = {}
@@ -49,24 +51,27 @@ def hunt(name: str, *, first: int = 0, most: int = 300) -> int | None:
 
 
 def simulate_many(
-    seeds: int, *, first: int = 0, hunted: Iterable[str] = (), jobs: int | None = None
+    seeds: int, *, first: int = 0, hunted: Iterable[str] = (), jobs: int | None = None, shards: int = 1
 ) -> tuple[Figures, list[Report]]:
     """Run ``seeds`` universes and hunt the named faults, in as many processes as there are cores.
 
-    Some universes are run twice, mostly by another process, whose hashes differ. The reports are of those that failed.
+    Each hub has so many ``shards``. Some universes are run twice, mostly by another process, whose hashes differ.
+    The reports are of those that failed.
     """
     started_s = time.monotonic()
     numbers = range(first, first + seeds)
     with ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=get_context("spawn")) as pool:
         hunts = {name: pool.submit(partial(hunt, name)) for name in hunted}
-        reports = list(pool.map(simulate, numbers, chunksize=5))
-        again = list(pool.map(simulate, reversed(numbers[::_REPEATED_EVERY])))
+        run = partial(simulate, shards=shards)
+        reports = list(pool.map(run, numbers, chunksize=5))
+        again = list(pool.map(run, reversed(numbers[::_REPEATED_EVERY])))
         planted = {name: found.result() for name, found in hunts.items()}
     digests = {report.seed: report.digest for report in reports}
     failed = [report for report in reports if report.wrong]
     figures = Figures(
         seeds=seeds,
         first_seed=first,
+        shards=shards,
         violations=sum(len(report.wrong) for report in failed),
         failed_seeds=tuple(report.seed for report in failed[:_MOST_SHOWN]),
         repeated=len(again),
@@ -76,6 +81,7 @@ def simulate_many(
         acknowledged=sum(report.acknowledged for report in reports),
         orders=sum(report.orders for report in reports),
         requests=sum(report.requests for report in reports),
+        letters=sum(report.letters for report in reports),
         records=sum(report.records for report in reports),
         events=sum(report.events for report in reports),
         planted=planted,

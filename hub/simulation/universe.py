@@ -24,6 +24,8 @@ STORM_S: Final = 40 * HOUR_S
 LEAST_CALM_S: Final = 3 * HOUR_S
 CALM_S: Final = 36 * HOUR_S
 """Within so much virtual time after the last fault all must be settled."""
+_FROZEN: Final = 0.3
+"""Of the hubs that end are frozen in truth, and wake up when the next one runs."""
 _DEFECTS: Final = frozenset({"turn_failed", "callback_failed", "work_not_taken", "message_refused_by_store"})
 _KEYED: Final = Capabilities(appointments=True, cancel=True, settle_s=SETTLE_S)
 _SEARCHED: Final = Capabilities(unique_key=False, settle_s=SETTLE_S, service=False, cancel=True)
@@ -43,24 +45,27 @@ class Report(Struct, frozen=True, kw_only=True):
     orders: int
     records: int
     requests: int
+    letters: int
+    """Between shards."""
     lines: tuple[str, ...] = ()
 
 
-def simulate(seed: int, parts: Parts | None = None, *, keep: bool = False) -> Report:
-    """Run one universe to its end."""
+def simulate(seed: int, parts: Parts | None = None, *, shards: int = 1, keep: bool = False) -> Report:
+    """Run one universe to its end, with a hub of so many shards."""
     with asyncio.Runner(loop_factory=lambda: ShuffledLoop(chance_of(seed, "loop"))) as runner:
-        return runner.run(_Universe(seed, parts or Parts(), keep=keep).run())
+        return runner.run(_Universe(seed, parts or Parts(), shards, keep=keep).run())
 
 
 class _Universe:
-    def __init__(self, seed: int, parts: Parts, *, keep: bool) -> None:
+    def __init__(self, seed: int, parts: Parts, shards: int, *, keep: bool) -> None:
         self._seed = seed
         self._parts = parts
+        self._shards = max(shards, parts.shards)
         self._keep = keep
         self._heard: Counter[str] = Counter()
 
     async def run(self) -> Report:
-        world = self._world = World(self._seed, keep=self._keep)
+        world = self._world = World(self._seed, shards=self._shards, keep=self._keep)
         self._chance = world.chance("universe")
         with hearing(self._heard, self._hear):
             self._build()
@@ -88,6 +93,7 @@ class _Universe:
             orders=len(world.watch.orders),
             records=sum(len(crm.records) for crm in world.crms.values()),
             requests=world.watch.leavings,
+            letters=world.letters.letters,
             lines=tuple(world.chronicle.lines),
         )
 
@@ -131,7 +137,8 @@ class _Universe:
     async def _calm(self) -> None:
         world = self._world
         world.is_calm = True
-        world.disk.is_full = False
+        for disk in world.disks.all:
+            disk.is_full = False
         world.on_event = lambda: None
         for crm in world.crms.values():
             crm.is_calm, crm.trouble = True, None
@@ -155,16 +162,17 @@ class _Universe:
         draw, world = self._chance, self._world
         while True:
             await asyncio.sleep(draw.uniform(0.5, 6.0) * HOUR_S)
-            match draw.choice(("crm", "crm", "disk", "clock")):
+            match draw.choice(("crm", "crm", "clock", *("disk" for _ in world.disks.all))):
                 case "crm":
                     crm = draw.choice(list(world.crms.values()))
                     crm.trouble = draw.choice((Fate.REFUSED, Fate.THROTTLED, Fate.AUTH, Fate.HANGS, Fate.LATE))
                     await asyncio.sleep(draw.choice((60.0, 600.0, 3 * HOUR_S)) * draw.random())
                     crm.trouble = None
                 case "disk":
-                    world.disk.is_full = True
+                    disk = draw.choice(world.disks.all)
+                    disk.is_full = True
                     await asyncio.sleep(draw.uniform(1.0, 600.0))
-                    world.disk.is_full = False
+                    disk.is_full = False
                 case _:
                     world.clock.jump(draw.choice((-3600.0, -5.0, 60.0, 3600.0, 26 * HOUR_S)) * draw.random())
 
@@ -172,11 +180,8 @@ class _Universe:
         draw, world = self._chance, self._world
         while True:
             world.lives += 1
-            refuses_at = draw.randint(1, 40) if draw.random() < 0.3 else 0
-            journal = DiskJournal(
-                world.disk, world.chronicle, world.chance(f"disk {world.lives}"), refuses_at=refuses_at
-            )
-            life = Life(self._parts, journal, world.crms, world.clock, world.chance(f"life {world.lives}"))
+            journals = [self._journal(shard) for shard in range(self._shards)]
+            life = Life(self._parts, journals, world.crms, world.clock, world.chance(f"life {world.lives}"))
             world.life = life
             self._plan_end(life)
             world.chronicle.tell("starts", world.lives)
@@ -184,6 +189,12 @@ class _Universe:
             self._judge.compare(life)
             world.chronicle.tell("ended", world.lives)
             await asyncio.sleep(draw.choice((0.1, 60.0, HOUR_S)) * draw.random())
+
+    def _journal(self, shard: int) -> DiskJournal:
+        draw, world = self._chance, self._world
+        refuses_at = draw.randint(1, 40) if draw.random() < 0.3 else 0
+        chance = world.chance(f"disk {world.lives} {shard}")
+        return DiskJournal(world.disks.all[shard], world.chronicle, chance, refuses_at=refuses_at)
 
     def _plan_end(self, life: Life) -> None:
         """End a life after some time, or just after something was written or sent."""
@@ -206,5 +217,14 @@ class _Universe:
         world.on_event = count
 
     def _end(self, life: Life) -> None:
-        if not self._world.is_calm:
-            life.ends.set()
+        """Kill the process, or freeze it in the middle of its next commit."""
+
+        def is_over() -> bool:
+            if not self._world.is_calm:
+                life.ends.set()
+            return life.ends.is_set()
+
+        if self._chance.random() < _FROZEN:
+            life.freezes(is_over)
+        else:
+            is_over()

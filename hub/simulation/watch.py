@@ -17,13 +17,14 @@ from actors.purchasing.events import BookingStarted, Moved, NeedRaised, PlacingS
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.runtime.cells import Kind
 from actors.runtime.journal import Batch, TurnRow
+from actors.runtime.shards import is_gate
 from actors.thing.state import NeedOpened
 from hub.simulation.crm import Leaving
 from hub.simulation.parts import INSTALLATION, Parts
 
 
 class Decided(Struct, frozen=True, kw_only=True):
-    """What one turn of one actor decided."""
+    """What one turn of one actor decided. ``position`` is its place among all turns that were written anywhere."""
 
     position: int
     at: float
@@ -40,6 +41,7 @@ class Watch:
         self.needs: dict[OrderKey, NeedOpened] = {}
         self.leavings = 0
         self._now_s = now_s
+        self._turns = 0
         self._kinds = reading_kinds()
         self._raised: dict[OrderKey, RaiseNeed] = {}
         self._open: dict[tuple[ThingId, str], OrderKey] = {}
@@ -58,7 +60,10 @@ class Watch:
         """Follow one committed batch."""
         for row in batch.turns:
             kind, _, name = row.address.partition("/")
-            decided = Decided(position=row.position, at=row.at, events=self.events_of(row))
+            if is_gate(row.address):
+                continue
+            self._turns += 1
+            decided = Decided(position=self._turns, at=row.at, events=self.events_of(row))
             match kind:
                 case "owner":
                     self.owners[name].append(decided)

@@ -27,10 +27,38 @@ class HubJournal(Journal, Protocol):
         ...
 
 
-class WholeJournal:
+class WholeRecords:
+    """The read models of all shards. A key stands in one of them."""
+
+    def __init__(self, journals: Sequence[Journal]) -> None:
+        self._shelves = tuple(journals)
+
+    def record(self, kind: str, key: str) -> bytes | None:
+        """Return one read model."""
+        found = (journal.record(kind, key) for journal in self._shelves)
+        return next((body for body in found if body is not None), None)
+
+    def records(
+        self, kind: str, owner: str | None = None, *, after: str = "", limit: int | None = None
+    ) -> Iterable[RecordRow]:
+        """Return read models of a kind by key: of one owner where one is named, behind a key, at most so many."""
+        pages = [journal.records(kind, owner, after=after, limit=limit) for journal in self._shelves]
+        return list(islice(merge(*pages, key=_key), limit))
+
+    def records_by(self, kind: str, field: str, value: str) -> Iterable[RecordRow]:
+        """Return the read models of a kind with this value in an indexed field; see ``Journal.records_by``."""
+        return list(merge(*(journal.records_by(kind, field, value) for journal in self._shelves), key=_key))
+
+    def owners(self, kind: str) -> Mapping[str, int]:
+        """Return how many read models of a kind each owner has."""
+        return _added(journal.owners(kind) for journal in self._shelves)
+
+
+class WholeJournal(WholeRecords):
     """Implements ``HubJournal`` on the journals of all shards. What belongs to no actor is in the first one."""
 
     def __init__(self, journals: Sequence[SqliteJournal]) -> None:
+        super().__init__(journals)
         self._journals = tuple(journals)
         self._home = self._journals[0]
         self._map = ShardMap(len(self._journals))
@@ -73,26 +101,6 @@ class WholeJournal:
     def has_turn(self, address: str, message_id: str) -> bool:
         """Say whether this actor has consumed this message."""
         return self._journal_of(address).has_turn(address, message_id)
-
-    def record(self, kind: str, key: str) -> bytes | None:
-        """Return one read model."""
-        found = (journal.record(kind, key) for journal in self._journals)
-        return next((body for body in found if body is not None), None)
-
-    def records(
-        self, kind: str, owner: str | None = None, *, after: str = "", limit: int | None = None
-    ) -> Iterable[RecordRow]:
-        """Return read models of a kind by key: of one owner where one is named, behind a key, at most so many."""
-        pages = [journal.records(kind, owner, after=after, limit=limit) for journal in self._journals]
-        return list(islice(merge(*pages, key=_key), limit))
-
-    def records_by(self, kind: str, field: str, value: str) -> Iterable[RecordRow]:
-        """Return the read models of a kind with this value in an indexed field; see ``Journal.records_by``."""
-        return list(merge(*(journal.records_by(kind, field, value) for journal in self._journals), key=_key))
-
-    def owners(self, kind: str) -> Mapping[str, int]:
-        """Return how many read models of a kind each owner has."""
-        return _added(journal.owners(kind) for journal in self._journals)
 
     def notes(self, correlation_id: str) -> Sequence[NoteRow]:
         """Return a decision's chain, oldest first; it may go through several shards."""

@@ -7,6 +7,6 @@ lost nor doubled wherever a process dies, and what one shard tells another arriv
 
 from actors.runtime.shards.gate import GateCore
 from actors.runtime.shards.host import ShardHost
-from actors.runtime.shards.letters import SHARD_RELAY, gate_address
+from actors.runtime.shards.letters import SHARD_RELAY, gate_address, is_gate
 
-__all__ = ["SHARD_RELAY", "GateCore", "ShardHost", "gate_address"]
+__all__ = ["SHARD_RELAY", "GateCore", "ShardHost", "gate_address", "is_gate"]

@@ -18,9 +18,10 @@ class GateState(Struct, frozen=True):
 
 
 class LettersTaken(Struct, frozen=True, tag=True):
-    """Letters were taken, up to this number."""
+    """So many letters were taken, the last one with this number."""
 
     upto: int
+    count: int
 
 
 GateMessage = Parcel | Forward | Unreadable
@@ -77,7 +78,7 @@ class GateCore:
         if not fresh:
             return Step(state)
         upto = fresh[-1].number
-        return Step(GateState(upto), (LettersTaken(upto),), tuple(self._tell(letter) for letter in fresh))
+        return Step(GateState(upto), (LettersTaken(upto, len(fresh)),), tuple(self._tell(letter) for letter in fresh))
 
     def _tell(self, letter: NumberedLetter) -> Tell:
         kind = self._kinds.get(letter.address.partition("/")[0])

@@ -13,7 +13,7 @@ from actors.runtime.engine import TurnEngine
 from actors.runtime.journal import OutboxRow, RecordRow
 from actors.runtime.shards.courier import Courier
 from actors.runtime.shards.gate import GateCore
-from actors.runtime.shards.letters import GATE, SHARD_RELAY, Forward, gate_address
+from actors.runtime.shards.letters import SHARD_RELAY, Forward, gate_address, is_gate
 from actors.runtime.shards.routing import RoutedCore
 from actors.runtime.turns import Core, StateUpcasters, Upcasters
 
@@ -28,12 +28,16 @@ class ShardHost:
         self._engines = tuple(engines)
         self._shard_of = shard_of
         self._kinds: dict[str, Kind] = {}
-        self._couriers = [
-            Courier(shard, shard_of, self._engines, engine.discard) for shard, engine in enumerate(self._engines)
-        ]
+        self._couriers = [self._courier(shard) for shard in range(len(self._engines))]
         for engine, courier in zip(self._engines, self._couriers, strict=True):
             engine.add_relay(SHARD_RELAY, courier)
-        self.add_kind(GateCore(self._kinds))
+        self.add_kind(self._gate())
+
+    def _gate(self) -> GateCore:
+        return GateCore(self._kinds)
+
+    def _courier(self, shard: int) -> Courier:
+        return Courier(shard, self._shard_of, self._engines, self._engines[shard].discard)
 
     # Composition.
 
@@ -120,7 +124,7 @@ class ShardHost:
         return self._engines[self._shard_of(address)]
 
     def _is_in(self, shard: int) -> Callable[[str], bool]:
-        return lambda address: address.startswith(f"{GATE}/") or self._shard_of(address) == shard
+        return lambda address: is_gate(address) or self._shard_of(address) == shard
 
 
 class _Door:

@@ -54,6 +54,11 @@ class Unreadable(Struct, frozen=True, tag=True):
     message: bytes
 
 
+def is_gate(address: str) -> bool:
+    """Say whether this is an address of a gate; each shard has its own under the same addresses."""
+    return address.startswith(f"{GATE}/")
+
+
 def gate_address(shard: int) -> str:
     """Return where letters from this shard arrive, in whatever shard."""
     return f"{GATE}/{shard}"

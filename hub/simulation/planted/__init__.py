@@ -17,8 +17,10 @@ from hub.simulation.planted.outside import (
     RestartSendsAgain,
 )
 from hub.simulation.planted.rules import ApprovalSkipped, BudgetOutside, OffSwitchCached, RevocationCached
+from hub.simulation.planted.shards import LettersDoubled, LettersForgotten
 from hub.simulation.planted.store import (
     AckBeforeCommit,
+    EpochUnchecked,
     MemoryAheadOfDisk,
     NoDedupe,
     OutboxForgotten,
@@ -35,6 +37,9 @@ PLANTED: Final[Mapping[str, Parts]] = {
     "outbox_forgotten": OutboxForgotten(),
     "no_dedupe": NoDedupe(),
     "memory_ahead_of_disk": MemoryAheadOfDisk(),
+    "epoch_unchecked": EpochUnchecked(),
+    "letters_doubled": LettersDoubled(),
+    "letters_forgotten": LettersForgotten(),
     "lost_answer_is_final": LostAnswerIsFinal(),
     "lost_answer_is_not_sent": LostAnswerIsNotSent(),
     "fingerprint_ignored": FingerprintIgnored(),
