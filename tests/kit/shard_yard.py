@@ -187,7 +187,7 @@ def shard_in_name(address: str) -> int:
 
 @asynccontextmanager
 async def shard_yard(
-    path: Path, shards: int = 2, fate: Mortality | None = None, **settings: Any
+    path: Path, shards: int = 2, fate: Mortality | None = None, upcasters: Any = None, **settings: Any
 ) -> AsyncIterator[Yard]:
     """Open the shards on a data directory; leaving the context is a crash: nothing is drained."""
     fate = fate or Mortality()
@@ -197,7 +197,7 @@ async def shard_yard(
         limits = EngineSettings(snapshot_every=3, storage_retry_s=0.005, **settings)
         engines = [TurnEngine(journal, RunningClock(), limits) for journal in journals]
         host = ShardHost(engines, shard_in_name)
-        host.add_kind(ListenerCore())
+        host.add_kind(ListenerCore(), upcasters)
         host.add_kind(EchoCore())
         host.add_relay("post", Post(host))
         host.start()

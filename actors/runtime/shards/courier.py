@@ -53,7 +53,7 @@ class Courier:
         del recovered
         letter = self._decode(row.body)
         way = self._ways[self._shard_of(letter.address)]
-        way.add(NumberedLetter(row.outbox_id, letter.address, letter.message))
+        way.add(NumberedLetter(row.outbox_id, letter.address, letter.message, letter.schema))
 
     def stop(self) -> None:
         """Carry nothing any more; what is left stays in the outbox for the next start."""

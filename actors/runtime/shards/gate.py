@@ -85,7 +85,7 @@ class GateCore:
         if kind is None:
             return _unreadable(letter, "there is no such kind of actor")
         try:
-            return Tell(letter.address, kind.read_message(bytes(letter.message)))
+            return Tell(letter.address, kind.read_message(bytes(letter.message), letter.schema))
         except DecodeError as error:
             return _unreadable(letter, str(error))
 

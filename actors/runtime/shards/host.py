@@ -47,7 +47,7 @@ class ShardHost:
         """Register a kind of actor in every shard."""
         self._kinds[core.kind] = Kind(core, upcasters, state_upcasters)
         for shard, engine in enumerate(self._engines):
-            engine.add_kind(RoutedCore(core, self._is_in(shard)), upcasters, state_upcasters)
+            engine.add_kind(RoutedCore(core, self._is_in(shard), self._schema_of), upcasters, state_upcasters)
 
     def add_relay(self, name: str, relay: Relay) -> None:
         """Register who executes the outbox rows of this relay name, of all shards."""
@@ -122,6 +122,9 @@ class ShardHost:
 
     def _engine_of(self, address: str) -> TurnEngine:
         return self._engines[self._shard_of(address)]
+
+    def _schema_of(self, address: str) -> int:
+        return self._kinds[address.partition("/")[0]].schema
 
     def _is_in(self, shard: int) -> Callable[[str], bool]:
         return lambda address: is_gate(address) or self._shard_of(address) == shard

@@ -12,10 +12,11 @@ UNREADABLE: Final = f"{GATE}/unreadable"
 
 
 class Letter(Struct, frozen=True):
-    """A tell to an actor of another shard, when it is written."""
+    """A tell to an actor of another shard, when it is written. ``schema`` is that of the receiver's kind."""
 
     address: str
     message: Any
+    schema: int = 1
 
 
 class SealedLetter(Struct, frozen=True):
@@ -23,6 +24,7 @@ class SealedLetter(Struct, frozen=True):
 
     address: str
     message: Raw
+    schema: int = 1
 
 
 class NumberedLetter(Struct, frozen=True):
@@ -31,6 +33,7 @@ class NumberedLetter(Struct, frozen=True):
     number: int
     address: str
     message: Raw
+    schema: int = 1
 
 
 class Parcel(Struct, frozen=True, tag=True):

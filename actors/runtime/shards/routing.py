@@ -11,7 +11,7 @@ from actors.runtime.turns import Core, Effect, Emit, Step, Tell
 class RoutedCore:
     """Wraps a core; decisions, states and events are the core's own, only the way of its tells differs."""
 
-    def __init__(self, core: Core[Any], is_here: Callable[[str], bool]) -> None:
+    def __init__(self, core: Core[Any], is_here: Callable[[str], bool], schema_of: Callable[[str], int]) -> None:
         self.kind = core.kind
         self.schema = core.schema
         self.state_type = core.state_type
@@ -19,6 +19,7 @@ class RoutedCore:
         self.event_type = core.event_type
         self._core = core
         self._is_here = is_here
+        self._schema_of = schema_of
 
     def initial(self, name: str) -> Any:
         """Return the state before the first message."""
@@ -44,5 +45,5 @@ class RoutedCore:
 
     def _routed(self, effect: Effect) -> Effect:
         if isinstance(effect, Tell) and self._leaves(effect):
-            return Emit(SHARD_RELAY, Letter(effect.address, effect.message))
+            return Emit(SHARD_RELAY, Letter(effect.address, effect.message, self._schema_of(effect.address)))
         return effect

@@ -9,6 +9,7 @@ import pytest
 from msgspec import Raw
 from shard_yard import Mortality, Said, Spread, Yard, shard_yard
 
+from actors.runtime.cells import encode
 from actors.runtime.shards import gate_address
 from actors.runtime.shards.letters import NumberedLetter, Parcel
 
@@ -154,3 +155,11 @@ async def test_many_shards_are_one_engine_to_those_outside(tmp_path: Path) -> No
         assert [sorted(yard.heard(f"listener/x-{shard}")) for shard in range(4)] == [[0, 1, 2, 3]] * 4
         assert yard.host.counters()["letters"] == 12
         assert not yard.host.storage_down
+
+
+async def test_a_letter_that_an_older_program_wrote_is_lifted(tmp_path: Path) -> None:
+    old = NumberedLetter(1 << 62, "listener/b-1", Raw(encode({"type": "Said", "value": 4})), schema=0)
+    lift = {(0, "Said"): lambda told: {"type": "Said", "number": told["value"]}}
+    async with shard_yard(tmp_path, upcasters=lift) as yard:
+        yard.shards[1].submit(gate_address(0), Parcel((old,)), lambda _outcome: None)
+        assert await yard.until(lambda: yard.heard("listener/b-1") == (4,))
