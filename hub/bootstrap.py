@@ -32,6 +32,7 @@ from actors.thing.core import ThingCore
 from hub.api.application import build_application
 from hub.api.context import Hub
 from hub.clock import SystemClock
+from hub.collecting import calm_collector
 from hub.compute import Compute
 from hub.config import HubConfig
 from hub.config.listen import Listen
@@ -67,6 +68,7 @@ async def run(config: HubConfig, disk: JournalSettings | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with open_hub(config, disk=disk) as running:
+        calm_collector()
         log.info("hub_started", name=config.name, url=running.url, data_dir=str(config.data_dir))
         await stop.wait()
         log.info("hub_stopping", name=config.name)

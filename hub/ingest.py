@@ -23,6 +23,7 @@ from actors.model.units import NoConversion, UnknownUnit, convert, known
 from actors.ports import ConnectedThing
 from actors.runtime.cells import Outcome, Taken
 from actors.runtime.contract import Engine
+from actors.runtime.encoding import encode
 from actors.runtime.journal import JournalUnavailable
 from hub.registry import Registry
 
@@ -62,7 +63,7 @@ class DurableSink:
         self._accepted = self._duplicates = self._readings = 0
 
     def counters(self) -> Mapping[str, int]:
-        """Return counts of ``accepted``, ``duplicates`` and ``refused_<code>`` messages, and of ``readings``."""
+        """Return counts of ``accepted``, ``duplicates`` and ``refused_<code>`` messages, and of ``readings`` in."""
         taken = {"accepted": self._accepted, "readings": self._readings, "duplicates": self._duplicates}
         return taken | self._refusals
 
@@ -77,12 +78,14 @@ class DurableSink:
         except JournalUnavailable:
             self._refuse(done, _UNREADABLE)
             return
-        self._engine.deliver(thing_address(message.thing_id), checked, message.message_id, self._settle, done)
+        packed = encode(checked)  # now, while its parts are in the processor's cache
+        address = thing_address(message.thing_id)
+        if self._engine.deliver(address, checked, message.message_id, self._settle, done, packed):
+            self._readings += len(message.readings)
 
-    def _answer(self, done: Callable[[Receipt], None], message: DeviceMessage, outcome: Outcome) -> None:
+    def _answer(self, done: Callable[[Receipt], None], outcome: Outcome) -> None:
         if isinstance(outcome, Taken):
             self._accepted += 1
-            self._readings += len(message.readings)
             self._duplicates += outcome.duplicate
             done(_AGAIN if outcome.duplicate else _STORED)
             return
@@ -114,24 +117,26 @@ def _checked(message: DeviceMessage, profile: ThingProfile) -> DeviceMessage:
     """
     if not message.readings:
         raise _Wrong(ReadingRefusal.EMPTY, "the message holds no reading")
+    if _fits(message, profile.properties):
+        return message
+    return replace(message, readings=tuple(_fitted(reading, profile) for reading in message.readings))
+
+
+def _fits(message: DeviceMessage, properties: Mapping[str, PropertySpec]) -> bool:
+    """Say whether nothing is to be checked further: numbers in their own units and ranges, as most readings are."""
+    value: Any
     for reading in message.readings:
-        if not _fits(reading, profile):
-            return replace(message, readings=tuple(_fitted(reading, profile) for reading in message.readings))
-    return message
-
-
-def _fits(reading: Reading, profile: ThingProfile) -> bool:
-    """Say whether nothing is to be checked further: a number in its own unit and range, as most readings are."""
-    value: Any = reading.value
-    spec = profile.properties.get(reading.name)
-    return (
-        spec is not None
-        and value.__class__ is float
-        and reading.unit == spec.unit
-        and (spec.minimum is None or value >= spec.minimum)
-        and (spec.maximum is None or value <= spec.maximum)
-        and spec.kind is PropertyKind.NUMBER
-    )
+        spec = properties.get(reading.name)
+        value = reading.value
+        if spec is None or value.__class__ is not float or reading.unit != spec.unit or not math.isfinite(value):
+            return False
+        if spec.minimum is not None and not value >= spec.minimum:
+            return False
+        if spec.maximum is not None and not value <= spec.maximum:
+            return False
+        if spec.kind is not PropertyKind.NUMBER:
+            return False
+    return True
 
 
 def _fitted(reading: Reading, profile: ThingProfile) -> Reading:

@@ -33,7 +33,7 @@ class Reading(Value, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The protocol's own word for the quality, such as an OPC UA status code."""
 
 
-class DeviceMessage(Value, frozen=True, kw_only=True, omit_defaults=True, tag=True):
+class DeviceMessage(Value, frozen=True, kw_only=True, omit_defaults=True, tag=True, gc=False):
     """All readings that one thing sent in one piece: the unit of acknowledgement and of deduplication.
 
     ``message_id`` is unique for the thing for good: boot id and sequence number, an idempotency key, or the protocol's

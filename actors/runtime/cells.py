@@ -42,8 +42,8 @@ class NotTaken(Struct, frozen=True, gc=False):
 
 Outcome = Taken | NotTaken
 Done = Callable[[Outcome], None]
-Settle = Callable[[Any, Any, Outcome], None]
-"""Called with the sender's token, the message and its outcome: one function for all messages of a sender."""
+Settle = Callable[[Any, Outcome], None]
+"""Called with the sender's token and the message's outcome: one function for all messages of a sender."""
 
 
 class PendingTell(Struct, frozen=True, gc=False):
@@ -62,7 +62,11 @@ Origin = PendingTell | Work | ReminderRow
 
 
 class Envelope(Struct, eq=False, gc=False):
-    """One message on its way, and its place in a mailbox, which is a chain of envelopes."""
+    """One message on its way, and its place in a mailbox, which is a chain of envelopes.
+
+    ``message`` or ``packed`` is there: a message that waits long is better off as bytes, one object instead of many
+    that leave the processor's cache.
+    """
 
     message: Any
     message_id: str = ""
@@ -74,9 +78,16 @@ class Envelope(Struct, eq=False, gc=False):
     """The receiver, once it was taken out of the mailbox."""
     origin: Origin | None = None
     packed: bytes | None = None
-    """The message's bytes, where somebody needed them before."""
+    """The message's bytes, as the journal keeps them."""
     poison: str | None = None
     """Why nobody can take this message: it goes to the dead letters."""
+
+
+def opened(kind: "Kind", envelope: Envelope) -> Any:
+    """Return the message in an envelope."""
+    if envelope.message is None and envelope.packed is not None:
+        return kind.read_message(envelope.packed)
+    return envelope.message
 
 
 class HistoryMissing(Exception):
@@ -140,48 +151,29 @@ def _same(told: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-class Cell:
-    """One actor's place in memory. ``state`` runs ahead of ``committed`` only while a batch is in flight.
+class Cell(Struct, eq=False, gc=False):
+    """One actor's place in memory. ``state`` runs ahead of the journal only while a batch is in flight.
 
     ``boot`` and ``top`` are of the last message id of the form ``boot:number``: a higher number of the same boot is
     surely new. All others are judged by the index.
     """
 
-    __slots__ = (
-        "address",
-        "boot",
-        "committed",
-        "crashes",
-        "first",
-        "kind",
-        "last",
-        "loaded",
-        "queued",
-        "run",
-        "snapshot_turn",
-        "state",
-        "top",
-        "turn",
-        "waiting",
-    )
-
-    def __init__(self, address: str, kind: Kind | None) -> None:
-        self.address = address
-        self.kind = kind
-        self.state: Any = None
-        self.committed: Any = None
-        self.loaded = False
-        self.turn = 0
-        self.snapshot_turn = 0
-        self.boot = ""
-        self.top = -1
-        self.first: Envelope | None = None
-        self.last: Envelope | None = None
-        self.waiting = 0
-        self.queued = False
-        self.run = 0
-        """The number of the last run that touched this cell."""
-        self.crashes: tuple[float, ...] = ()
+    address: str
+    kind: Kind | None
+    state: Any = None
+    loaded: bool = False
+    turn: int = 0
+    snapshot_turn: int = 0
+    boot: str = ""
+    top: int = -1
+    first: Envelope | None = None
+    """The mailbox is a chain from here to ``last``, of ``waiting`` messages."""
+    last: Envelope | None = None
+    waiting: int = 0
+    queued: bool = False
+    run: int = 0
+    """The number of the last run that touched this cell."""
+    crashes: tuple[float, ...] = ()
 
     # The mailbox.
 
@@ -264,7 +256,7 @@ class Cell:
                 state = core.fold(state, message, self.kind.read_events(row), at)
                 turn = row.turn
             self.remember(row.message_id)
-        self.state = self.committed = state
+        self.state = state
         self.turn = turn
         self.loaded = True
 

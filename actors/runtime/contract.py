@@ -80,8 +80,14 @@ class Engine(Protocol):
         """Hand in a message; ``done`` is called once, after its turn is durable or when it is refused."""
         ...
 
-    def deliver(self, address: str, message: Any, message_id: str, settle: Settle, token: Any) -> None:
-        """Hand in a message as ``submit`` does; ``settle(token, message, outcome)`` is called once."""
+    def deliver(
+        self, address: str, message: Any, message_id: str, settle: Settle, token: Any, packed: bytes | None = None
+    ) -> bool:
+        """Hand in a message as ``submit`` does; ``settle(token, outcome)`` is called once.
+
+        ``packed`` are the message's bytes for the journal, where they were made already. Says whether the message is in
+        its mailbox now.
+        """
         ...
 
     async def ask(self, address: str, message: Any, *, timeout_s: float = 10.0, message_id: str = "") -> Any:

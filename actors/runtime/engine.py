@@ -24,6 +24,8 @@ from actors.runtime.turns import Core, StateUpcasters, Upcasters
 __all__ = ["AskFailed", "EngineClock", "EngineSettings", "Relay", "TurnEngine"]
 
 _LONGEST_NAP_S = 3600.0
+_MANY_WAIT = 256
+"""Actors with mail, from which on messages wait as bytes."""
 
 
 class TurnEngine(Pump):
@@ -92,19 +94,25 @@ class TurnEngine(Pump):
         """
         self.deliver(address, message, message_id, _call, done)
 
-    def deliver(self, address: str, message: Any, message_id: str, settle: Settle, token: Any) -> None:
-        """Hand in a message as ``submit`` does; ``settle(token, message, outcome)`` is called once.
+    def deliver(
+        self, address: str, message: Any, message_id: str, settle: Settle, token: Any, packed: bytes | None = None
+    ) -> bool:
+        """Hand in a message as ``submit`` does; ``settle(token, outcome)`` is called once.
 
-        For senders of many messages: they need no function of its own for each.
+        For senders of many messages: they need no function of its own for each. ``packed`` are the message's bytes for
+        the journal, where they were made already. Says whether the message is in its mailbox now.
         """
         cell = self._cells.get(address)
         if self._stopping or self._storage_failures or (cell is not None and self._is_closed(cell)):
             self._counters["refused"] += 1
-            settle(token, message, self._refusal(cell))
-            return
+            settle(token, self._refusal(cell))
+            return False
         if message_id.startswith("#"):  # the engine's own ids are ``#`` and a number
             message_id = f"#{message_id}"
-        self._enqueue(cell or self._cell(address), Envelope(message, message_id, token, settle))
+        kept = None if packed is not None and len(self._ready) > _MANY_WAIT else message
+        envelope = Envelope(kept, message_id, token, settle, packed=packed)
+        self._enqueue(self._cell(address) if cell is None else cell, envelope)
+        return True
 
     async def ask(self, address: str, message: Any, *, timeout_s: float = 10.0, message_id: str = "") -> Any:
         """Hand in a message and return the core's reply once it is durable.
@@ -139,16 +147,18 @@ class TurnEngine(Pump):
     def read(self, address: str) -> Any:
         """Return an actor's committed state; loads it when it is not in memory."""
         cell = self._cells.get(address) or self._made(address)
-        if not cell.loaded and cell.committed is None:
+        if self._committing is not None and cell.run == self._committing.number:
+            return self._committing.before(cell)
+        if not cell.loaded:
             cell.load(self._journal)
         if cell.turn:  # looking at what does not exist keeps nothing in memory
             self._cells.setdefault(address, cell)
-        return cell.committed
+        return cell.state
 
     def counters(self) -> Mapping[str, int]:
         """Return counts since start, and the present sizes."""
         waiting = sum(cell.waiting for cell in self._ready)
-        return {**self._counters, "turns": self._turns, "resident": len(self._cells), "waiting": waiting}
+        return {**self._counters, "resident": len(self._cells), "waiting": waiting}
 
     # Refusals.
 
@@ -193,8 +203,7 @@ class TurnEngine(Pump):
         self._rearm()
 
 
-def _call(done: Done, message: Any, outcome: Outcome) -> None:
-    del message
+def _call(done: Done, outcome: Outcome) -> None:
     done(outcome)
 
 

@@ -11,7 +11,7 @@ from actors.runtime.contract import EngineClock, EngineSettings
 from actors.runtime.journal import BatchRefused, Journal, JournalUnavailable, OutboxRow, RecordRow, ReminderRow
 from actors.runtime.reminders import Reminders
 from actors.runtime.runs import Run
-from actors.runtime.turning import Turning, guarded
+from actors.runtime.turning import TAKEN, Turning, guarded
 
 log = structlog.get_logger(__name__)
 
@@ -130,15 +130,19 @@ class Pump(Turning):
 
     def _release(self, run: Run) -> None:
         """Let out what the run decided: it is durable now."""
-        for cell in run.touched:
-            cell.committed = cell.state
+        self._counters["turns"] += run.turns
+        self._counters["duplicates"] += run.duplicates
         self._reminders.apply(run.batch.reminders_set, run.batch.reminders_cleared)
         if run.batch.records:
             for watcher in self._watchers:
                 guarded(watcher, run.batch.records)
         for envelope in run.processed:
-            if envelope.settle is not None:
-                guarded(envelope.settle, envelope.token, envelope.message, envelope.outcome)
+            if envelope.settle is None:
+                continue
+            try:
+                envelope.settle(envelope.token, envelope.outcome or TAKEN)
+            except Exception:
+                log.exception("answer_not_taken", actor=envelope.cell.address)
         for work in run.batch.outbox_added:
             self._hand_out(work, recovered=False)
         self._rearm()

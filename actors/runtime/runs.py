@@ -1,10 +1,13 @@
 """What one run of the queue has gathered: the batch, and what follows its commit."""
 
 from datetime import datetime
+from typing import Any
 
-from actors.runtime.cells import Cell, Envelope, PendingTell
+from actors.runtime.cells import Cell, Envelope, PendingTell, Taken
 from actors.runtime.encoding import encode
 from actors.runtime.journal import Batch, ReminderRow, SnapshotRow, TellRow
+
+_DUPLICATE = Taken(duplicate=True)
 
 
 class Run:
@@ -15,12 +18,15 @@ class Run:
         "_consumed_upto",
         "at",
         "batch",
+        "duplicates",
+        "former",
         "now",
         "number",
         "processed",
         "reminders",
         "told",
         "touched",
+        "turns",
     )
 
     def __init__(self, number: int, now: datetime) -> None:
@@ -30,10 +36,30 @@ class Run:
         self.batch = Batch()
         self.processed: list[Envelope] = []
         self.touched: list[Cell] = []
+        self.turns = self.duplicates = 0
+        self.former: list[Any] = []
+        """The states of the touched actors before this run, in their order."""
         self.told: list[tuple[Cell, Envelope]] = []
         self.reminders: dict[tuple[str, str], ReminderRow | None] = {}
         self._consumed: set[tuple[str, str]] = set()
         self._consumed_upto = 0
+
+    def touch(self, cell: Cell) -> None:
+        """Note that an actor takes a turn in this run, and keep the state that it had before."""
+        self.turns += 1
+        if cell.run != self.number:
+            cell.run = self.number
+            self.touched.append(cell)
+            self.former.append(cell.state)
+
+    def pass_over(self, envelope: Envelope) -> None:
+        """Answer a message that was consumed before; it has no effect."""
+        self.duplicates += 1
+        envelope.outcome = _DUPLICATE
+
+    def before(self, cell: Cell) -> Any:
+        """Return the state that a touched actor had before this run: what others may see until the commit."""
+        return self.former[self.touched.index(cell)]
 
     def has_taken(self, address: str, message_id: str) -> bool:
         """Say whether a turn of this very run has consumed this message: the index does not know it yet."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from actors.runtime.cells import Cell, Envelope, Kind, NotTaken, Origin, PendingTell, Taken, Work
+from actors.runtime.cells import Cell, Envelope, Kind, NotTaken, Origin, PendingTell, Taken, Work, opened
 from actors.runtime.contract import EngineClock, EngineSettings, Relay
 from actors.runtime.effects import Apply, prepared_row
 from actors.runtime.encoding import encode, for_people
@@ -21,8 +21,7 @@ log = structlog.get_logger(__name__)
 
 CRASHES_TO_QUARANTINE = 3
 CRASH_WINDOW_S = 60.0
-_TAKEN = Taken()
-_DUPLICATE = Taken(duplicate=True)
+TAKEN = Taken()
 
 
 class Turning:
@@ -36,10 +35,9 @@ class Turning:
         self._relays: dict[str, Relay] = {}
         self._cells: dict[str, Cell] = {}
         self._one_by_one = 0
-        self._turns = 0
         self._next_position = self._next_tell_id = self._next_outbox_id = 1
         self._counters = dict.fromkeys(
-            ("batches", "duplicates", "dead_letters", "refused", "crashes", "rolled_back"), 0
+            ("turns", "batches", "duplicates", "dead_letters", "refused", "crashes", "rolled_back"), 0
         )
 
     def _enqueue(self, cell: Cell, envelope: Envelope) -> None:
@@ -65,34 +63,40 @@ class Turning:
 
     # The turn.
 
-    def _turn(self, run: Run, cell: Cell, envelope: Envelope) -> None:
+    def _turn(self, run: Run, cell: Cell, envelope: Envelope) -> None:  # noqa: PLR0915 - hot: calls cost more
         """Let an actor take a message; one that cannot be taken goes to the dead letters.
 
         Raises:
             JournalUnavailable: the actor's state cannot be read at the moment.
         """
         run.processed.append(envelope)
+        kind = cell.kind
         if envelope.origin is not None:
             _consume(run, envelope.origin)
-        kind = cell.kind
-        if kind is None:
-            return
-        if envelope.poison is not None:
-            self._bury(run, cell, envelope, envelope.poison)
-            envelope.outcome = NotTaken("refused", envelope.poison)
+        if kind is None or envelope.poison is not None:
+            self._refuse(run, cell, envelope)
             return
         try:
             if not cell.loaded:
                 cell.load(self._journal)
             if envelope.message_id and self._is_duplicate(run, cell, envelope.message_id):
-                self._counters["duplicates"] += 1
-                envelope.outcome = _DUPLICATE
+                run.pass_over(envelope)
                 return
-            self._take(run, cell, envelope, kind.step(cell.state, envelope.message, run.now))
+            message = envelope.message if envelope.message is not None else opened(kind, envelope)
+            step = kind.step(cell.state, message, run.now)
+            applies = [self._prepared(cell, effect) for effect in step.effects] if step.effects else ()
+            if step.events or kind.records(message):
+                self._record(run, cell, envelope, step, message)
         except JournalUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - a core's defect must not stop the hub
             self._crashed(run, cell, envelope, error)
+            return
+        run.touch(cell)
+        cell.state = step.state
+        for apply in applies:
+            apply(run)
+        envelope.outcome = TAKEN if step.reply is None else Taken(reply=step.reply)
 
     def _is_duplicate(self, run: Run, cell: Cell, message_id: str) -> bool:
         """Ask the cell first; where that is not sure, and after the store refused a batch, only the index knows."""
@@ -103,22 +107,7 @@ class Turning:
         cell.remember(message_id)
         return False
 
-    def _take(self, run: Run, cell: Cell, envelope: Envelope, step: Step[Any]) -> None:
-        """Add what a step decided to the run, all of it or (when something cannot be encoded) nothing."""
-        kind: Any = cell.kind
-        applies = [self._prepared(cell, effect) for effect in step.effects] if step.effects else ()
-        if step.events or kind.records(envelope.message):
-            self._record(run, cell, envelope, step)
-        cell.state = step.state
-        self._turns += 1
-        if cell.run != run.number:
-            cell.run = run.number
-            run.touched.append(cell)
-        for apply in applies:
-            apply(run)
-        envelope.outcome = _TAKEN if step.reply is None else Taken(reply=step.reply)
-
-    def _record(self, run: Run, cell: Cell, envelope: Envelope, step: Step[Any]) -> None:
+    def _record(self, run: Run, cell: Cell, envelope: Envelope, step: Step[Any], message: Any) -> None:
         kind: Any = cell.kind
         turn = cell.turn + 1
         row = TurnRow(
@@ -128,7 +117,7 @@ class Turning:
             schema=kind.schema,
             message_id=envelope.message_id or f"#{turn}",
             at=run.at,
-            message=envelope.packed or encode(envelope.message),
+            message=envelope.packed or encode(message),
             events=encode(step.events) if step.events else b"",
         )
         self._next_position += 1
@@ -137,8 +126,13 @@ class Turning:
 
     # What cannot be taken.
 
+    def _refuse(self, run: Run, cell: Cell, envelope: Envelope) -> None:
+        if envelope.poison is not None and cell.kind is not None:
+            self._bury(run, cell, envelope, envelope.poison)
+            envelope.outcome = NotTaken("refused", envelope.poison)
+
     def _crashed(self, run: Run, cell: Cell, envelope: Envelope, error: Exception) -> None:
-        log.error("turn_failed", actor=cell.address, message=type(envelope.message).__name__, exc_info=error)
+        log.error("turn_failed", actor=cell.address, exc_info=error)
         self._counters["crashes"] += 1
         now = self._clock.monotonic()
         cell.crashes = (*(at for at in cell.crashes if now - at < CRASH_WINDOW_S), now)
@@ -147,7 +141,8 @@ class Turning:
 
     def _bury(self, run: Run, cell: Cell, envelope: Envelope, reason: str) -> None:
         self._counters["dead_letters"] += 1
-        row = DeadLetterRow(at=run.at, address=cell.address, reason=reason, message=for_people(envelope.message))
+        message = envelope.message if cell.kind is None else opened(cell.kind, envelope)
+        row = DeadLetterRow(at=run.at, address=cell.address, reason=reason, message=for_people(message))
         run.batch.dead_letters.append(row)
 
     # Effects.

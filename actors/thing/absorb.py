@@ -1,5 +1,7 @@
 """What readings change: latest values, levels, cycles, faults. Pure, and the same when a journal is folded again."""
 
+from typing import Any
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -14,24 +16,30 @@ _LATEST_SKEW_S = 300.0
 _OLDEST_S = 30 * 86400.0
 _DAY_S = 86400.0
 _Told = list[tuple[str, Latest]]
+_Levels = dict[str, tuple[tuple[str, SlotSpec], ...]]
 _NUMBER = (int, float)
 _EMPTY = SlotState()
 _NEW = ComponentState()
+_NONE: dict[str, Any] = {}
+"""Shared by the many things that have nothing of a sort; states are never changed."""
 
 
-class Plan(Struct, frozen=True):
-    """A profile, and the properties that its slots, components and faults look at: the others are only kept."""
+class Plan(Struct, frozen=True, gc=False):
+    """A profile, and which of its properties are looked at by a slot, a component or a fault: others are only kept."""
 
     profile: ThingProfile
     watched: frozenset[str]
+    levels: dict[str, tuple[tuple[str, SlotSpec], ...]]
+    """By property: the slots whose level it tells."""
 
     @classmethod
     def of(cls, profile: ThingProfile) -> "Plan":
         """Return the plan for a profile."""
-        slots = (spec.level for spec in profile.slots.values())
+        slots = profile.slots.items()
+        levels = {spec.level: tuple(slot for slot in slots if slot[1].level == spec.level) for _, spec in slots}
         components = (name for spec in profile.components.values() for name in (spec.snapshot, spec.cycle))
         faults = (spec.code for spec in profile.faults.values())
-        return cls(profile, frozenset((*slots, *components, *faults)))
+        return cls(profile, frozenset((*levels, *components, *faults)), levels)
 
 
 def absorb(state: ThingState, message: DeviceMessage, plan: Plan) -> ThingState:
@@ -48,10 +56,10 @@ def absorb(state: ThingState, message: DeviceMessage, plan: Plan) -> ThingState:
         profile=state.profile,
         communities=state.communities,
         latest=latest,
-        slots=_slots(state.slots, profile, told, latest) if told else state.slots,
-        components=_components(state, profile, told) if profile.components else state.components,
-        faults=_faults(state, profile, dict(told)) if told and profile.faults else state.faults,
-        needs=state.needs,
+        slots=_slots(state.slots, plan.levels, told, latest) if told else state.slots,
+        components=_components(state, profile, told) if profile.components else state.components or _NONE,
+        faults=_faults(state, profile, dict(told)) if profile.faults else state.faults or _NONE,
+        needs=state.needs or _NONE,
         messages=state.messages + 1,
     )
 
@@ -98,44 +106,41 @@ def _time_of(reading: Reading, received: float) -> float:
 
 
 def _slots(
-    slots: dict[str, SlotState], profile: ThingProfile, told: _Told, latest: dict[str, Latest]
+    slots: dict[str, SlotState], levels: _Levels, told: _Told, latest: dict[str, Latest]
 ) -> dict[str, SlotState]:
-    for name, spec in profile.slots.items():
-        for told_name, level in told:
-            if told_name == spec.level and isinstance(level.value, _NUMBER):
-                slot = _level(slots.get(name, _EMPTY), spec, level, _usage(latest, spec))
-                slots = {**slots, name: slot}
-    return slots
+    after: dict[str, SlotState] | None = None
+    for told_name, level in told:
+        if told_name not in levels or not isinstance(level.value, _NUMBER):
+            continue
+        if after is None:
+            after = slots.copy()
+        for name, spec in levels[told_name]:
+            usage = _usage(latest, spec.usage) if spec.usage else None
+            after[name] = _level(after.get(name, _EMPTY), spec, (level.at, float(level.value)), usage)
+    return slots if after is None else after
 
 
-def _usage(latest: dict[str, Latest], spec: SlotSpec) -> float | None:
-    counter = latest.get(spec.usage) if spec.usage else None
+def _usage(latest: dict[str, Latest], usage: str) -> float | None:
+    counter = latest.get(usage)
     return float(counter.value) if counter is not None and isinstance(counter.value, _NUMBER) else None
 
 
-def _level(slot: SlotState, spec: SlotSpec, value: Latest, usage: float | None) -> SlotState:
-    level = float(value.value)  # type: ignore[arg-type] # the caller has checked that it is a number
-    sample = (value.at, level)
-    if not slot.samples:
-        return replace(slot, samples=(sample,), filled_at=value.at, filled_to=level, usage_at_fill=usage)
-    if level >= slot.samples[-1][1] + spec.refill_step:
+def _level(slot: SlotState, spec: SlotSpec, sample: tuple[float, float], usage: float | None) -> SlotState:
+    at, level = sample
+    samples = slot.samples
+    if not samples:
+        return replace(slot, samples=(sample,), filled_at=at, filled_to=level, usage_at_fill=usage)
+    if level >= samples[-1][1] + spec.refill_step:
         return replace(
             slot,
             samples=(sample,),
             refills=slot.refills + 1,
-            filled_at=value.at,
+            filled_at=at,
             filled_to=level,
             usage_at_fill=usage,
-            last_life=_life(slot, value.at, usage),
+            last_life=_life(slot, at, usage),
         )
-    return SlotState(
-        samples=_thinned((*slot.samples, sample)),
-        refills=slot.refills,
-        filled_at=slot.filled_at,
-        filled_to=slot.filled_to,
-        usage_at_fill=slot.usage_at_fill,
-        sku=slot.sku,
-    )
+    return replace(slot, samples=_thinned((*samples, sample)), last_life=None)
 
 
 def _life(slot: SlotState, at: float, usage: float | None) -> float:

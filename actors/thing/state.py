@@ -20,7 +20,7 @@ class Latest(Struct, frozen=True, gc=False):
     quality: Quality = Quality.GOOD
 
 
-class NeedState(Struct, frozen=True, kw_only=True):
+class NeedState(Struct, frozen=True, kw_only=True, gc=False):
     """The episodes of one subject. ``muted``: a person ended the last one; only new evidence opens another."""
 
     episode: int = 0
@@ -33,7 +33,7 @@ class NeedState(Struct, frozen=True, kw_only=True):
     currency: str | None = None
 
 
-class SlotState(Struct, frozen=True, kw_only=True):
+class SlotState(Struct, frozen=True, kw_only=True, gc=False):
     """A consumable. ``samples`` are (seconds since 1970, level) since the last refill, thinned to a bounded number."""
 
     samples: tuple[tuple[float, float], ...] = ()
@@ -47,7 +47,7 @@ class SlotState(Struct, frozen=True, kw_only=True):
     """Use from one refill to the next, when one just ended."""
 
 
-class ComponentState(Struct, frozen=True, kw_only=True):
+class ComponentState(Struct, frozen=True, kw_only=True, gc=False):
     """A component's health history: its first and its latest cycles, bounded."""
 
     cycle: float = -1.0
@@ -64,7 +64,7 @@ class ComponentState(Struct, frozen=True, kw_only=True):
     """How many of its answers were taken, abstentions too; all of them when this is ``questions``."""
 
 
-class ThingState(Struct, frozen=True, kw_only=True):
+class ThingState(Struct, frozen=True, kw_only=True, gc=False):
     """One thing."""
 
     record: ThingRecord | None = None

@@ -16,8 +16,8 @@ _Done = asyncio.Future[None]
 class Appender(Protocol):
     """Appends bytes; the future is done when they are on disk."""
 
-    def append(self, body: bytes) -> _Done:
-        """Hand in one body."""
+    def append(self, sender: int, number: int, body: bytes) -> _Done:
+        """Hand in one body: the ``number``-th of this sender."""
         ...
 
 
@@ -33,8 +33,9 @@ class RawAppender:
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
 
-    def append(self, body: bytes) -> _Done:
+    def append(self, sender: int, number: int, body: bytes) -> _Done:
         """Hand in one body."""
+        del sender, number
         future: _Done = self._loop.create_future()
         self._waiting.append((body, future))
         self._wake.set()
@@ -59,7 +60,7 @@ class RawAppender:
 
 
 class JournalAppender:
-    """The journal without actors: ready-made rows, one batch in flight, the next gathering."""
+    """The journal without actors: the rows that turns would write, one batch in flight, the next gathering."""
 
     def __init__(self, journal: SqliteJournal) -> None:
         self._journal = journal
@@ -69,15 +70,14 @@ class JournalAppender:
         self._busy = False
         self._position = 0
 
-    def append(self, body: bytes) -> _Done:
+    def append(self, sender: int, number: int, body: bytes) -> _Done:
         """Hand in one body."""
         future: _Done = self._loop.create_future()
         self._position += 1
-        number = self._position
         row = TurnRow(
-            position=number,
-            address=f"thing/t{number % 1000}",
-            turn=number,
+            position=self._position,
+            address=f"thing/t{sender}",
+            turn=number + 1,
             schema=1,
             message_id=f"b:{number}",
             at=0.0,
@@ -112,14 +112,14 @@ async def rate(appender: Appender, *, senders: int, total: int, body: bytes) -> 
     """Return appends a second, each sender with one append under way."""
     loop = asyncio.get_running_loop()
 
-    async def send(count: int) -> None:
-        for _ in range(count):
-            await appender.append(body)
+    async def send(sender: int, count: int) -> None:
+        for number in range(count):
+            await appender.append(sender, number, body)
 
     started = loop.time()
     async with asyncio.TaskGroup() as group:
-        for _ in range(senders):
-            group.create_task(send(max(1, total // senders)))
+        for sender in range(senders):
+            group.create_task(send(sender, max(1, total // senders)))
     return max(1, total // senders) * senders / (loop.time() - started)
 
 

@@ -29,9 +29,9 @@ class BenchFailed(Exception):
     """What was measured did not do its work, so there is no figure."""
 
 
-class _Body(Struct):
+class _Body(Struct, gc=False):
     seq: int
-    readings: list[Reading]
+    readings: tuple[Reading, ...]
 
 
 class NoModels:
@@ -113,23 +113,24 @@ class TurnBench:
 
     async def _send(self, thing: ThingId, bodies: Sequence[bytes], boot: str) -> None:
         loop = asyncio.get_running_loop()
+        principal = self._principals[thing]
         for body in bodies:
             answer: asyncio.Future[Receipt] = loop.create_future()
-            self._hand_in(thing, body, boot, answer)
+            self._hand_in(principal, body, boot, answer)
             receipt = await answer
             if isinstance(receipt, Refused):
                 raise BenchFailed(receipt.detail)
 
-    def _hand_in(self, thing: ThingId, body: bytes, boot: str, answer: asyncio.Future[Receipt]) -> None:
+    def _hand_in(self, principal: Principal, body: bytes, boot: str, answer: asyncio.Future[Receipt]) -> None:
         decoded = self._decode(body)
         message = DeviceMessage(
-            thing_id=thing,
+            thing_id=ThingId(principal.name),
             message_id=f"{boot}:{decoded.seq}",
             received_at=self._clock.now(),
-            readings=tuple(decoded.readings),
+            readings=decoded.readings,
             protocol="http",
         )
-        self._sink.accept(self._principals[thing], message, answer.set_result)
+        self._sink.accept(principal, message, answer.set_result)
 
 
 def device_bytes(seq: int, readings: int) -> bytes:
@@ -144,7 +145,7 @@ def row_bytes(readings: int) -> bytes:
         thing_id=ThingId("t1"),
         message_id="b:1",
         received_at=datetime.fromtimestamp(1_800_000_000, UTC),
-        readings=tuple(msgspec.json.decode(device_bytes(1, readings), type=_Body).readings),
+        readings=msgspec.json.decode(device_bytes(1, readings), type=_Body).readings,
         protocol="http",
     )
     return msgspec.msgpack.encode(message)

@@ -19,6 +19,7 @@ from typing import Final
 
 import apsw
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from actors.runtime.journal import TurnRow
 from hub.storage.gone import MOST_DIGITS, is_gone
@@ -93,7 +94,7 @@ class Segments:
         """
         cursor.executemany(
             f"INSERT INTO {self.newest.table} VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
-            [(t.position, t.address, t.turn, t.schema, t.message_id, t.at, t.message, t.events) for t in turns],
+            map(astuple, turns),
         )
         if self.newest.number == 1:
             return

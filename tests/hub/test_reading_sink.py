@@ -24,10 +24,11 @@ class Engine:
         self.taken: list[DeviceMessage] = []
         self._outcome = outcome
 
-    def deliver(self, address: str, message: Any, message_id: str, settle: Any, token: Any) -> None:
-        encode(message)
+    def deliver(self, address: str, message: Any, message_id: str, settle: Any, token: Any, packed: bytes) -> bool:
+        assert packed == encode(message)
         self.taken.append(message)
-        settle(token, message, self._outcome)
+        settle(token, self._outcome)
+        return True
 
 
 def sink(engine: Engine, **changes: Any) -> DurableSink:

@@ -78,9 +78,11 @@ class ShardHost:
         """Hand in a message; see ``Engine.submit``."""
         self._engine_of(address).submit(address, message, done, message_id)
 
-    def deliver(self, address: str, message: Any, message_id: str, settle: Settle, token: Any) -> None:
+    def deliver(
+        self, address: str, message: Any, message_id: str, settle: Settle, token: Any, packed: bytes | None = None
+    ) -> bool:
         """Hand in a message; see ``Engine.deliver``."""
-        self._engine_of(address).deliver(address, message, message_id, settle, token)
+        return self._engine_of(address).deliver(address, message, message_id, settle, token, packed)
 
     async def ask(self, address: str, message: Any, *, timeout_s: float = 10.0, message_id: str = "") -> Any:
         """Hand in a message and return the core's reply once it is durable.
