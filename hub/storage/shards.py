@@ -11,12 +11,17 @@ from msgspec import Struct
 from actors.dialogue.placement import ShardMap, slot_of
 from actors.model.errors import ConfigError
 from actors.model.ids import ThingId
+from actors.runtime.cells import Cell, Kind
+from actors.runtime.shards import GateCore, gate_address
 from hub.storage.connection import FILE_NAME, JournalSettings
 from hub.storage.sqlite import SqliteJournal, open_journal
 
 SHARDS_DIR: Final = "shards"
 _SHARD: Final = "shard"
 """Key in ``meta``: which shard this journal is, of how many."""
+
+
+_TOGETHER: Final = "put all shards back from copies that were made together, while the hub was stopped"
 
 
 class _Placed(Struct):
@@ -33,8 +38,8 @@ def open_shards(
     """Open the journals of all shards for this process alone, each under an epoch of its own.
 
     Raises:
-        ConfigError: as ``open_journal``; or they were written by a hub of another number of shards, or a thing lies in
-            a shard that its slot does not belong to.
+        ConfigError: as ``open_journal``; or they were written by a hub of another number of shards, a thing lies in a
+            shard that its slot does not belong to, or they are not all of the same moment.
     """
     _check_layout(data_dir, shards)
     with ExitStack() as stack:
@@ -42,7 +47,9 @@ def open_shards(
         journals = tuple(stack.enter_context(open_journal(folder, settings)) for folder in folders)
         for shard, (folder, journal) in enumerate(zip(folders, journals, strict=True)):
             _check_place(folder / FILE_NAME, journal, f"{shard} of {shards}")
-        check_things(journals)
+        if shards > 1:
+            check_things(journals)
+            check_moment(journals)
         yield journals
 
 
@@ -52,13 +59,30 @@ def check_things(journals: Sequence[SqliteJournal]) -> None:
     Raises:
         ConfigError: the first of them, and where it belongs.
     """
-    if len(journals) == 1:
-        return  # every slot belongs to it
     places = ShardMap(len(journals))
     for shard, journal in enumerate(journals):
         for row in journal.records("thing"):
             if row.body is not None:
                 _check_thing(msgspec.json.decode(row.body, type=_Placed), shard, places)
+
+
+def check_moment(journals: Sequence[SqliteJournal]) -> None:
+    """Refuse shards of which some were put back from a copy: letters that the others had or sent would be lost.
+
+    Raises:
+        ConfigError: which shard is older than what others know of it.
+    """
+    marks = {shard for shard, journal in enumerate(journals) if journal.restored() is not None}
+    if 0 < len(marks) < len(journals):
+        raise ConfigError(f"shards {sorted(marks)} were restored and the others not; {_TOGETHER}")
+    gate = Kind(GateCore({}))
+    for shard, sender in enumerate(journals):
+        following = sender.recover().next_outbox_id
+        for to, receiver in enumerate(journals):
+            cell = Cell(gate_address(shard), gate)
+            cell.load(receiver)
+            if cell.state.taken >= following:
+                raise ConfigError(f"shard {shard} is older than letters that shard {to} has of it; {_TOGETHER}")
 
 
 def _check_thing(thing: _Placed, shard: int, places: ShardMap) -> None:

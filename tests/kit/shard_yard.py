@@ -9,15 +9,15 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from small_hub import RunningClock
+from small_hub import Fate, MortalJournal, RunningClock
 
 from actors.runtime.cells import Outcome, Taken
 from actors.runtime.contract import EngineSettings
 from actors.runtime.engine import TurnEngine
-from actors.runtime.journal import Batch, JournalUnavailable, OutboxRow
+from actors.runtime.journal import OutboxRow
 from actors.runtime.shards import ShardHost
 from actors.runtime.turns import Emit, Step, Tell
-from hub.storage.sqlite import JournalSettings, SqliteJournal, open_journal
+from hub.storage.sqlite import JournalSettings, open_journal
 
 UNSYNCED = JournalSettings(synchronous="normal")
 """Processes die here, machines do not: it saves the syncs."""
@@ -97,43 +97,6 @@ class EchoCore(ListenerCore):
         return Step(state, effects=(Tell(message.reply_to, Said(number=message.number)),))
 
 
-class Mortality:
-    """When this process dies: at its so-manieth commit in whatever shard, before or after writing it."""
-
-    def __init__(self, dies_at: int = 0, *, writes_last: bool = True) -> None:
-        self.dies_at = dies_at
-        self.writes_last = writes_last
-        self.commits = 0
-        self.died = asyncio.Event()
-
-
-class MortalShard:
-    """A shard's journal in a process that may die, on a disk that may be full for a while."""
-
-    def __init__(self, journal: SqliteJournal, fate: Mortality) -> None:
-        self._journal = journal
-        self._fate = fate
-        self.failures = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._journal, name)
-
-    def commit(self, batch: Batch, done: Callable[[Exception | None], None]) -> None:
-        fate = self._fate
-        fate.commits += 1
-        if fate.died.is_set():
-            return
-        if self.failures:
-            self.failures -= 1
-            asyncio.get_running_loop().call_soon(done, JournalUnavailable("the disk is full"))
-        elif fate.commits != fate.dies_at:
-            self._journal.commit(batch, lambda error: None if fate.died.is_set() else done(error))
-        elif fate.writes_last:
-            self._journal.commit(batch, lambda _error: fate.died.set())
-        else:
-            fate.died.set()
-
-
 class Post:
     """A relay whose outcomes go to actors of whatever shard."""
 
@@ -148,7 +111,7 @@ class Post:
 class Yard:
     """All shards between two crashes."""
 
-    def __init__(self, host: ShardHost, shards: list[TurnEngine], journals: list[MortalShard], fate: Mortality) -> None:
+    def __init__(self, host: ShardHost, shards: list[TurnEngine], journals: list[MortalJournal], fate: Fate) -> None:
         self.host = host
         self.shards = shards
         self.journals = journals
@@ -187,13 +150,13 @@ def shard_in_name(address: str) -> int:
 
 @asynccontextmanager
 async def shard_yard(
-    path: Path, shards: int = 2, fate: Mortality | None = None, upcasters: Any = None, **settings: Any
+    path: Path, shards: int = 2, fate: Fate | None = None, upcasters: Any = None, **settings: Any
 ) -> AsyncIterator[Yard]:
     """Open the shards on a data directory; leaving the context is a crash: nothing is drained."""
-    fate = fate or Mortality()
+    fate = fate or Fate()
     with ExitStack() as opened:
         files = [opened.enter_context(open_journal(path / str(shard), UNSYNCED)) for shard in range(shards)]
-        journals = [MortalShard(journal, fate) for journal in files]
+        journals = [MortalJournal(journal, fate) for journal in files]
         limits = EngineSettings(snapshot_every=3, storage_retry_s=0.005, **settings)
         engines = [TurnEngine(journal, RunningClock(), limits) for journal in journals]
         host = ShardHost(engines, shard_in_name)

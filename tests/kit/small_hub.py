@@ -1,7 +1,7 @@
 """Engine, SQLite journal, cores and a desk in one process, without sockets; it can crash at any commit."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,10 +21,12 @@ from actors.owner.core import OwnerCore
 from actors.purchasing.core import OrderCore
 from actors.purchasing.view import OrderView
 from actors.runtime.cells import NotTaken, Taken
-from actors.runtime.engine import EngineSettings, TurnEngine
-from actors.runtime.journal import Batch, OutboxRow
+from actors.runtime.contract import Engine, EngineSettings
+from actors.runtime.journal import Batch, JournalUnavailable, OutboxRow
 from actors.thing.core import ThingCore
-from hub.storage.sqlite import SqliteJournal, open_journal
+from hub.sharding import whole_engine, whole_journal
+from hub.storage.shards import open_shards
+from hub.storage.sqlite import SqliteJournal
 
 DESK = DeskSettings(again_s=0.001, probe_base_s=0.001, probe_cap_s=0.002, request_s=1.0, turn_grace_s=0.05)
 
@@ -39,29 +41,41 @@ class RunningClock:
         return asyncio.get_running_loop().time()
 
 
-class MortalJournal:
-    """A journal that dies at its ``dies_at``-th commit: before writing it, or after it and before anybody knows."""
+class Fate:
+    """When this process dies: at its so-manieth commit in whatever journal, before or after writing it."""
 
-    def __init__(self, journal: SqliteJournal, *, dies_at: int = 0, writes_last: bool = True) -> None:
-        self._journal = journal
-        self._dies_at = dies_at
-        self._writes_last = writes_last
+    def __init__(self, dies_at: int = 0, *, writes_last: bool = True) -> None:
+        self.dies_at = dies_at
+        self.writes_last = writes_last
         self.commits = 0
         self.died = asyncio.Event()
+
+
+class MortalJournal:
+    """A journal in a process that may die, on a disk that is full for the next ``failures`` commits."""
+
+    def __init__(self, journal: SqliteJournal, fate: Fate) -> None:
+        self._journal = journal
+        self._fate = fate
+        self.failures = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._journal, name)
 
     def commit(self, batch: Batch, done: Callable[[Exception | None], None]) -> None:
-        self.commits += 1
-        if self.died.is_set():
+        fate = self._fate
+        fate.commits += 1
+        if fate.died.is_set():
             return
-        if self.commits != self._dies_at:
-            self._journal.commit(batch, done)
-        elif self._writes_last:
-            self._journal.commit(batch, lambda _error: self.died.set())
+        if self.failures:
+            self.failures -= 1
+            asyncio.get_running_loop().call_soon(done, JournalUnavailable("the disk is full"))
+        elif fate.commits != fate.dies_at:
+            self._journal.commit(batch, lambda error: None if fate.died.is_set() else done(error))
+        elif fate.writes_last:
+            self._journal.commit(batch, lambda _error: fate.died.set())
         else:
-            self.died.set()
+            fate.died.set()
 
 
 class NoModels:
@@ -74,7 +88,7 @@ class NoModels:
 class SilentPeers:
     """The computing relay of a community that knows nothing."""
 
-    def __init__(self, engine: TurnEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def work(self, row: OutboxRow, *, recovered: bool) -> None:
@@ -97,15 +111,17 @@ class SilentPeers:
 class SmallHub:
     """A hub between two crashes."""
 
-    def __init__(self, engine: TurnEngine, journal: MortalJournal) -> None:
+    def __init__(self, engine: Engine, journals: Sequence[SqliteJournal], fate: Fate) -> None:
         self.engine = engine
-        self.journal = journal
+        self.journal: Any = whole_journal(journals)
+        self.fate = fate
+        self._journals = journals
 
     async def until(self, condition: Callable[[], bool], within_s: float = 10.0) -> bool:
         """Wait for a condition; False when the hub died first."""
         async with asyncio.timeout(within_s):
             while not condition():
-                if self.journal.died.is_set():
+                if self.fate.died.is_set():
                     return False
                 await asyncio.sleep(0.001)
         return True
@@ -116,6 +132,10 @@ class SmallHub:
         self.engine.submit(address, message, outcomes.append, message_id)
         return await self.until(lambda: bool(outcomes)) and isinstance(outcomes[0], Taken)
 
+    def meter(self, name: str) -> tuple[int, int] | None:
+        """Return a bounded counter's value and cap, in whatever shard it is."""
+        return next((found for journal in self._journals if (found := journal.meter(name))), None)
+
     def orders(self) -> list[OrderView]:
         """Return the orders as owners see them."""
         rows = self.journal.records("order")
@@ -124,13 +144,13 @@ class SmallHub:
 
 @asynccontextmanager
 async def small_hub(
-    path: Path, crm: FakeCrm, *, dies_at: int = 0, writes_last: bool = True, batch_turns: int = 2048
+    path: Path, crm: FakeCrm, fate: Fate | None = None, *, batch_turns: int = 2048, shards: int = 1
 ) -> AsyncIterator[SmallHub]:
     """Open the hub on a data directory; leaving the context is a crash: nothing is drained."""
-    clock = RunningClock()
-    with open_journal(path) as sqlite:
-        journal = MortalJournal(sqlite, dies_at=dies_at, writes_last=writes_last)
-        engine = TurnEngine(journal, clock, EngineSettings(batch_turns=batch_turns, snapshot_every=3))
+    clock, fate = RunningClock(), fate or Fate()
+    with open_shards(path, shards) as journals:
+        mortal: Any = [MortalJournal(journal, fate) for journal in journals]
+        engine = whole_engine(mortal, clock, EngineSettings(batch_turns=batch_turns, snapshot_every=3))
         engine.add_kind(ThingCore(PROFILES, NoModels(), INSTALLATION))
         engine.add_kind(OwnerCore())
         engine.add_kind(CommunityCore())
@@ -142,8 +162,8 @@ async def small_hub(
             running = group.create_task(desk.run())
             engine.start()
             try:
-                yield SmallHub(engine, journal)
+                yield SmallHub(engine, journals, fate)
             finally:
-                journal.died.set()
+                fate.died.set()
                 running.cancel()
                 await engine.stop(within_s=0.0)

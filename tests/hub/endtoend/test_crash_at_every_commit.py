@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fake_crm import FakeCrm
 from firm import OWNER, PRINTER, granted, registration, told
-from small_hub import SmallHub, small_hub
+from small_hub import Fate, SmallHub, small_hub
 
 from actors.dialogue import owner_address, thing_address
 from actors.model.orders import OrderState, RecordKind
@@ -44,7 +44,7 @@ def check(hub: SmallHub, crm: FakeCrm) -> None:
     assert order.record is not None
     owner = hub.engine.read(owner_address(OWNER))
     (meter,) = owner.used
-    assert (owner.used[meter], hub.journal.meter(meter)) == (2000, (2000, 10_000))
+    assert (owner.used[meter], hub.meter(meter)) == (2000, (2000, 10_000))
     assert [reservation.amount.minor for reservation in owner.reservations.values()] == [2000]
     assert hub.engine.read(thing_address(PRINTER)).messages == 2
     assert hub.journal.counts() | {"turn": 0, "record": 0, "note": 0} == {
@@ -52,18 +52,18 @@ def check(hub: SmallHub, crm: FakeCrm) -> None:
     }  # fmt: skip
 
 
-async def finish(path: Path, crm: FakeCrm, left: list[tuple[str, Any, str]]) -> None:
-    async with small_hub(path, crm) as hub:
+async def finish(path: Path, crm: FakeCrm, left: list[tuple[str, Any, str]], shards: int = 1) -> None:
+    async with small_hub(path, crm, shards=shards) as hub:
         assert await live(hub, left)
         assert await hub.until(lambda: is_settled(hub))
         check(hub, crm)
 
 
-async def commits_of_the_story(path: Path, batch_turns: int) -> int:
-    async with small_hub(path, FakeCrm(), batch_turns=batch_turns) as hub:
+async def commits_of_the_story(path: Path, batch_turns: int, shards: int) -> int:
+    async with small_hub(path, FakeCrm(), batch_turns=batch_turns, shards=shards) as hub:
         assert await live(hub, list(STORY))
         assert await hub.until(lambda: is_settled(hub))
-        return hub.journal.commits
+        return hub.fate.commits
 
 
 async def test_a_low_level_becomes_one_confirmed_order_inside_the_budget(tmp_path: Path) -> None:
@@ -71,17 +71,20 @@ async def test_a_low_level_becomes_one_confirmed_order_inside_the_budget(tmp_pat
 
 
 @pytest.mark.parametrize("writes_last", [True, False], ids=["after", "before"])
-@pytest.mark.parametrize("batch_turns", [1, 2048], ids=["small_batches", "large_batches"])
+@pytest.mark.parametrize(
+    ("batch_turns", "shards"), [(1, 1), (2048, 1), (2048, 4)], ids=["small_batches", "large_batches", "four_shards"]
+)
 async def test_a_crash_at_any_commit_changes_nothing_of_the_outcome(
-    tmp_path: Path, batch_turns: int, writes_last: bool
+    tmp_path: Path, batch_turns: int, shards: int, writes_last: bool
 ) -> None:
-    commits = await commits_of_the_story(tmp_path / "whole", batch_turns)
+    commits = await commits_of_the_story(tmp_path / "whole", batch_turns, shards)
     assert commits > 5
     for dies_at in range(1, commits + 1):
         path, crm, left = tmp_path / str(dies_at), FakeCrm(), list(STORY)
-        async with small_hub(path, crm, dies_at=dies_at, writes_last=writes_last, batch_turns=batch_turns) as hub:
+        fate = Fate(dies_at, writes_last=writes_last)
+        async with small_hub(path, crm, fate, batch_turns=batch_turns, shards=shards) as hub:
             await live(hub, left)
-        await finish(path, crm, left)
+        await finish(path, crm, left, shards)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -89,8 +92,8 @@ async def test_crashes_in_a_row_with_lost_answers_still_order_once(tmp_path: Pat
     chance, crm, left = Random(seed), FakeCrm(), list(STORY)
     crm.plan("place_order", *(chance.choice(["lost", None]) for _ in range(3)))
     for _crash in range(8):
-        dies_at, writes_last = chance.randint(1, 9), chance.random() < 0.5
-        async with small_hub(tmp_path, crm, dies_at=dies_at, writes_last=writes_last) as hub:
+        fate = Fate(chance.randint(1, 9), writes_last=chance.random() < 0.5)
+        async with small_hub(tmp_path, crm, fate) as hub:
             if await live(hub, left):
                 break
     await finish(tmp_path, crm, left)

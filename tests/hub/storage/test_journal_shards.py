@@ -13,7 +13,16 @@ from journal_rows import commit, dead_letter, note, outcome, record, tell, turn
 from actors.dialogue.placement import ShardMap, slot_of
 from actors.model.errors import ConfigError
 from actors.model.ids import ThingId
-from actors.runtime.journal import RecordRow
+from actors.runtime.cells import encode
+from actors.runtime.contract import EngineSettings
+from actors.runtime.engine import TurnEngine
+from actors.runtime.journal import RecordRow, TurnRow
+from actors.runtime.shards import gate_address
+from actors.runtime.shards.gate import LettersTaken
+from actors.runtime.shards.letters import Parcel
+from hub.clock import SystemClock
+from hub.sharding import whole_engine, whole_journal
+from hub.storage.copies import RESTORED
 from hub.storage.shards import open_shards
 from hub.storage.sqlite import FILE_NAME, SqliteJournal
 from hub.storage.whole import WholeJournal
@@ -136,3 +145,31 @@ async def test_turns_are_written_by_their_own_shard_alone(tmp_path: Path) -> Non
         await commit(journals[place_of("a")], turns=[turn(1)])
         assert (whole(journals).has_turn("thing/a", "b:1"), len(whole(journals).load("thing/a").turns)) == (True, 1)
         assert list(whole(journals).turns("thing/a")) == [turn(1)]
+
+
+def gate_turn(sender: int, upto: int) -> TurnRow:
+    events = encode((LettersTaken(upto, 1),))
+    return turn(1, gate_address(sender), message=encode(Parcel(())), events=events)
+
+
+async def test_a_shard_that_is_older_than_its_own_letters_is_refused(tmp_path: Path) -> None:
+    with open_shards(tmp_path, 4) as journals:
+        latest = journals[1].recover().next_outbox_id + 5
+        await commit(journals[2], turns=[gate_turn(1, latest)])
+    with open_shards(tmp_path, 4):  # numbers of the next epoch are above it
+        pass
+    with open_shards(tmp_path, 4) as journals:
+        await commit(journals[3], turns=[gate_turn(0, latest << 3)])
+    refused(tmp_path, 4, "shard 0 is older than letters that shard 3 has of it; put all shards back")
+
+
+async def test_shards_of_which_some_were_restored_are_refused(tmp_path: Path) -> None:
+    with open_shards(tmp_path, 4) as journals:
+        journals[1].setting(RESTORED, lambda: "2026-11-23T08:00:00+00:00")
+    refused(tmp_path, 4, r"shards \[1\] were restored and the others not; put all shards back")
+
+
+async def test_a_hub_of_one_shard_has_nothing_around_its_engine_and_its_journal(tmp_path: Path) -> None:
+    with open_shards(tmp_path) as journals:
+        assert whole_journal(journals) is journals[0]
+        assert type(whole_engine(journals, SystemClock(), EngineSettings())) is TurnEngine

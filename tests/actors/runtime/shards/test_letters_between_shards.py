@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from msgspec import Raw
-from shard_yard import Mortality, Said, Spread, Yard, shard_yard
+from shard_yard import Said, Spread, Yard, shard_yard
+from small_hub import Fate
 
 from actors.runtime.cells import encode
 from actors.runtime.shards import gate_address
@@ -59,7 +60,7 @@ async def finish(path: Path, left: list[tuple[int, str, Spread]]) -> None:
 
 
 async def commits_of_the_story(path: Path, batch_turns: int) -> int:
-    fate = Mortality()
+    fate = Fate()
     async with shard_yard(path, fate=fate, batch_turns=batch_turns) as yard:
         assert await live(yard, whole_story())
         assert heard_by_part(yard) == OUTCOME
@@ -75,7 +76,7 @@ async def test_a_death_at_any_commit_of_any_shard_loses_and_doubles_no_letter(
     assert commits > 10
     for dies_at in range(1, commits + 1):
         path, left = tmp_path / str(dies_at), whole_story()
-        fate = Mortality(dies_at, writes_last=writes_last)
+        fate = Fate(dies_at, writes_last=writes_last)
         async with shard_yard(path, fate=fate, batch_turns=batch_turns) as yard:
             await live(yard, left)
         await finish(path, left)
@@ -85,7 +86,7 @@ async def test_a_death_at_any_commit_of_any_shard_loses_and_doubles_no_letter(
 async def test_deaths_in_a_row_lose_and_double_no_letter(tmp_path: Path, seed: int) -> None:
     chance, left = Random(seed), whole_story()
     for _death in range(10):
-        fate = Mortality(chance.randint(1, 12), writes_last=chance.random() < 0.5)
+        fate = Fate(chance.randint(1, 12), writes_last=chance.random() < 0.5)
         async with shard_yard(tmp_path, fate=fate, batch_turns=chance.choice((1, 3, 2048))) as yard:
             if await live(yard, left):
                 break

@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 from fake_crm import FakeCrm
 from firm import OWNER, PRINTER, PROFILE, granted, registration, told
-from small_hub import SmallHub, small_hub
+from small_hub import Fate, SmallHub, small_hub
 
 from actors.dialogue import owner_address, thing_address
 from actors.model.ids import ThingId
@@ -52,7 +52,7 @@ def level(thing: ThingId, number: int, ink: float) -> Sent:
 
 async def live(folder: Path, dies_at: int) -> bool:
     """Live the story up to this commit; say whether everything was under way when the hub died there."""
-    async with small_hub(folder, FakeCrm(), dies_at=dies_at, batch_turns=1) as hub:
+    async with small_hub(folder, FakeCrm(), Fate(dies_at), batch_turns=1) as hub:
         for part in story():
             taken = [await hub.acknowledged(*message) for message in part]
             if not (all(taken) and await hub.until(lambda: settled(hub))):
