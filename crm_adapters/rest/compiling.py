@@ -81,7 +81,7 @@ class _Compiler:
             records={kind: self._record(kind, fields) for kind, fields in self._manifest.records.items()},
             offers=self._fields("offers", self._manifest.offers, _REQUEST | _ANSWER | {"item"}),
             slots=self._fields("slots", self._manifest.slots, _REQUEST | _ANSWER | {"item"}),
-            changes=self._fields("changes", self._manifest.changes, _ANSWER | {"record"}, plain={"kinds"}),
+            changes=self._fields("changes", self._manifest.changes, _ANSWER | {"record", "config"}, plain={"kinds"}),
             hook=None if self._manifest.webhook is None else self._hook(self._manifest.webhook),
             door=compile_door(self._manifest, self._variables, self.trials),
         )
@@ -201,10 +201,11 @@ class _Compiler:
         return CompiledPages(declared=operation.pages, following=following)
 
     def _record(self, kind: RecordKind, fields: RecordFields) -> CompiledFields:
-        table, names = f"records.{kind}", _ANSWER | {"record"}
+        table, names = f"records.{kind}", _ANSWER | {"record", "config"}
         compiled = self._fields(table, fields, names, plain={"statuses", "sample"})
         if fields.sample is not None:
             context: dict[str, Any] = {"record": fields.sample, "status": 200, "headers": {}, "body": fields.sample}
+            context["config"] = self._variables
             for name, expression in compiled.expressions.items():
                 self.trials.try_value(table, name, expression, context, needed=name in {"record_id", "key", "status"})
         return compiled

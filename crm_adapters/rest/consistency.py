@@ -67,8 +67,11 @@ def _of_steps(table: str, operation: Operation) -> Iterator[str]:
         if after.done is None and after.check is None:
             yield f"[{table}.after[{number}]] done, check: expected one of them; it says when the step is done already"
     pages = operation.pages
-    if pages is not None and [pages.parameter is not None, pages.header is not None, pages.link].count(True) != 1:
-        yield f"[{table}.pages] parameter, header, link: expected one of them"
+    if (
+        pages is not None
+        and [bool(pages.parameter), bool(pages.argument), bool(pages.header), pages.link].count(True) != 1
+    ):
+        yield f"[{table}.pages] parameter, argument, header, link: expected one of them"
 
 
 def _requests(table: str, operation: Operation) -> Iterator[tuple[str, Request]]:

@@ -97,10 +97,12 @@ class After(Request, frozen=True, kw_only=True):
 
 
 class Pages(Table, frozen=True, kw_only=True):
-    """How the next page of a list is asked for: ``next`` is null at the end. Name one of the three places."""
+    """How the next page of a list is asked for: ``next`` is null at the end. Name one of the places."""
 
     next: str
     parameter: str | None = None
+    argument: str | None = None
+    """A key of the JSON body."""
     header: str | None = None
     link: bool = False
     """``next`` is an address on the same host."""

@@ -169,6 +169,8 @@ def next_page(pages: Pages, call: Call, wanted: Any) -> Call | Permanent:
     if pages.parameter is not None:
         kept = [(name, value) for name, value in _pairs(call) if name != pages.parameter]
         return replace(call, query=[*kept, (pages.parameter, templates.scalar_text(wanted))])
+    if pages.argument is not None:
+        return replace(call, json={**dict(templates.items_of(call.json or {})), pages.argument: wanted})
     if pages.header is not None:
         return replace(call, headers={**call.headers, pages.header: templates.header_text(wanted)})
     here = URL(call.url, encoded=True)

@@ -9,7 +9,7 @@ from crm_adapters.rest import RestConfig
 from crm_adapters.rest.adapter import load_program
 from crm_adapters.rest.reading import shipped_names
 
-NEEDED = {"tryton": {"database": "crm"}}
+NEEDED = {"tryton": {"database": "crm"}, "erpnext": {"company": "Seller"}}
 Edited = Callable[..., Path]
 FIND_ORDER = '[operations.find_by_key.order]\nmethod = "GET"\npath = "/api/v1/orders/{in.key}"\n'
 

@@ -1,0 +1,1 @@
+"""The wires: how each system's API asks, answers and refuses."""
