@@ -39,6 +39,7 @@ from hub.config.listen import Listen
 from hub.files import write_whole
 from hub.gone_crm import GoneCrm, gone_connections
 from hub.ingest import DurableSink
+from hub.keeping import Keeping
 from hub.ordering import OrderingOff
 from hub.profiles import publish_profiles, reference
 from hub.registry import Registry, operator_token
@@ -86,11 +87,14 @@ async def open_hub(
         with explained(config.data_dir / FILE_NAME):  # damage inside the file shows when states are read
             parts = _Parts(config, journals, now)
             adapters = await parts.open_crm(stack)
-            parts.add_kinds(adapters, await publish_profiles(whole_journal(journals), config.profiles))
+            profiles = await publish_profiles(whole_journal(journals), config.profiles)
+            parts.add_kinds(adapters, profiles)
+            keeping = Keeping(journals, profiles.values(), config.storage, now)
             desks = parts.add_desks(adapters)
             group = await stack.enter_async_context(_cancelled_at_end())
             protocols = await parts.start(stack, group, desks)
-            hub = parts.api(desks, protocols)
+            keeping.start(group)
+            hub = parts.api(desks, protocols, keeping)
             url = await parts.serve(stack, hub, protocols)
         yield RunningHub(url=url, hub=hub, protocol_urls={name: p.urls for name, p in protocols.items()})
 
@@ -193,7 +197,7 @@ class _Parts:
             protocols[choice.name] = await stack.enter_async_context(choice.spec.open(choice.config, deps))
         return protocols
 
-    def api(self, desks: Mapping[str, Desk], protocols: Mapping[str, ProtocolAdapter]) -> Hub:
+    def api(self, desks: Mapping[str, Desk], protocols: Mapping[str, ProtocolAdapter], keeping: Keeping) -> Hub:
         return Hub(
             name=self._config.name,
             engine=self._engine,
@@ -206,6 +210,7 @@ class _Parts:
             links=lambda: [link for protocol in protocols.values() for link in protocol.links()],
             counters=lambda: {
                 "engine": self._engine.counters(),
+                "journal": keeping.counters(),
                 "sink": self._sink.counters(),
                 **{f"protocol_{name}": protocol.counters() for name, protocol in protocols.items()},
             },

@@ -225,12 +225,22 @@ class Cell(Struct, eq=False, gc=False):
     # The state.
 
     def load(self, history: History) -> None:
-        """Fold what the journal holds of this actor; all of its turns where its snapshot cannot be lifted."""
+        """Fold what the journal holds of this actor; all of its turns where its snapshot cannot be lifted.
+
+        Raises:
+            HistoryMissing: turns are missing that no snapshot covers which this kind can read.
+        """
         assert self.kind is not None  # noqa: S101 - only cells with a kind are ever loaded
         loaded = history.load(self.address)
         if loaded.snapshot is not None and not self.kind.reads(loaded.snapshot.schema):
-            loaded = Loaded(snapshot=None, turns=history.turns(self.address))
+            loaded = self._whole(history, loaded.snapshot)
         self.fill(loaded)
+
+    def _whole(self, history: History, snapshot: SnapshotRow) -> Loaded:
+        turns = history.turns(self.address)
+        if not turns or turns[-1].turn < snapshot.turn:
+            raise HistoryMissing(self._missing(0, snapshot.turn + 1, snapshot))
+        return Loaded(snapshot=None, turns=turns)
 
     def fill(self, loaded: Loaded) -> None:
         """Fold the journal's rows into this cell's state.

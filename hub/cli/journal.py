@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TextIO
 
@@ -20,9 +20,9 @@ _path = click.Path(path_type=Path, dir_okay=False)
 
 @click.group()
 def journal() -> None:
-    """Back up, check and restore what the hub has stored.
+    """Back up, check, restore and prune what the hub has stored.
 
-    `backup`, `verify` and `stats` work while the hub runs; for `restore` and `release` it must be stopped.
+    `backup`, `verify` and `stats` work while the hub runs; for `restore`, `release` and `prune` it must be stopped.
     """
 
 
@@ -84,12 +84,9 @@ def verify(config_file: Path, *, as_json: bool) -> None:
     Reads the file's pages and indexes, folds every actor from all of its turns and compares that with its snapshot, and
     compares the budgets' counters with their owners' books. Exit code 1: something is wrong.
     """
-    path, configured = _journal_of(config_file), load(config_file).profiles.values()
-    folding: Any = importlib.import_module("hub.folding")  # heavy: not for --help
     checking: Any = importlib.import_module("hub.storage.verify")
-    kinds = folding.folding_kinds([*configured, *folding.published_profiles(path)])
     with _Bar("actors") as bar:
-        verdict = checking.verify(path, kinds, bar.count)
+        verdict = checking.verify(_journal_of(config_file), _kinds(config_file), bar.count)
     if as_json:
         show_json(msgspec.to_builtins(verdict))
     else:
@@ -105,12 +102,38 @@ def verify(config_file: Path, *, as_json: bool) -> None:
 @json_option
 def stats(config_file: Path, *, as_json: bool) -> None:
     """Tell what the journal holds: rows, size, oldest and newest message, dead letters by reason."""
-    checking: Any = importlib.import_module("hub.storage.verify")
-    found = checking.stats(_journal_of(config_file))
+    telling: Any = importlib.import_module("hub.storage.stats")
+    found = telling.stats(_journal_of(config_file))
     told: dict[str, Any] = msgspec.to_builtins(found)
-    for name in ("oldest_turn_at", "newest_turn_at"):
+    for name in ("oldest_turn_at", "newest_turn_at", "pruned_upto"):
         told[name] = None if told[name] is None else _instant(told[name])
     show_entry(told, as_json=as_json)
+
+
+@journal.command()
+@config_option
+@click.option("--older-than", type=click.IntRange(min=0), metavar="DAYS", required=True, help="Age in days.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would be deleted.")
+@click.option("--compact", is_flag=True, help="Give freed space back to the disk; needs room for a copy meanwhile.")
+@json_option
+def prune(config_file: Path, older_than: int, *, dry_run: bool, compact: bool, as_json: bool) -> None:
+    """Delete raw messages of things that are older than so many DAYS.
+
+    The hub must be stopped; a running one does this by itself, see `keep_readings_days`. Messages go in whole
+    segments. States, orders, approvals, notes, and all turns of owners, orders and communities stay. Freed space inside
+    the file is used again by later messages; --compact makes the file smaller now.
+    """
+    keeping: Any = importlib.import_module("hub.storage.housekeeping")  # heavy: not for --help
+    data_dir, now = load_hub_table(config_file).data_dir, SystemClock().now()
+    before = now - timedelta(days=older_than)
+    if dry_run:
+        found = keeping.prunable_in(data_dir / _FILE, before)
+    else:
+        with _Bar("changes") as bar:
+            found = keeping.prune_offline(data_dir, _kinds(config_file), before, now, bar.count)
+    if compact and not dry_run:
+        _copies().compact(data_dir)
+    show_entry(msgspec.to_builtins(found), as_json=as_json)
 
 
 class _Bar:
@@ -145,6 +168,13 @@ class _Bar:
 
 def _copies() -> Any:
     return importlib.import_module("hub.storage.copies")  # heavy: not for --help
+
+
+def _kinds(config_file: Path) -> Any:
+    """Return the kinds of actors, with every thing profile that the configuration or the journal knows."""
+    folding: Any = importlib.import_module("hub.folding")  # heavy: not for --help
+    configured = load(config_file).profiles.values()
+    return folding.folding_kinds([*configured, *folding.published_profiles(_journal_of(config_file))])
 
 
 def _journal_of(config_file: Path) -> Path:

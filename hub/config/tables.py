@@ -59,6 +59,12 @@ class StorageConfig(Value, frozen=True, kw_only=True):
     """Turns of one thing between two snapshots of its state."""
     batch_ms: Annotated[float, Meta(gt=0, le=1000)] = 8.0
     """Longest time that turns are gathered before they are committed together."""
+    keep_readings_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
+    """Days after which raw messages of things may be deleted; without it nothing is ever deleted.
+
+    States, orders, approvals, notes and all turns of owners, orders and communities stay for good. Messages go in whole
+    segments, when the youngest in it is old enough. One that a thing sends again later is known by its ``boot:number``.
+    """
 
 
 class ProtocolChoice(Struct, frozen=True, kw_only=True):

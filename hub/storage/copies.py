@@ -11,7 +11,7 @@ from typing import Final
 import apsw
 
 from actors.model.errors import ConfigError
-from hub.storage.connection import FILE_NAME, held
+from hub.storage.connection import FILE_NAME, explained, held
 from hub.storage.epochs import take_epoch, transaction
 from hub.storage.schema import VERSION
 
@@ -90,6 +90,21 @@ def release(data_dir: Path) -> str | None:
         finally:
             connection.close()
     return None if since is None else str(since)
+
+
+def compact(data_dir: Path) -> None:
+    """Give what is free inside the file back to the disk. The hub must not run; there must be room for a copy.
+
+    Raises:
+        ConfigError: a hub runs on this directory, or the disk cannot hold the copy; the journal is as it was then.
+    """
+    with held(data_dir) as path, explained(path):
+        connection = apsw.Connection(str(path))
+        try:
+            connection.execute("VACUUM")
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        finally:
+            connection.close()
 
 
 def _copy(source: Path, destination: Path, progress: Progress, mark: str) -> None:

@@ -19,6 +19,8 @@ MOST_RANGES: Final = 1000
 
 Range = tuple[int, int]
 """First and last number."""
+Grown = tuple[str, str, Sequence[Range]]
+"""Address, boot, and all of its ranges."""
 
 
 def rising(message_id: str) -> tuple[str, int] | None:
@@ -60,7 +62,7 @@ def grown(connection: apsw.Connection, names: Iterable[tuple[str, str]]) -> Sequ
     ]
 
 
-def write(connection: apsw.Connection, grown_ones: Iterable[tuple[str, str, Sequence[Range]]]) -> None:
+def write(connection: apsw.Connection, grown_ones: Iterable[Grown]) -> None:
     """Put ranges in place of those of their boots."""
     for address, boot, ranges in grown_ones:
         connection.execute("DELETE FROM gone WHERE address = ? AND boot = ?", (address, boot))

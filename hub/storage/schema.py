@@ -11,6 +11,10 @@ from actors.model.errors import ConfigError
 from hub.storage.epochs import take_epoch, transaction
 
 VERSION: Final = 4
+SEGMENTED: Final = 2
+"""The version from which turns stand in segments."""
+PRUNABLE: Final = 4
+"""The version from which segments can be taken away."""
 OLDEST_SQLITE: Final = (3, 51, 3)
 """Older ones can corrupt a WAL when it is reset at the wrong moment (SQLite release notes 3.51.3)."""
 

@@ -13,7 +13,7 @@ is above is new; only for what is not, and for ids of another form, the sealed i
 (``hub.storage.gone``) for numbers whose segments were taken away.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -183,6 +183,9 @@ class Segments:
                 yield segment
         yield self.newest
 
+
+Change = Callable[[apsw.Connection, Segments], Segments]
+"""Changes the file inside a transaction and returns the segments to use when that is committed."""
 
 _DEFINITION: Final = """
     position INTEGER PRIMARY KEY, address TEXT NOT NULL, turn INTEGER NOT NULL, schema INTEGER NOT NULL,

@@ -39,7 +39,7 @@ from hub.storage.epochs import fenced, take_epoch
 from hub.storage.histories import Histories
 from hub.storage.rows import read_rows, write_batch
 from hub.storage.schema import check_library, migrate
-from hub.storage.segments import Segments
+from hub.storage.segments import Change, Segments
 from hub.storage.tops import TopNoting
 
 log = structlog.get_logger(__name__)
@@ -50,8 +50,6 @@ _EXIT_FSYNC_FAILED: Final = 74  # EX_IOERR of sysexits.h
 _TABLES: Final = ("turn", "tell", "reminder", "outbox", "record", "note", "claim", "dead_letter")
 _FSYNC_ERRORS: Final = frozenset({apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC})
 
-Change = Callable[[apsw.Connection, Segments], Segments]
-"""Changes the file inside a transaction and returns the segments to use when that is committed."""
 _Work = tuple[Batch | Change, Callable[[Exception | None], None]]
 
 
@@ -274,6 +272,17 @@ class SqliteJournal:
             table: int(self._read.execute(f"SELECT count(*) FROM {table}").get)  # noqa: S608 - fixed names
             for table in _TABLES
         }
+
+    @property
+    def path(self) -> Path:
+        """The journal's file."""
+        return self._path
+
+    def retained(self) -> Mapping[str, int]:
+        """Return how many segments there are, and what retention took away since the journal began."""
+        query = "SELECT count(*), ifnull(sum(turns - kept), 0) FROM pruned"
+        ((segments, messages),) = self._read.execute(query)
+        return {"segments": len(self._segments), "pruned_segments": segments, "pruned_messages": messages}
 
     def restored(self) -> str | None:
         """Return when this journal was put back from a copy and not released since; ordering must be off then."""

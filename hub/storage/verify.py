@@ -1,8 +1,8 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # APSW's stubs leave the types of bindings partly open.
-"""Whether a journal holds together: its file, every actor folded anew, and the bounded counters; and what is in it."""
+"""Whether a journal holds together: its file, every actor folded anew, the bounded counters, and its segments."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ from msgspec import Struct
 
 from actors.runtime.cells import Cell, Kind
 from actors.runtime.journal import Loaded, SnapshotRow, TurnRow
-from hub.storage.copies import RESTORED, open_readonly
+from hub.storage.copies import open_readonly
+from hub.storage.layout import wrong_layout
+from hub.storage.pruning import RAW
 from hub.storage.rows import read_rows
 
 _TURN = "position, address, turn, schema, message_id, at, message, events"
-_SEGMENTED = 2
-"""The version from which turns stand in segments."""
-_TABLES = ("turn", "snapshot", "tell", "reminder", "outbox", "record", "note", "claim", "meter", "dead_letter")
+_SNAPSHOT = "SELECT address, position, turn, schema, state FROM snapshot WHERE address = ?"
+_ADDRESSES = "SELECT address FROM turn UNION SELECT address FROM snapshot ORDER BY address"
 
 
 class Verdict(Struct, kw_only=True):
@@ -26,20 +27,6 @@ class Verdict(Struct, kw_only=True):
     actors: int = 0
     turns: int = 0
     problems: list[str] = []
-
-
-class Stats(Struct, frozen=True, kw_only=True):
-    """What is in a journal. Times in seconds since 1970."""
-
-    version: int
-    size_bytes: int
-    rows: Mapping[str, int]
-    segments: int
-    oldest_turn_at: float | None
-    newest_turn_at: float | None
-    dead_letters: Mapping[str, int]
-    """Reason -> how many."""
-    restored_at: str | None
 
 
 def verify(path: Path, kinds: Mapping[str, Kind], progress: Callable[[int], None]) -> Verdict:
@@ -54,12 +41,13 @@ def verify(path: Path, kinds: Mapping[str, Kind], progress: Callable[[int], None
         file.execute("BEGIN")  # one moment of it, however long the reading takes
         verdict.problems += [f"file: {text}" for (text,) in file.execute("PRAGMA integrity_check") if text != "ok"]
         used: dict[str, int] = {}
-        for address in [name for (name,) in file.execute("SELECT DISTINCT address FROM turn ORDER BY address")]:
+        for address in [name for (name,) in file.execute(_ADDRESSES)]:
             state = _judge_actor(file, address, kinds, verdict)
             _add_used(used, getattr(state, "used", None))
             verdict.actors += 1
             progress(verdict.actors)
         verdict.problems += _wrong_meters(file, used)
+        verdict.problems += wrong_layout(file)
     except apsw.Error as error:
         verdict.problems.append(f"file: {error}")
     finally:
@@ -67,62 +55,74 @@ def verify(path: Path, kinds: Mapping[str, Kind], progress: Callable[[int], None
     return verdict
 
 
-def stats(path: Path) -> Stats:
-    """Return what is in a journal, beside its hub or without.
+class _Rows(Struct, frozen=True):
+    """One actor's history as it was read; implements ``History``."""
 
-    Raises:
-        ConfigError: it is no journal, or one of a newer hub.
-    """
-    file = open_readonly(path)
-    try:
-        version = int(file.pragma("user_version") or 0)
-        return Stats(
-            version=version,
-            size_bytes=sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*") if _is_part(path, part)),
-            rows={table: int(file.execute(f"SELECT count(*) FROM {table}").get) for table in _TABLES},  # noqa: S608 - fixed names
-            segments=int(file.execute("SELECT count(*) FROM segment").get) if version >= _SEGMENTED else 1,
-            oldest_turn_at=file.execute("SELECT at FROM turn ORDER BY position LIMIT 1").get,
-            newest_turn_at=file.execute("SELECT at FROM turn ORDER BY position DESC LIMIT 1").get,
-            dead_letters=dict(file.execute("SELECT reason, count(*) FROM dead_letter GROUP BY 1 ORDER BY 2 DESC")),
-            restored_at=file.execute("SELECT value FROM meta WHERE key = ?", (RESTORED,)).get,
-        )
-    finally:
-        file.close()
+    snapshot: SnapshotRow | None
+    rows: Sequence[TurnRow]
 
+    def load(self, address: str) -> Loaded:
+        """Return the snapshot and the turns behind it."""
+        after = self.snapshot.position if self.snapshot else 0
+        return Loaded(snapshot=self.snapshot, turns=self.turns(address, after=after))
 
-def _is_part(path: Path, part: Path) -> bool:
-    return part.name in {path.name, f"{path.name}-wal"}
+    def turns(self, address: str, *, after: int = 0) -> Sequence[TurnRow]:
+        """Return the turns behind a position."""
+        return [row for row in self.rows if row.address == address and row.position > after]
+
+    @property
+    def begins(self) -> int:
+        """The first turn that is there, or would be next where retention took all of them."""
+        return self.rows[0].turn if self.rows else (self.snapshot.turn if self.snapshot else 0) + 1
 
 
 def _judge_actor(file: apsw.Connection, address: str, kinds: Mapping[str, Kind], verdict: Verdict) -> Any:
     kind = kinds.get(address.partition("/")[0])
-    rows = read_rows(file, TurnRow, f"SELECT {_TURN} FROM turn WHERE address = ? ORDER BY position", address)  # noqa: S608 - fixed
-    verdict.turns += len(rows)
-    if [row.turn for row in rows] != list(range(1, len(rows) + 1)):
-        verdict.problems.append(f"{address}: its turns are not counted through")
+    held = _history(file, address)
+    verdict.turns += len(held.rows)
+    verdict.problems += _wrong_turns(address, held)
     if kind is None:
         verdict.problems.append(f"{address}: this hub knows no such kind of actor")
         return None
     try:
-        return _folded_both_ways(file, address, kind, rows, verdict)
+        return _folded_both_ways(address, kind, held, verdict)
     except Exception as error:  # noqa: BLE001 - whatever a damaged row makes a decoder raise
         verdict.problems.append(f"{address}: cannot be folded: {type(error).__name__}: {error}")
         return None
 
 
-def _folded_both_ways(file: apsw.Connection, address: str, kind: Kind, rows: list[TurnRow], verdict: Verdict) -> Any:
-    whole = _folded(address, kind, Loaded(snapshot=None, turns=rows))
-    query = "SELECT address, position, turn, schema, state FROM snapshot WHERE address = ?"
-    for snapshot in read_rows(file, SnapshotRow, query, address):
-        tail = [row for row in rows if row.position > snapshot.position]
-        if _folded(address, kind, Loaded(snapshot=snapshot, turns=tail)) != whole:
+def _history(file: apsw.Connection, address: str) -> _Rows:
+    rows = read_rows(file, TurnRow, f"SELECT {_TURN} FROM turn WHERE address = ? ORDER BY position", address)  # noqa: S608 - fixed
+    snapshots = read_rows(file, SnapshotRow, _SNAPSHOT, address)
+    return _Rows(snapshots[0] if snapshots else None, rows)
+
+
+def _wrong_turns(address: str, held: _Rows) -> Iterator[str]:
+    """Tell turns that are missing; only the first ones of a thing may have been pruned, behind a snapshot."""
+    begins, snapshot = held.begins, held.snapshot
+    if [row.turn for row in held.rows] != list(range(begins, begins + len(held.rows))):
+        yield f"{address}: its turns are not counted through"
+    if begins > 1 and address.partition("/")[0] not in RAW:
+        yield f"{address}: turns 1 to {begins - 1} are missing, and retention never takes those"
+    elif begins > 1 and (snapshot is None or snapshot.turn < begins - 1):
+        yield f"{address}: turns 1 to {begins - 1} are missing, and no snapshot stands for them"
+    if held.rows and snapshot is not None and snapshot.turn > held.rows[-1].turn:
+        yield f"{address}: its snapshot is ahead of its turns"
+
+
+def _folded_both_ways(address: str, kind: Kind, held: _Rows, verdict: Verdict) -> Any:
+    state = _folded(address, kind, held)
+    if held.begins == 1 and held.snapshot is not None:
+        whole = _folded(address, kind, _Rows(None, held.rows))
+        if state != whole:
             verdict.problems.append(f"{address}: its snapshot and the turns behind it are not what all its turns make")
-    return whole
+        return whole
+    return state
 
 
-def _folded(address: str, kind: Kind, loaded: Loaded) -> Any:
+def _folded(address: str, kind: Kind, held: _Rows) -> Any:
     cell = Cell(address, kind)
-    cell.fill(loaded)
+    cell.load(held)
     return cell.state
 
 

@@ -12,13 +12,14 @@ from firm import PROFILE
 from msgspec import Struct
 
 from actors.model.profiles import ThingProfile
-from actors.ports import CrmDeps, CrmSpec
+from actors.ports import Clock, CrmDeps, CrmSpec
 from hub.api.context import Hub
 from hub.bootstrap import open_hub
 from hub.config import CommunityConfig, HubConfig
 from hub.config.listen import Listen
 from hub.config.tables import CrmChoice, LimitsConfig, ProtocolChoice, StorageConfig
 from hub.logs import LogFormat
+from hub.storage.connection import JournalSettings
 from protocols.http import SPEC as HTTP
 from protocols.http.config import HttpConfig
 
@@ -118,6 +119,9 @@ async def served_hub(
     *,
     shards: int = 1,
     others: Mapping[str, FakeCrm] | None = None,
+    storage: StorageConfig | None = None,
+    clock: Clock | None = None,
+    disk: JournalSettings | None = None,
 ) -> AsyncIterator[Client]:
     """Serve a hub and yield its operator. ``others`` are more connections and the CRMs behind them."""
     held = {connection: crm or FakeCrm(), **(others or {})}
@@ -138,8 +142,8 @@ async def served_hub(
         crm=tuple(CrmChoice(name=name, spec=spec, config=Struct()) for name in held),
         communities={"office": CommunityConfig(members=("printer",))},
         limits=LimitsConfig(),
-        storage=StorageConfig(),
+        storage=storage or StorageConfig(),
         shards=shards,
     )
-    async with open_hub(config) as running, aiohttp.ClientSession() as session:
+    async with open_hub(config, clock, disk) as running, aiohttp.ClientSession() as session:
         yield Client(session, running.url, (path / "data" / "owner.token").read_text().strip(), running.hub)

@@ -22,7 +22,8 @@ from hub.folding import folding_kinds, published_profiles
 from hub.ordering import OrderingOff
 from hub.storage.copies import back_up, release, restore
 from hub.storage.sqlite import FILE_NAME, JournalSettings, open_journal
-from hub.storage.verify import stats, verify
+from hub.storage.stats import stats
+from hub.storage.verify import verify
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
