@@ -12,7 +12,8 @@ from crm_adapters.salesforce.sandbox.limits import Usage
 from crm_adapters.salesforce.sandbox.organisation import Organisation, object_named, record_path
 from crm_adapters.salesforce.sandbox.query import DEFAULT_BATCH, QueryDesk
 from crm_adapters.salesforce.sandbox.schema import OBJECTS, Field, SObject
-from crm_adapters.salesforce.sandbox.store import Record
+from crm_adapters.salesforce.sandbox.store import Record, timestamp
+from crm_adapters.salesforce.sandbox.validation import parse_datetime
 
 OLDEST_VERSION: Final = 50
 SHOWN_VERSIONS: Final = range(50, 69)
@@ -98,12 +99,33 @@ class Api:
                 return self._object(request, version, object_named(name))
             case [name, "describe"]:
                 return Reply(status=200, body=_described(object_named(name)))
+            case [name, "updated" | "deleted" as which] if request.method == "GET":
+                return self._replicated(request, object_named(name), which)
             case [name, identifier]:
                 return self._row(request, version, object_named(name), identifier)
             case [name, field, value]:
                 return self._keyed(request, version, object_named(name), (field, value))
             case _:
                 raise not_found()
+
+    def _replicated(self, request: Request, kind: SObject, which: str) -> Reply:
+        """Answer which records changed or went between two times, as replication clients ask."""
+        try:
+            start, end = (timestamp(parse_datetime(request.query[name])) for name in ("start", "end"))
+        except (KeyError, ValueError):
+            raise bad_request("INVALID_REPLICATION_DATE", "start and end must be dates with times and zones") from None
+        if start >= end:
+            raise bad_request("INVALID_REPLICATION_DATE", "The start date must be before the end date")
+        if which == "updated":
+            rows = self.organisation.store.rows(kind)
+            ids = [row["Id"] for row in rows if start <= row["SystemModstamp"] <= end]
+            return Reply(status=200, body={"ids": ids, "latestDateCovered": end})
+        gone = [
+            (identifier, when) for identifier, when in self.organisation.store.deleted(kind) if start <= when <= end
+        ]
+        shown = [{"id": identifier, "deletedDate": when} for identifier, when in gone]
+        body = {"deletedRecords": shown, "earliestDateAvailable": start, "latestDateCovered": end}
+        return Reply(status=200, body=body)
 
     def _object(self, request: Request, version: str, kind: SObject) -> Reply:
         if request.method == "GET":

@@ -7,7 +7,7 @@ from msgspec import Struct
 from crm_adapters.salesforce.sandbox.errors import Refusal, SeveralMatch, bad_request, not_found
 from crm_adapters.salesforce.sandbox.ids import long_id
 from crm_adapters.salesforce.sandbox.rules import after_write, apply_rules, refuse_delete
-from crm_adapters.salesforce.sandbox.schema import Field, SObject, find_object
+from crm_adapters.salesforce.sandbox.schema import BY_PREFIX, Field, SObject, find_object
 from crm_adapters.salesforce.sandbox.store import Record, Store
 from crm_adapters.salesforce.sandbox.validation import checked, completed, require_fields, require_unique
 
@@ -162,6 +162,18 @@ def object_named(name: str) -> SObject:
     kind = find_object(name)
     if kind is None:
         raise not_found()
+    return kind
+
+
+def object_with_id(identifier: str) -> SObject:
+    """Return the object whose records have such ids.
+
+    Raises:
+        Refusal: there is none.
+    """
+    kind = BY_PREFIX.get(identifier[:3])
+    if kind is None:
+        raise bad_request("MALFORMED_ID", f"bad id {identifier}")
     return kind
 
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from actors.model.outcomes import RecordStatus
 from crm_adapters.salesforce.sandbox import judge
 from crm_adapters.salesforce.sandbox.api import Api, Request
+from crm_adapters.salesforce.sandbox.collections import answer_collection
 from crm_adapters.salesforce.sandbox.composite import answer_composite, answer_graphs
 from crm_adapters.salesforce.sandbox.errors import SESSION_INVALID, Refusal, Reply, bad_request
 from crm_adapters.salesforce.sandbox.ids import ORGANISATION_ID
@@ -93,6 +94,8 @@ class SalesforceSandbox:
             return answer_composite(self._api, body)
         if request.method == "POST" and asked.segments[1:] == ("composite", "graph"):
             return answer_graphs(self._api, body)
+        if asked.segments[1:2] == ("composite",):
+            return answer_collection(self._api, asked)
         return self._api.answer(asked)
 
 

@@ -37,7 +37,8 @@ class Store:
         self._records: dict[str, dict[str, Record]] = {entry.name: {} for entry in OBJECTS.values()}
         self._keys: dict[tuple[str, str, str], list[str]] = {}
         self._counts = dict.fromkeys(self._records, 0)
-        self._deleted: set[str] = set()
+        self._deleted: dict[str, tuple[str, str]] = {}
+        """Object and time of what was deleted, by id."""
         self._undo: list[Change] = []
         self._depth = 0
         self._load()
@@ -92,6 +93,10 @@ class Store:
         """Say whether a record of this id existed once."""
         return identifier in self._deleted
 
+    def deleted(self, kind: SObject) -> list[tuple[str, str]]:
+        """Return ids and times of an object's deleted records."""
+        return [(identifier, when) for identifier, (name, when) in self._deleted.items() if name == kind.name]
+
     def with_key(self, kind: SObject, field: str, value: str) -> list[Record]:
         """Return the records whose key field or reference has this value, without regard to case."""
         found = self._keys.get((kind.name, field, value.casefold()), [])
@@ -109,10 +114,10 @@ class Store:
         self._forget_keys(change.object, table.get(change.id))
         if change.record is None:
             table.pop(change.id, None)
-            self._deleted.add(change.id)
+            self._deleted[change.id] = (change.object, timestamp(self._now()))
             return
         table[change.id] = change.record
-        self._deleted.discard(change.id)
+        self._deleted.pop(change.id, None)
         for key in _keys_of(change.object, change.record):
             self._keys.setdefault(key, []).append(change.id)
 
@@ -128,7 +133,7 @@ class Store:
             change = self._undo.pop()
             self._set(change)
             if change.record is None:
-                self._deleted.discard(change.id)
+                self._deleted.pop(change.id, None)
 
     def _end(self) -> None:
         touched = {(change.object, change.id): None for change in self._undo}

@@ -6,7 +6,8 @@ from urllib.parse import quote
 import pytest
 
 from crm_adapters.salesforce.sandbox.api import Api, Request
-from crm_adapters.salesforce.sandbox.composite import answer_composite
+from crm_adapters.salesforce.sandbox.collections import answer_collection
+from crm_adapters.salesforce.sandbox.composite import answer_composite, answer_graphs
 from crm_adapters.salesforce.sandbox.errors import Reply
 from crm_adapters.salesforce.sandbox.limits import ApiLimits, Usage
 from crm_adapters.salesforce.sandbox.organisation import Organisation
@@ -37,6 +38,21 @@ class Desk:
         assert reply.status == 200, reply
         answers: list[dict[str, Any]] = reply.body["compositeResponse"]
         return answers
+
+    def collection(self, method: str, path: str, body: Any = None) -> Reply:
+        """Call one of the resources below ``/composite`` that take many records."""
+        return answer_collection(self.api, Request.to(method, f"{ROOT}/composite{path}", body=body))
+
+    def graph(self, *parts: dict[str, Any]) -> dict[str, Any]:
+        """Send one graph and return what came of it."""
+        listed = [{**part, "url": ROOT + part["url"]} for part in parts]
+        reply = self.graphs({"graphs": [{"graphId": "1", "compositeRequest": listed}]})
+        assert reply.status == 200, reply
+        (answer,) = reply.body["graphs"]
+        return dict(answer)
+
+    def graphs(self, body: dict[str, Any]) -> Reply:
+        return answer_graphs(self.api, body)
 
     def rows(self, query: str, **headers: str) -> list[dict[str, Any]]:
         reply = self.call("GET", f"/query?q={quote(query)}", **headers)

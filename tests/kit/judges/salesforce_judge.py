@@ -4,6 +4,7 @@ It runs in a process of its own: the client blocks, and keeps its connections un
 Usage: salesforce_judge.py BASE_URL CLIENT_ID SECRET USERNAME APP_KEY_FILE; REQUESTS_CA_BUNDLE names whom to trust.
 """
 
+import datetime as dt
 import json
 import sys
 from collections.abc import Callable
@@ -77,6 +78,39 @@ def failed_composite(client: Any) -> Any:
     return [[answer["body"][0]["errorCode"] for answer in answers], left]
 
 
+def collections(client: Any) -> Any:
+    rows = [{"attributes": {"type": "Account"}, "Name": name} for name in ("Bulk 1", "Bulk 2")]
+    bad = {"attributes": {"type": "Account"}, "Nome": "Bulk 3"}
+    made = client.restful("composite/sobjects", method="POST", json={"allOrNone": False, "records": [*rows, bad]})
+    keyed = [{"attributes": {"type": "Account"}, "HubKey__c": "BULK-1", "Name": "Bulk 4"}]
+    path = "composite/sobjects/Account/HubKey__c"
+    upserted = [client.restful(path, method="PATCH", json={"records": keyed})[0]["created"] for _ in range(2)]
+    return [[one["success"] for one in made], made[2]["errors"][0]["statusCode"], upserted]
+
+
+def tree(client: Any) -> Any:
+    child = {"attributes": {"type": "Contact", "referenceId": "c1"}, "LastName": "Leaf"}
+    root = {"attributes": {"type": "Account", "referenceId": "a1"}, "Name": "Root", "Contacts": {"records": [child]}}
+    grown = client.restful("composite/tree/Account", method="POST", json={"records": [root]})
+    (leaf,) = client.query("SELECT Account.Name FROM Contact WHERE LastName = 'Leaf'")["records"]
+    return [grown["hasErrors"], len(grown["results"]), leaf["Account"]["Name"]]
+
+
+def replication(client: Any) -> Any:
+    made = client.Contact.create({"LastName": "Replicated"})["id"]
+    created = client.Contact.get(made)["CreatedDate"].replace("+0000", "+00:00")
+    begin = dt.datetime.fromisoformat(created) - dt.timedelta(minutes=5)
+    gone = client.Contact.create({"LastName": "Gone"})["id"]
+    client.Contact.delete(gone)
+    end = begin + dt.timedelta(minutes=10)
+    updated, deleted = client.Contact.updated(begin, end), client.Contact.deleted(begin, end)
+    return [
+        made in updated["ids"],
+        gone in updated["ids"],
+        [row["id"] == gone for row in deleted["deletedRecords"]][-1],
+    ]
+
+
 def description(client: Any) -> Any:
     (key,) = [field for field in client.Order.describe()["fields"] if field["name"] == "HubKey__c"]
     return [key["externalId"], key["unique"]]
@@ -130,7 +164,8 @@ def told(refusal: Any, call: Callable[[], Any]) -> Any:
 
 
 USES = [
-    rows, upsert, by_external_id, pages, pages_one_by_one, composite, failed_composite, description, refusals, limits,
+    rows, upsert, by_external_id, pages, pages_one_by_one, composite, failed_composite, collections, tree,
+    replication, description, refusals, limits,
     private_key, wrong_secret, expired_session,
 ]  # fmt: skip
 
