@@ -37,9 +37,10 @@ from actors.model.outcomes import (
 from actors.ports import CrmAdapter, CrmDeps, Webhook
 from crm_adapters.dynamics import returns
 from crm_adapters.dynamics.batch import Operation
-from crm_adapters.dynamics.changes import ChangeReader
+from crm_adapters.dynamics.changes import ChangeReader, tables_followed
 from crm_adapters.dynamics.client import DataverseClient, understood
 from crm_adapters.dynamics.config import DynamicsConfig
+from crm_adapters.dynamics.deltas import DeltaReader
 from crm_adapters.dynamics.directory import Directory, Introduction
 from crm_adapters.dynamics.failures import WireAnswer, failure_of
 from crm_adapters.dynamics.identity import grant_of
@@ -90,7 +91,10 @@ class DynamicsAdapter:
         self._register = Register(client, config)
         self._directory = Directory(client, config)
         self._schedule = Schedule(client, config)
-        self._changes = ChangeReader(client, config)
+        by_link = config.changes == "delta"
+        self._changes = (
+            DeltaReader(client, config, tables_followed(config)) if by_link else ChangeReader(client, config)
+        )
         self._upserts = Upserts(client, config)
         key = config.webhook_key
         self._webhooks = None if key is None else WebhookReader(client, config, key.reveal())
@@ -233,7 +237,7 @@ class DynamicsAdapter:
         return Unsupported(capability="webhooks") if self._webhooks is None else await self._webhooks.take(message)
 
     async def changes_since(self, cursor: str) -> ChangesOutcome:
-        """Return our records that were modified since, oldest first."""
+        """Return our records that changed since, oldest first."""
         return await self._changes.since(cursor)
 
     async def _resume(self, order: PurchaseOrder, duplicate: Duplicate) -> PlaceOutcome:

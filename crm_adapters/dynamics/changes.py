@@ -11,7 +11,7 @@ from actors.model.orders import RecordKind
 from actors.model.outcomes import Changes, ChangesOutcome, CrmRecord, Failure, Permanent
 from crm_adapters.dynamics.addresses import with_options
 from crm_adapters.dynamics.client import DataverseClient, Row, understood
-from crm_adapters.dynamics.config import DynamicsConfig, ServiceTable
+from crm_adapters.dynamics.config import DynamicsConfig
 from crm_adapters.dynamics.mapping import written_time
 from crm_adapters.dynamics.records import RecordTable, read_record, record_options, table_of
 
@@ -42,6 +42,7 @@ class ChangeReader:
     def __init__(self, client: DataverseClient, config: DynamicsConfig) -> None:
         self._client = client
         self._config = config
+        self._tables = tables_followed(config)
 
     async def since(self, cursor: str) -> ChangesOutcome:
         """Return our records that changed after ``cursor``, oldest first."""
@@ -49,7 +50,7 @@ class ChangeReader:
         if isinstance(marks, Permanent):
             return marks
         read: dict[str, TableChanges] = {}
-        for table in self._tables():
+        for table in self._tables:
             changes = await self._table_changes(table, marks.get(table.logical_name, Watermark()))
             if not isinstance(changes, TableChanges):
                 return changes
@@ -57,14 +58,6 @@ class ChangeReader:
         records = [record for changes in read.values() for record in changes.records]
         records.sort(key=lambda record: record.changed_at or _DAWN)
         return Changes(records=tuple(records), cursor=write_cursor({name: read[name].mark for name in read}))
-
-    def _tables(self) -> list[RecordTable]:
-        kinds = [RecordKind.ORDER, RecordKind.SERVICE]
-        if self._config.service_table is ServiceTable.WORK_ORDER:
-            kinds.append(RecordKind.APPOINTMENT)
-        if self._config.takes_returns:
-            kinds.append(RecordKind.RETURN)
-        return [table_of(kind, self._config) for kind in kinds]
 
     async def _table_changes(self, table: RecordTable, mark: Watermark) -> TableChanges | Failure:
         rows = await self._rows(table, mark)
@@ -79,6 +72,13 @@ class ChangeReader:
         options = record_options(table, self._config)
         order = f"modifiedon asc,{table.id_column} asc"
         return await self._client.read_all(with_options(table.entity_set, **options, filter=wanted, orderby=order))
+
+
+def tables_followed(config: DynamicsConfig) -> list[RecordTable]:
+    """Return the tables whose changes are asked for."""
+    appointments = [RecordKind.APPOINTMENT] if config.work_orders else []
+    returns = [RecordKind.RETURN] if config.takes_returns else []
+    return [table_of(kind, config) for kind in (RecordKind.ORDER, RecordKind.SERVICE, *appointments, *returns)]
 
 
 def table_changes(table: RecordTable, rows: Iterable[Row], mark: Watermark, config: DynamicsConfig) -> TableChanges:

@@ -23,6 +23,8 @@ _HEADERS: Final = {
 }
 _CONTINUE: Final = {"Prefer": "odata.continue-on-error"}
 _LARGEST_PAGES: Final = 50
+_EXPIRED: Final = "0x80044352"
+"""ExpiredVersionStamp: the link's version is no longer kept."""
 
 
 class Written(Struct, frozen=True, kw_only=True):
@@ -36,6 +38,19 @@ class Written(Struct, frozen=True, kw_only=True):
     reading: WireAnswer | None
 
 
+class Tracked(Struct, frozen=True, kw_only=True):
+    """What a tracked query found, and the link that tells what changes from now on, relative to the root."""
+
+    rows: list[Row]
+    link: str
+
+
+class _TrackedPage(Struct, frozen=True, kw_only=True):
+    rows: list[Row]
+    following: str
+    delta: str
+
+
 class DataverseClient:
     """One environment's Web API. It replays nothing; an expired token is renewed once."""
 
@@ -43,6 +58,7 @@ class DataverseClient:
         self._config = config
         self._keeper = keeper
         self._paged = {"Prefer": f"odata.maxpagesize={config.page_size}"}
+        self._tracked = {"Prefer": f"odata.track-changes,odata.maxpagesize={config.page_size}"}
 
     async def read(self, path: str) -> WireAnswer | Failure:
         """Read one row or one page; a row that is absent is an answer."""
@@ -68,6 +84,31 @@ class DataverseClient:
                 return Permanent(code="foreign_next_link", message="the next page is on another host")
             path = str(link).removeprefix(self._config.root)
         return Permanent(code="too_many_pages", message=f"more than {_LARGEST_PAGES} pages of {path.partition('?')[0]}")
+
+    async def read_tracked(self, path: str) -> Tracked | Failure | None:
+        """Read every page of a tracked query, or of a delta link; None where the link has expired.
+
+        Rows that are gone are left out.
+        """
+        rows: list[Row] = []
+        for _ in range(_LARGEST_PAGES):
+            page = await self._tracked_page(path)
+            if not isinstance(page, _TrackedPage):
+                return page
+            rows += page.rows
+            if page.delta:
+                return Tracked(rows=rows, link=page.delta)
+            path = page.following
+        return Permanent(code="too_many_pages", message=f"more than {_LARGEST_PAGES} pages of {path.partition('?')[0]}")
+
+    async def _tracked_page(self, path: str) -> _TrackedPage | Failure | None:
+        answer = await self._send(path, "GET", None, self._tracked, writes=False)
+        if not isinstance(answer, WireAnswer):
+            return answer
+        if answer.code == _EXPIRED or answer.status == 410:
+            return None
+        failure = failure_of(answer, writes=False)
+        return failure or understood(lambda: _tracked_page(answer, self._config.root))
 
     async def write(self, operation: Operation) -> WireAnswer | Failure:
         """Carry out one writing request; any 4xx is an answer for the caller to judge."""
@@ -122,6 +163,21 @@ def understood(read: Callable[[], T]) -> T | Transient:
         return read()
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         return Transient(reason=f"an answer of unexpected shape: {type(error).__name__} {error}"[:200])
+
+
+def _tracked_page(answer: WireAnswer, root: str) -> _TrackedPage:
+    """Return one page of a tracked query.
+
+    Raises:
+        KeyError: it has no rows, or no link to what follows.
+        ValueError: a link leads to another host.
+    """
+    delta = str(answer.body.get("@odata.deltaLink") or "")
+    following = "" if delta else str(answer.body["@odata.nextLink"])
+    if not (delta or following).startswith(root):
+        raise ValueError("a link to another host")
+    rows = [row for row in answer.body["value"] if "reason" not in row]
+    return _TrackedPage(rows=rows, following=following.removeprefix(root), delta=delta.removeprefix(root))
 
 
 def _with_json(answer: WireAnswer) -> WireAnswer | Failure:

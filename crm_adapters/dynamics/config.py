@@ -1,7 +1,7 @@
 """What an operator writes to connect a Dynamics 365 environment."""
 
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -133,6 +133,8 @@ class DynamicsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timeout_s: Annotated[float, Meta(gt=0, le=300)] = 30.0
     settle_s: Annotated[float, Meta(ge=0, le=3600)] = 150.0
     """How long after a lost answer an absent record proves nothing: the platform works on a request for 2 minutes."""
+    changes: Literal["polling", "delta"] = "polling"
+    """How changes are followed: by ``modifiedon``, or by the change tracking of the tables, where it is enabled."""
     changes_overlap_s: Annotated[float, Meta(ge=0, le=3600)] = 5.0
 
     def __post_init__(self) -> None:

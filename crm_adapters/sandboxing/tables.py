@@ -56,6 +56,11 @@ class Tables:
         self.put(_COUNTERS, counter, {"value": number})
         return number
 
+    def last_number(self, counter: str) -> int:
+        """Return the number that a counter gave last, 0 where it gave none."""
+        row = self.get(_COUNTERS, counter)
+        return 0 if row is None else int(row["value"])
+
     @contextmanager
     def transaction(self) -> Generator[None, None, None]:
         """Keep what the block changes when it ends well; undo all of it when it raises."""

@@ -40,6 +40,10 @@ class Environment:
         """Return the present as the platform writes it."""
         return written_time(self._clock.now())
 
+    def moment(self) -> datetime:
+        """Return the present."""
+        return self._clock.now()
+
     def rows(self, table: str) -> tuple[Mapping[str, Any], ...]:
         """Return the rows of a table in the order they were made."""
         return self.tables.all(table)
@@ -126,12 +130,26 @@ class Environment:
                 self._delete_children(TABLES[collection.table], f"_{collection.column}_value", guid)
         self._reindex(table, row, {})
         self.tables.delete(table.name, guid)
+        self.tables.put(_gone(table.name), guid, {"id": guid, _VERSION: self.tables.next_number(_VERSION)})
 
     def pointing(self, table: str, value_name: str, guid: str) -> list[Mapping[str, Any]]:
         """Return the rows of ``table`` whose lookup points at ``guid``."""
         if (table, value_name) in _INDEXED:
             return [self.get(table, str(entry["id"])) for entry in self.tables.all(_children(table, value_name, guid))]
         return [row for row in self.rows(table) if row.get(value_name) == guid]
+
+    def version(self) -> int:
+        """Return the version of the latest change to any row."""
+        return self.tables.last_number(_VERSION)
+
+    def changed(self, table: str, since: int) -> list[Mapping[str, Any]]:
+        """Return the rows that were made or changed after a version, in the order of their changes."""
+        rows = [row for row in self.rows(table) if int(row[_VERSION]) > since]
+        return sorted(rows, key=lambda row: int(row[_VERSION]))
+
+    def gone(self, table: str, since: int) -> list[str]:
+        """Return the ids of the rows that were deleted after a version."""
+        return [str(row["id"]) for row in self.tables.all(_gone(table)) if int(row[_VERSION]) > since]
 
     def _delete_children(self, table: Table, value_name: str, guid: str) -> None:
         for child in self.pointing(table.name, value_name, guid):
@@ -176,6 +194,10 @@ def written_time(moment: datetime) -> str:
 def cents(value: object) -> Decimal:
     """Return an amount (None is nothing) rounded to the currency's cents."""
     return Decimal(str(value or 0)).quantize(_CENT, ROUND_HALF_EVEN)
+
+
+def _gone(table: str) -> str:
+    return f"{table} gone"
 
 
 def _index(table: Table, column: str) -> str:

@@ -17,6 +17,7 @@ ERROR_NUMBERS: Final = {
     "NotAllowed": "0x80048408",
     "PlugInRefused": "0x80040265",
     "Unexpected": "0x80040216",
+    "ExpiredVersionStamp": "0x80044352",
     "RequestLimit": "0x80072322",
     "ExecutionLimit": "0x80072321",
     "ConcurrencyLimit": "0x80072326",

@@ -144,6 +144,8 @@ def _refuse_unknown_options(query: Mapping[str, str]) -> None:
     for name in query:
         if name == "$skip":
             raise refuse(400, "BadProperty", "Skip Clause is not supported in CRM")
+        if name in {"sql", "fetchXml", "savedQuery", "userQuery"}:
+            raise refuse(501, "", f"This sandbox does not answer queries by '{name}'.")
         if name.startswith("$") and name not in _KNOWN:
             raise refuse(400, "BadProperty", f"The query parameter '{name}' is not supported.")
 

@@ -23,6 +23,7 @@ from crm_adapters.dynamics.sandbox.queries import (
 )
 from crm_adapters.dynamics.sandbox.schema import Table
 from crm_adapters.dynamics.sandbox.tables import BY_ENTITY_SET, TABLES
+from crm_adapters.dynamics.sandbox.tracking import PREFERENCE, TOKEN, delta_page, tracked_page
 from crm_adapters.dynamics.sandbox.writes import Writer
 
 _PAGE_PREFERENCE: Final = "odata.maxpagesize"
@@ -115,6 +116,8 @@ class WebApi:
         if resource.name == "WhoAmI":
             return json_answer(200, {"UserId": "00000000-0000-0000-0000-00000000a001"})
         table = _table(resource)
+        if not resource.is_single and (TOKEN in operation.query or PREFERENCE in operation.preferences):
+            return self._tracked(operation, table)
         if not resource.is_single:
             return self._list(operation, table, self._environment.rows(table.name), table.entity_set)
         row = self._row(table, resource)
@@ -132,9 +135,17 @@ class WebApi:
         rows = self._environment.pointing(child.name, f"_{collection.column}_value", str(row[table.primary_id]))
         return self._list(operation, child, rows, below_root(operation.address.partition("?")[0]))
 
+    def _tracked(self, operation: Operation, table: Table) -> Answer:
+        address = f"{operation.root}/{table.entity_set}"
+        if TOKEN in operation.query:
+            body = delta_page(self._environment, table, operation.query, address)
+        else:
+            body = tracked_page(self._environment, table, operation.query, _page_size(operation), address)
+        context = {"@odata.context": f"{operation.root}/$metadata#{table.entity_set}/$delta"}
+        return json_answer(200, context | body, {"Preference-Applied": PREFERENCE})
+
     def _list(self, operation: Operation, table: Table, rows: Any, path: str) -> Answer:
-        size = operation.preferences.get(_PAGE_PREFERENCE, "")
-        page_size = int(size) if size.isdecimal() and int(size) else LARGEST_PAGE
+        page_size = _page_size(operation)
         page = run_query(self._environment, table, rows, operation.query, page_size)
         body: dict[str, Any] = {"@odata.context": f"{operation.root}/$metadata#{table.entity_set}"}
         if page.count is not None:
@@ -142,7 +153,11 @@ class WebApi:
         body["value"] = page.rows
         if page.next_token:
             body["@odata.nextLink"] = next_link(f"{operation.root}/{path}", operation.query, page.next_token)
-        applied = {"Preference-Applied": f"{_PAGE_PREFERENCE}={page_size}"} if size else {}
+        applied = (
+            {"Preference-Applied": f"{_PAGE_PREFERENCE}={page_size}"}
+            if _PAGE_PREFERENCE in operation.preferences
+            else {}
+        )
         return json_answer(200, body, applied)
 
     def _post(self, operation: Operation, resource: Resource, references: Mapping[str, str]) -> Answer:
@@ -232,6 +247,11 @@ class WebApi:
 
     def _writer(self, references: Mapping[str, str]) -> Writer:
         return Writer(self._environment, references, strict=self._strict)
+
+
+def _page_size(operation: Operation) -> int:
+    size = operation.preferences.get(_PAGE_PREFERENCE, "")
+    return int(size) if size.isdecimal() and int(size) else LARGEST_PAGE
 
 
 def _table(resource: Resource) -> Table:

@@ -38,7 +38,8 @@ class Console:
     """Speaks to the Web API as a client would."""
 
     def __init__(self) -> None:
-        self.environment = Environment(Tables(), TickingClock())
+        self.clock = TickingClock()
+        self.environment = Environment(Tables(), self.clock)
         self._api = WebApi(self.environment)
         self._batch = Batch(self._api, self.environment)
         seed(self.environment, DEFAULT_CATALOG, ("owner-1",))

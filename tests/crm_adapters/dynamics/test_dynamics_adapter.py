@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.model.ids import OrderKey, OwnerId
-from actors.model.orders import AppointmentQuery, PurchaseOrder, RecordKind
+from actors.model.orders import AppointmentMove, AppointmentQuery, PurchaseOrder, RecordKind
 from actors.model.outcomes import (
     Absent,
     Changes,
@@ -24,6 +24,7 @@ from actors.model.outcomes import (
     RecordStatus,
     TimeSlots,
     Unsupported,
+    Upserted,
 )
 from actors.model.secrets import Secret
 from actors.ports import CrmAdapter
@@ -33,7 +34,7 @@ from crm_adapters.dynamics.sandbox import SANDBOX
 from crm_adapters.sandboxing import SandboxOptions, listening
 from crm_adapters.sandboxing.client import SandboxAdmin, administer
 from crm_adapters.testing import TickingClock, booking, deps, offer_query, order_from, service_request
-from crm_adapters.testing.samples import BEGIN, BOOKING_KEY, ORDER_KEY, SERVICE_KEY
+from crm_adapters.testing.samples import BEGIN, BOOKING_KEY, ORDER_KEY, SERVICE_KEY, customer, customer_thing
 
 
 class Rig(Struct, frozen=True, kw_only=True):
@@ -296,3 +297,36 @@ async def test_a_coupon_of_the_catalogue_counts_in_the_order() -> None:
         placed = await it.adapter.place_order(order_from(offers.offers[0]))
         assert isinstance(placed, Created), placed
         assert placed.record.total == offers.offers[0].landed
+
+
+async def test_an_alert_is_posted_once_with_the_work_that_answers_it() -> None:
+    async with rig(iot_alerts=True) as it:
+        outcomes = [await it.adapter.request_service(service_request()) for _ in range(2)]
+        assert [type(outcome) for outcome in outcomes] == [Created, Duplicate]
+        (record,) = await it.admin.records(SERVICE_KEY)
+        assert record.raw["_msdyn_iotalert_value"]
+
+
+async def test_a_cancelled_appointment_is_not_moved() -> None:
+    async with rig() as it:
+        booked = await it.booked()
+        assert booked.record.scheduled is not None
+        await it.adapter.cancel(BOOKING_KEY, RecordKind.APPOINTMENT, "machine is well again")
+        refused = await it.adapter.move_appointment(AppointmentMove(key=BOOKING_KEY, slot=booked.record.scheduled))
+        assert isinstance(refused, Permanent), refused
+        assert (refused.code, "Canceled" in refused.message) == ("already_over", True)
+
+
+async def test_a_customer_who_is_a_persons_task_is_not_made() -> None:
+    async with rig(create_accounts=False) as it:
+        refused = await it.adapter.upsert_customer(customer())
+        assert isinstance(refused, Permanent), refused
+        assert await it.admin.records() == []
+
+
+async def test_a_thing_of_a_product_that_nobody_sells_is_refused() -> None:
+    async with rig() as it:
+        refused = await it.adapter.upsert_thing(replace(customer_thing(), product_sku="NO-SUCH-SKU"))
+        assert isinstance(refused, Permanent), refused
+        told = await it.adapter.upsert_thing(replace(customer_thing(), product_sku="FILTER-7"))
+        assert isinstance(told, Upserted), told

@@ -1,6 +1,6 @@
 """Orders and service requests as requests, rows as records: without a network."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from actors.model.ids import OfferId
 from actors.model.money import Money
 from actors.model.offers import Offer
-from actors.model.orders import PurchaseOrder, RecordKind
+from actors.model.orders import AppointmentMove, PurchaseOrder, RecordKind, TimeSlot
 from actors.model.outcomes import Permanent, RecordStatus
 from actors.model.secrets import Secret
 from crm_adapters.dynamics import DynamicsConfig
@@ -22,6 +22,7 @@ from crm_adapters.dynamics.mapping import (
     ServiceReferences,
     account_operation,
     asset_operation,
+    move_operation,
     order_references,
     place_operations,
     service_operations,
@@ -30,6 +31,7 @@ from crm_adapters.dynamics.mapping import (
 )
 from crm_adapters.dynamics.records import ORDERS, is_unsubmitted, read_record, table_of
 from crm_adapters.testing import order_from, service_request
+from crm_adapters.testing.samples import BEGIN, BOOKING_KEY
 
 GUID = "00000000-0000-0000-0000-00000000000"
 CONFIG = DynamicsConfig(
@@ -234,3 +236,11 @@ def test_an_alert_is_posted_with_the_work_that_answers_it() -> None:
     assert alert.body["msdyn_customerasset@odata.bind"] == "/msdyn_customerassets(new_hubkey='printer-7')"
     assert work.body is not None
     assert work.body["msdyn_iotalert@odata.bind"] == "$1"
+
+
+def test_a_booking_is_moved_only_as_it_was_read() -> None:
+    slot = TimeSlot(starts_at=BEGIN, ends_at=BEGIN + timedelta(minutes=90), resource="Ada", reference=f"{GUID}9")
+    move = move_operation(f"{GUID}1", 'W/"7"', AppointmentMove(key=BOOKING_KEY, slot=slot), CONFIG)
+    assert (move.method, move.headers) == ("PATCH", {"If-Match": 'W/"7"'})
+    assert move.body is not None
+    assert (move.body["duration"], move.body["Resource@odata.bind"]) == (90, f"/bookableresources({GUID}9)")

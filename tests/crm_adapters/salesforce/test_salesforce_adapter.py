@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from actors.model.ids import OrderKey
-from actors.model.orders import AppointmentQuery, PurchaseOrder, RecordKind
+from actors.model.ids import OrderKey, ThingId
+from actors.model.orders import AppointmentMove, AppointmentQuery, PurchaseOrder, RecordKind, TimeSlot
 from actors.model.outcomes import (
     Ambiguous,
     Changes,
@@ -24,6 +24,8 @@ from actors.model.outcomes import (
     RecordStatus,
     Throttled,
     TimeSlots,
+    Unsupported,
+    Upserted,
 )
 from actors.model.secrets import Secret
 from actors.ports import CrmAdapter
@@ -33,7 +35,16 @@ from crm_adapters.salesforce.sandbox import SANDBOX
 from crm_adapters.sandboxing import Fault, FaultAction, SandboxOptions, listening
 from crm_adapters.sandboxing.client import SandboxAdmin, administer
 from crm_adapters.testing import TickingClock, booking, deps, offer_query, order_from, service_request
-from crm_adapters.testing.samples import BEGIN, BOOKING_KEY, SERVICE_KEY
+from crm_adapters.testing.samples import (
+    BEGIN,
+    BOOKING_KEY,
+    OWNER,
+    SERVICE_KEY,
+    appointment_query,
+    customer,
+    customer_thing,
+    return_request,
+)
 
 
 @asynccontextmanager
@@ -252,3 +263,56 @@ async def test_an_organisation_started_again_still_knows_its_orders(tmp_path: Pa
         assert second.record.record_id == first.record.record_id
         assert isinstance(await adapter.place_order(await an_order(adapter, "I2CB")), Created)
         assert len({record.record_id for record in await admin.records()}) == 2
+
+
+async def test_a_cancelled_appointment_is_not_moved() -> None:
+    async with connected() as (adapter, _):
+        slot = await a_free_time(adapter)
+        await adapter.cancel(BOOKING_KEY, RecordKind.APPOINTMENT, "machine is well again")
+        refused = await adapter.move_appointment(AppointmentMove(key=BOOKING_KEY, slot=slot))
+        assert isinstance(refused, Permanent), refused
+        assert (refused.code, "Canceled" in refused.message) == ("ALREADY_OVER", True)
+
+
+async def test_a_thing_with_a_known_serial_number_is_adopted_and_not_made_again() -> None:
+    async with connected() as (adapter, _):
+        asked = await adapter.request_service(service_request())
+        assert isinstance(asked, Created), asked
+        by_serial = replace(customer_thing(owner=OWNER), thing_id=ThingId("renamed"), name="")
+        told = await adapter.upsert_thing(by_serial)
+        assert isinstance(told, Upserted), told
+        assert told.created is False
+
+
+async def test_a_thing_of_a_product_that_nobody_sells_is_refused() -> None:
+    async with connected() as (adapter, _):
+        refused = await adapter.upsert_thing(replace(customer_thing(), product_sku="NO-SUCH-SKU"))
+        assert isinstance(refused, Permanent), refused
+        told = await adapter.upsert_thing(replace(customer_thing(), product_sku="FILTER-7"))
+        assert isinstance(told, Upserted), told
+
+
+async def test_a_customer_who_is_a_persons_task_is_not_made() -> None:
+    async with connected(create_accounts=False) as (adapter, _):
+        refused = await adapter.upsert_customer(customer())
+        assert isinstance(refused, Permanent), refused
+        assert refused.code == "UNKNOWN_CUSTOMER"
+
+
+async def test_an_organisation_without_return_orders_is_not_asked_for_one() -> None:
+    async with connected(returns=False) as (adapter, admin):
+        seen = len(await admin.requests())
+        assert await adapter.request_return(return_request()) == Unsupported(capability="returns")
+        assert len(await admin.requests()) == seen
+        changes = await adapter.changes_since("")
+        assert isinstance(changes, Changes), changes
+
+
+async def a_free_time(adapter: CrmAdapter) -> TimeSlot:
+    """Book the first free time for the sample service request and return it."""
+    request = await adapter.request_service(service_request())
+    assert isinstance(request, Created), request
+    times = await adapter.search_appointments(appointment_query(request.record.record_id))
+    assert isinstance(times, TimeSlots), times
+    assert isinstance(await adapter.book_appointment(booking(request.record.record_id, times.slots[0])), Created)
+    return times.slots[0]
