@@ -60,6 +60,16 @@ def run(*, output: Path, rounds: int, scale: float) -> None:
 
 
 @bench.command()
+@_rounds
+@_scale
+def actors(*, rounds: int, scale: float) -> None:
+    """Measure the actor core alone, against bare Python, tasks with queues, and Pykka where it is installed."""
+    figures: dict[str, float] = _module("actors").run(_say, rounds=rounds, scale=scale)
+    for key, value in figures.items():
+        click.echo(f"{key:40} {value:12.3f}")
+
+
+@bench.command()
 @click.option("--azure", type=_FOLDER, help="Folder with Microsoft's predictive maintenance files.")
 @click.option("--carparts", type=_FILE, help="Monthly sales of car parts: month, part1 ..., plain or gzip.")
 @click.option("--cmapss", type=_FOLDER, help="Folder with NASA's C-MAPSS files, plain or gzip.")

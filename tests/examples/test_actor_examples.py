@@ -23,9 +23,3 @@ async def test_the_vending_machine_counts_recovers_and_says_what_went_wrong(
         "asked for nonsense: KeyError('chewing gum')",
     ]
     assert "/machine/water is gone: stopped" in lines
-
-
-def test_the_costs_are_measured_for_each_way_to_an_actor(capsys: pytest.CaptureFixture[str]) -> None:
-    load("costs.py")["main"](2000, 1000, 1)
-    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert names == ["tell_round_robin", "ask_inline", "ask_concurrently", "tell_async_handlers", "idle"]
