@@ -97,9 +97,10 @@ class DurableSink:
         done(refused)
 
     def _addressee(self, principal: Principal, message: DeviceMessage) -> ConnectedThing:
-        if principal.kind is PrincipalKind.THING and principal.thing_id != message.thing_id:
-            raise _Wrong(ReadingRefusal.FOREIGN_THING, f"{principal.name} may not speak for {message.thing_id}")
-        if principal.kind not in {PrincipalKind.THING, PrincipalKind.LINK}:
+        if principal.kind is PrincipalKind.THING:
+            if principal.thing_id != message.thing_id:
+                raise _Wrong(ReadingRefusal.FOREIGN_THING, f"{principal.name} may not speak for {message.thing_id}")
+        elif principal.kind is not PrincipalKind.LINK:
             raise _Wrong(ReadingRefusal.FOREIGN_THING, "only things and their links report readings")
         thing = self._registry.find(message.thing_id)
         if thing is not None:

@@ -35,6 +35,7 @@ class TurnEngine(Pump):
         super().__init__(journal, clock, settings)
         self._nap: asyncio.TimerHandle | None = None
         self._stopping = False
+        self._bound = self._settings.mailbox_bound
 
     # Composition.
 
@@ -103,7 +104,14 @@ class TurnEngine(Pump):
         the journal, where they were made already. Says whether the message is in its mailbox now.
         """
         cell = self._cells.get(address)
-        if self._stopping or self._storage_failures or (cell is not None and self._is_closed(cell)):
+        if cell is None:
+            cell = self._cell(address)
+        if (
+            self._stopping
+            or self._storage_failures
+            or cell.waiting >= self._bound
+            or (cell.crashes and self._is_quarantined(cell))
+        ):
             self._counters["refused"] += 1
             settle(token, self._refusal(cell))
             return False
@@ -111,7 +119,7 @@ class TurnEngine(Pump):
             message_id = f"#{message_id}"
         kept = None if packed is not None and len(self._ready) > _MANY_WAIT else message
         envelope = Envelope(kept, message_id, token, settle, packed=packed)
-        self._enqueue(self._cell(address) if cell is None else cell, envelope)
+        self._enqueue(cell, envelope)
         return True
 
     async def ask(self, address: str, message: Any, *, timeout_s: float = 10.0, message_id: str = "") -> Any:
@@ -162,20 +170,17 @@ class TurnEngine(Pump):
 
     # Refusals.
 
-    def _is_closed(self, cell: Cell) -> bool:
-        return cell.waiting >= self._settings.mailbox_bound or (bool(cell.crashes) and self._is_quarantined(cell))
-
     def _is_quarantined(self, cell: Cell) -> bool:
         if len(cell.crashes) < CRASHES_TO_QUARANTINE:
             return False
         return self._clock.monotonic() - cell.crashes[-1] < CRASH_WINDOW_S
 
-    def _refusal(self, cell: Cell | None) -> NotTaken:
+    def _refusal(self, cell: Cell) -> NotTaken:
         if self._stopping:
             return NotTaken("stopping", "the hub is shutting down", 5.0)
-        if self.storage_down or cell is None:
+        if self.storage_down:
             return NotTaken("storage_down", "the hub cannot write to its disk", 5.0)
-        if cell.waiting >= self._settings.mailbox_bound:
+        if cell.waiting >= self._bound:
             return NotTaken("busy", f"{cell.waiting} messages wait already", 1.0)
         return NotTaken("quarantined", "failed too often within a minute; a person must look at it", CRASH_WINDOW_S)
 

@@ -109,14 +109,16 @@ def _slots(
     slots: dict[str, SlotState], levels: _Levels, told: _Told, latest: dict[str, Latest]
 ) -> dict[str, SlotState]:
     after: dict[str, SlotState] | None = None
-    for told_name, level in told:
-        if told_name not in levels or not isinstance(level.value, _NUMBER):
+    for told_name, told_level in told:
+        level = told_level.value
+        if told_name not in levels or not isinstance(level, _NUMBER):
             continue
         if after is None:
             after = slots.copy()
+        sample = (told_level.at, float(level))
         for name, spec in levels[told_name]:
-            usage = _usage(latest, spec.usage) if spec.usage else None
-            after[name] = _level(after.get(name, _EMPTY), spec, (level.at, float(level.value)), usage)
+            usage = None if spec.usage is None else _usage(latest, spec.usage)
+            after[name] = _level(after.get(name, _EMPTY), spec, sample, usage)
     return slots if after is None else after
 
 
