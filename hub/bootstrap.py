@@ -111,6 +111,7 @@ class _Parts:
         self._seal_key = journal.setting("seal_key", lambda: secrets.token_hex(32)).encode()
         settings = EngineSettings(
             mailbox_bound=config.limits.mailbox,
+            passivate_after_s=60 * config.limits.silent_minutes,
             snapshot_every=config.storage.snapshot_every,
             batch_s=config.storage.batch_ms / 1000,
         )

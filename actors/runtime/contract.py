@@ -30,6 +30,8 @@ class EngineSettings(Struct, frozen=True, kw_only=True):
     batch_s: float = 0.008
     mailbox_bound: int = 1000
     snapshot_every: int = 48
+    passivate_after_s: float = 900.0
+    """Silence after which an actor leaves memory, within twice this time; its next message loads it again."""
     storage_retry_s: float = 0.5
     storage_retry_cap_s: float = 10.0
 

@@ -16,6 +16,7 @@ from msgspec import DecodeError
 
 from actors.runtime.cells import Cell, Done, Envelope, Kind, NotTaken, Outcome, PendingTell, Settle, Work
 from actors.runtime.contract import AskFailed, EngineClock, EngineSettings, Relay
+from actors.runtime.idle_cells import IdleCells
 from actors.runtime.journal import Journal, RecordRow
 from actors.runtime.pump import Pump
 from actors.runtime.turning import CRASH_WINDOW_S, CRASHES_TO_QUARANTINE
@@ -34,6 +35,7 @@ class TurnEngine(Pump):
     def __init__(self, journal: Journal, clock: EngineClock, settings: EngineSettings | None = None) -> None:
         super().__init__(journal, clock, settings)
         self._nap: asyncio.TimerHandle | None = None
+        self._idle_cells = IdleCells(self._cells, self._settings.passivate_after_s, self._settled_runs)
         self._stopping = False
         self._bound = self._settings.mailbox_bound
 
@@ -75,6 +77,7 @@ class TurnEngine(Pump):
     async def stop(self, *, within_s: float = 5.0) -> bool:
         """Refuse new messages, finish what was accepted, and say whether all of it was committed in time."""
         self._stopping = True
+        self._idle_cells.cancel()
         if self._nap is not None:
             self._nap.cancel()
         try:
@@ -166,7 +169,11 @@ class TurnEngine(Pump):
     def counters(self) -> Mapping[str, int]:
         """Return counts since start, and the present sizes."""
         waiting = sum(cell.waiting for cell in self._ready)
-        return {**self._counters, "resident": len(self._cells), "waiting": waiting}
+        passivated = self._idle_cells.passivated
+        return {**self._counters, "passivated": passivated, "resident": len(self._cells), "waiting": waiting}
+
+    def _settled_runs(self) -> int:
+        return self._runs if self._committing is None else self._committing.number - 1
 
     # Refusals.
 
@@ -187,7 +194,9 @@ class TurnEngine(Pump):
     # Reminders.
 
     def _rearm(self) -> None:
-        """Sleep until the next reminder is due."""
+        """Sleep until the next reminder is due, and until the next look at silent actors."""
+        if self._loop is not None and not self._stopping:
+            self._idle_cells.arm(self._loop)
         due = self._reminders.next_due()
         if due is None and self._nap is None:
             return

@@ -44,6 +44,8 @@ class LimitsConfig(Value, frozen=True, kw_only=True):
 
     mailbox: Annotated[int, Meta(ge=1)] = 1000
     """Device messages that may wait for one thing; beyond that the device is told to come back later."""
+    silent_minutes: Annotated[float, Meta(gt=0)] = 15.0
+    """Silence after which a thing leaves memory, within twice this time; its next message loads it again."""
     max_orders_per_7_days: Annotated[int, Meta(ge=1)] = 3
     """Orders of one thing in any seven days; a thing that wants more stops buying until a person looks."""
     min_hours_between_orders: Annotated[float, Meta(ge=0)] = 1.0
