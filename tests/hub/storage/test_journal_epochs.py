@@ -3,17 +3,18 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
 import pytest
 from golden import RELEASES, lay_out
-from journal_rows import commit, record, turn
+from journal_rows import commit, record, snapshot, turn
 
 from hub.storage.copies import release
-from hub.storage.epochs import EXIT_FENCED
+from hub.storage.epochs import EXIT_FENCED, take_epoch
 from hub.storage.schema import VERSION, migrate
-from hub.storage.sqlite import FILE_NAME, open_journal
+from hub.storage.sqlite import FILE_NAME, JournalSettings, open_journal
 
 REPLACED = """
 import asyncio, sys
@@ -42,6 +43,7 @@ WRITES = {
     "a new segment": "await commit(old, turns=[turn(5, message_id='b:9')])",
     "records": "await commit(old, records=[record('x')])",
     "nothing": "await commit(old)",
+    "a change of the file": "await old.change(lambda connection, segments: segments.seal(connection, 9))",
     "a setting": "old.setting('x', lambda: 'y')",
 }
 
@@ -143,4 +145,62 @@ async def test_releasing_a_restored_journal_takes_it_from_whoever_held_it(tmp_pa
     before = epoch_of(file)
     release(tmp_path)
     assert epoch_of(file) == before + 1
+    file.close()
+
+
+class Looking:
+    """Sees what every connection of this process executes, and whether a transaction compared the epoch."""
+
+    def __init__(self) -> None:
+        self.looked = self.is_taken = False
+        self.blind: list[str] = []
+        self.commits = 0
+        self._statement = ""
+
+    def __call__(self, connection: apsw.Connection) -> None:
+        connection.set_exec_trace(self._executes)
+        connection.set_commit_hook(self._commits)
+
+    def _executes(self, _cursor: apsw.Cursor, statement: str, _values: object) -> bool:
+        if statement.startswith(("BEGIN", "SAVEPOINT")):
+            self.looked = False
+        self.looked |= "'epoch'" in statement
+        self.is_taken |= self.looked
+        self._statement = statement if statement != "COMMIT" else self._statement
+        return True
+
+    def _commits(self) -> bool:
+        self.commits += 1
+        if self.is_taken and not self.looked:
+            self.blind.append(self._statement)
+        self.looked = False
+        return False
+
+
+@pytest.fixture
+def looking() -> Iterator[Looking]:
+    looks = Looking()
+    apsw.connection_hooks.append(looks)
+    yield looks
+    apsw.connection_hooks.remove(looks)
+
+
+async def test_every_transaction_that_writes_compares_the_epoch(tmp_path: Path, looking: Looking) -> None:
+    with open_journal(tmp_path, JournalSettings(segment_rows=3, checkpoint_pages=1)) as journal:
+        journal.setting("installation", lambda: "x")
+        for number in range(1, 30):
+            row = turn(number, f"thing/{number % 4}")
+            await commit(journal, turns=[row], records=[record(f"{number}")], snapshots=[snapshot(number, row.address)])
+        await journal.change(lambda connection, segments: segments.seal(connection, 40))
+    release(tmp_path)
+    assert looking.commits > 40
+    assert looking.blind == []
+
+
+def test_a_transaction_that_does_not_compare_it_is_seen(tmp_path: Path, looking: Looking) -> None:
+    lay_out(tmp_path, RELEASES[-1])
+    file = apsw.Connection(str(tmp_path / FILE_NAME))
+    take_epoch(file)
+    file.execute("DELETE FROM record")
+    assert looking.blind == ["DELETE FROM record"]
     file.close()
