@@ -29,6 +29,7 @@ def test_a_key_has_the_slot_that_it_always_had(key: str) -> None:
         (thing_address(ThingId("printer-1")), "printer-1"),
         (owner_address(OwnerId("firm@example.org")), "firm@example.org"),
         (community_address(CommunityId("office")), "office"),
+        ("community/office/3f", "office/3f"),
         (order_address(OrderKey("I2CX")), "I2CX"),
         (desk_relay("shop/eu"), "shop/eu"),
     ],
