@@ -1,5 +1,10 @@
 """The community actor: who is a member, what they share, and how much evidence there is.
 
+Members are kept in chapters, actors of the same kind, each for its part of the things: joining costs the same however
+many there are. The community itself, its head, keeps what is known as a whole: evidence and models. A chapter hands on
+to it what it does not know, because journals of before chapters have their members in the head; a member that joins
+again moves over.
+
 Cards and lives are records kept by reference, never events, so that they can be forgotten. Answering and training are
 work for the computing relay; the answer goes straight to the asker.
 """
@@ -23,11 +28,13 @@ from actors.dialogue import (
     TrainingFailed,
     TrainingFinished,
     TrainModel,
+    chapter_address,
+    community_address,
 )
 from actors.model.advice import Abstention, ExperienceCard, Question, Topic
 from actors.model.ids import CommunityId, OwnerId, ThingId
 from actors.model.things import Purpose
-from actors.runtime.turns import Effect, Emit, Put, Step, Tell
+from actors.runtime.turns import Effect, Emit, Put, Remove, Step, Tell
 
 _PURPOSE_OF = {Topic.MATERIAL: Purpose.SUPPLIES, Topic.HEALTH: Purpose.HEALTH}
 
@@ -40,9 +47,10 @@ class Member(Struct, frozen=True, kw_only=True):
 
 
 class CommunityState(Struct, frozen=True, kw_only=True):
-    """Membership, the watermark of evidence, and the present models."""
+    """Membership; and in the head the watermark of evidence, and the present models."""
 
     community_id: CommunityId
+    is_chapter: bool = False
     members: dict[ThingId, Member] = {}
     cards: int = 0
     lives: dict[str, int] = {}
@@ -99,6 +107,11 @@ CommunityEvent = Joined | Left | EvidenceGrew | TrainingEnded
 _Decision = tuple[tuple[CommunityEvent, ...], tuple[Effect, ...], Any]
 
 
+def member_kind(community_id: CommunityId) -> str:
+    """Return the kind of the read models that stand for a community's members, by thing; to count them."""
+    return f"member:{community_id}"
+
+
 class CommunityCore:
     """The durable actor of one community."""
 
@@ -109,8 +122,9 @@ class CommunityCore:
     event_type = CommunityEvent
 
     def initial(self, name: str) -> CommunityState:
-        """Return a community without members."""
-        return CommunityState(community_id=CommunityId(name))
+        """Return a community, or a chapter of one, without members."""
+        community_id, _, chapter = name.partition("/")
+        return CommunityState(community_id=CommunityId(community_id), is_chapter=bool(chapter))
 
     def records(self, message: Any) -> bool:
         """Keep decisions only: questions leave no trace here."""
@@ -134,12 +148,10 @@ class CommunityCore:
 
 def _decide(state: CommunityState, message: CommunityMessage, now: datetime) -> _Decision:
     match message:
-        case JoinCommunity(thing_id=thing_id, owner_id=owner_id, purposes=purposes):
-            member = Member(owner_id=owner_id, purposes=purposes)
-            known = state.members.get(thing_id) == member
-            return (() if known else (Joined(thing_id=thing_id, member=member),)), (), None
+        case JoinCommunity():
+            return _join(state, message)
         case LeaveCommunity(thing_id=thing_id):
-            return ((Left(thing_id=thing_id),) if thing_id in state.members else ()), (), None
+            return _leave(state, thing_id)
         case AskCommunity(question=question, reply_to=reply_to):
             return _ask(state, question, reply_to, now)
         case ShareExperience(thing_id=thing_id, card=card):
@@ -152,10 +164,38 @@ def _decide(state: CommunityState, message: CommunityMessage, now: datetime) -> 
             return (TrainingEnded(subject=subject, reason=reason),), (), None
 
 
+def _join(state: CommunityState, join: JoinCommunity) -> _Decision:
+    """Take a member into its chapter; the head is told that it has none of this name any more."""
+    if not state.is_chapter:
+        return (), (Tell(chapter_address(state.community_id, join.thing_id), join),), None
+    member = Member(owner_id=join.owner_id, purposes=join.purposes)
+    if state.members.get(join.thing_id) == member:
+        return (), (), None
+    effects = (
+        Put(member_kind(state.community_id), join.thing_id, join.owner_id, member),
+        Tell(community_address(state.community_id), LeaveCommunity(thing_id=join.thing_id)),
+    )
+    return (Joined(thing_id=join.thing_id, member=member),), effects, None
+
+
+def _leave(state: CommunityState, thing_id: ThingId) -> _Decision:
+    events = (Left(thing_id=thing_id),) if thing_id in state.members else ()
+    if not state.is_chapter:
+        return events, (), None
+    effects = (
+        Remove(member_kind(state.community_id), thing_id),
+        Tell(community_address(state.community_id), LeaveCommunity(thing_id=thing_id)),
+    )
+    return events, effects, None
+
+
 def _ask(state: CommunityState, question: Question, reply_to: str, now: datetime) -> _Decision:
-    if question.thing_id not in state.members:
-        return (), (Tell(reply_to, AdviceGiven(advice=_not_a_member(question, now))),), None
-    return (), (Emit(COMPUTE_RELAY, ComputeAdvice(question=question, reply_to=reply_to)),), None
+    if question.thing_id in state.members:
+        return (), (Emit(COMPUTE_RELAY, ComputeAdvice(question=question, reply_to=reply_to)),), None
+    if state.is_chapter:
+        ask = AskCommunity(question=question, reply_to=reply_to)
+        return (), (Tell(community_address(state.community_id), ask),), None
+    return (), (Tell(reply_to, AdviceGiven(advice=_not_a_member(question, now))),), None
 
 
 def _not_a_member(question: Question, now: datetime) -> Abstention:
@@ -170,11 +210,17 @@ def _not_a_member(question: Question, now: datetime) -> Abstention:
 
 
 def _share(state: CommunityState, thing_id: ThingId, card: ExperienceCard) -> _Decision:
-    """Take a member's card if its owner shares for this purpose; a repeated card is the same record."""
+    """Hand a member's card to the head if its owner shares for this purpose; a repeated card is the same record."""
     member = state.members.get(thing_id)
+    if member is None and state.is_chapter:
+        return (), (Tell(community_address(state.community_id), ShareExperience(thing_id=thing_id, card=card)),), None
     if member is None or _PURPOSE_OF[card.topic] not in member.purposes:
         return (), (), None
-    return (EvidenceGrew(cards=1),), (_kept(card), Emit(COMPUTE_RELAY, TakeCard(card=card))), None
+    taken = ContributeLives(cards=(card,))
+    if state.is_chapter:
+        return (), (Tell(community_address(state.community_id), taken),), None
+    events, effects, _ = _contribute(state, taken)
+    return events, effects, None
 
 
 def _contribute(state: CommunityState, message: ContributeLives) -> _Decision:

@@ -7,6 +7,7 @@ and events are in the past tense. A question is two messages with one correlatio
 from actors.dialogue.base import (
     COMPUTE_RELAY,
     Message,
+    chapter_address,
     community_address,
     desk_relay,
     order_address,
@@ -125,6 +126,7 @@ __all__ = [
     "TrainingFailed",
     "TrainingFinished",
     "TurnGiven",
+    "chapter_address",
     "community_address",
     "desk_relay",
     "order_address",

@@ -1,8 +1,14 @@
 """The base of all messages, and where actors and relays are reached."""
 
+from typing import Final
+
 from msgspec import Struct
 
+from actors.dialogue.placement import SLOTS, slot_of
 from actors.model.ids import CommunityId, OrderKey, OwnerId, ThingId
+
+_CHAPTERS: Final = 256
+"""A community of 100,000 is kept in parts of about 400; never changed, because members stay where they joined."""
 
 
 class Message(Struct, frozen=True, kw_only=True, tag=True):
@@ -20,8 +26,13 @@ def owner_address(owner_id: OwnerId) -> str:
 
 
 def community_address(community_id: CommunityId) -> str:
-    """Return where a community's actor is reached."""
+    """Return where a community's actor is reached: what it knows as a whole."""
     return f"community/{community_id}"
+
+
+def chapter_address(community_id: CommunityId, thing_id: ThingId) -> str:
+    """Return where the part of a community is reached that keeps this thing as a member."""
+    return f"community/{community_id}/{slot_of(thing_id) * _CHAPTERS // SLOTS:02x}"
 
 
 def order_address(key: OrderKey) -> str:

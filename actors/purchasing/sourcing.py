@@ -16,7 +16,7 @@ from actors.dialogue import (
     RaiseNeed,
     ReservationAnswered,
     TakeTurn,
-    community_address,
+    chapter_address,
     order_address,
 )
 from actors.model.advice import Advice, Question, Topic
@@ -270,7 +270,8 @@ def _ask_community(turn: Turn, order: RaiseNeed) -> None:
         skus=tuple(choice.sku for choice in need.skus),
         asked_at=turn.now,
     )
-    turn.tell(community_address(order.community_id), AskCommunity(question=question, reply_to=order_address(turn.key)))
+    ask = AskCommunity(question=question, reply_to=order_address(turn.key))
+    turn.tell(chapter_address(order.community_id, need.thing_id), ask)
 
 
 def _ask_mandate(turn: Turn, candidates: tuple[Candidate, ...]) -> None:

@@ -20,7 +20,7 @@ from actors.dialogue import (
     RegisterThing,
     RetireThing,
     ShareExperience,
-    community_address,
+    chapter_address,
     order_address,
     thing_address,
 )
@@ -146,14 +146,14 @@ class ThingCore:
         event = Registered(record=record, profile=message.profile, communities=message.communities)
         joins = (
             Tell(
-                community_address(community_id),
+                chapter_address(community_id, record.thing_id),
                 JoinCommunity(thing_id=record.thing_id, owner_id=record.owner_id, purposes=record.shares),
             )
             for community_id in message.communities
         )
         effects: tuple[Effect, ...] = (Put("thing", record.thing_id, record.owner_id, record), *joins)
         left = (c for c in state.communities if c not in message.communities)
-        leaves = (Tell(community_address(c), LeaveCommunity(thing_id=record.thing_id)) for c in left)
+        leaves = (Tell(chapter_address(c, record.thing_id), LeaveCommunity(thing_id=record.thing_id)) for c in left)
         return Step(_evolve(state, event), (event,), (*effects, *leaves), reply=record)
 
     def _retire(self, state: ThingState, record: ThingRecord, by: str, now: datetime) -> Step[ThingState]:
@@ -171,7 +171,10 @@ class ThingCore:
                 for _, need in closed
                 if need.key
             ),
-            *(Tell(community_address(c), LeaveCommunity(thing_id=record.thing_id)) for c in state.communities),
+            *(
+                Tell(chapter_address(c, record.thing_id), LeaveCommunity(thing_id=record.thing_id))
+                for c in state.communities
+            ),
         )
         return Step(self.fold(state, None, events, now), events, effects, reply=retired)
 
@@ -202,7 +205,7 @@ class ThingCore:
         for question in self._questions(after, record, profile, now):
             events.append(CommunityAsked(subject=question.subject, cycle=question.age))
             ask = AskCommunity(question=question, reply_to=thing_address(record.thing_id))
-            effects.append(Tell(community_address(question.community_id), ask))
+            effects.append(Tell(chapter_address(question.community_id, record.thing_id), ask))
         if current != state.profile:
             events.append(ProfileChanged(profile=current))
         return Step(_evolve_all(after, events[closed:]), tuple(events), tuple(effects))
@@ -264,7 +267,7 @@ class ThingCore:
             return []
         card = _supply_card(after.communities[0], record, subject, former, slot, need_state(before, subject))
         return [
-            Tell(community_address(community_id), ShareExperience(thing_id=record.thing_id, card=card))
+            Tell(chapter_address(community_id, record.thing_id), ShareExperience(thing_id=record.thing_id, card=card))
             for community_id in after.communities[:1]
         ]
 

@@ -1,5 +1,6 @@
 """Routes for communities: who is in, what evidence there is, and bringing in finished lives."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -7,7 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from actors.community.core import CommunityState
+from actors.community.core import CommunityState, member_kind
 from actors.dialogue import ContributeLives, community_address
 from actors.model.advice import ExperienceCard
 from actors.model.base import Value
@@ -15,7 +16,7 @@ from actors.model.ids import CommunityId
 from actors.model.profiles import HealthSpec
 from actors.model.readings import PrincipalKind
 from actors.runtime.journal import Batch, RecordRow
-from hub.api.context import answer, asker, body_of, hub_of
+from hub.api.context import Hub, answer, asker, body_of, hub_of
 from hub.api.problems import Problem
 from hub.compute import TRAINING_LIFE, store
 from hub.training import TrainingLife
@@ -49,7 +50,7 @@ async def list_communities(request: web.Request) -> web.Response:
     """Return the communities with their evidence, never who said what."""
     asker(request)
     hub = hub_of(request)
-    return answer([_shown(name, hub.engine.read(community_address(CommunityId(name)))) for name in hub.communities])
+    return answer([_shown(hub, CommunityId(name)) for name in hub.communities])
 
 
 async def contribute_lives(request: web.Request) -> web.Response:
@@ -113,11 +114,14 @@ def _life_row(community_id: CommunityId, body: Lives, life: FinishedLife) -> Rec
     )
 
 
-def _shown(name: str, state: CommunityState) -> dict[str, Any]:
+def _shown(hub: Hub, community_id: CommunityId) -> dict[str, Any]:
+    state: CommunityState = hub.engine.read(community_address(community_id))
+    owners = Counter[str](hub.journal.owners(member_kind(community_id)))
+    owners.update(member.owner_id for member in state.members.values())  # of journals from before there were chapters
     return {
-        "community_id": name,
-        "members": len(state.members),
-        "owners": len({member.owner_id for member in state.members.values()}),
+        "community_id": community_id,
+        "members": owners.total(),
+        "owners": len(owners),
         "cards": state.cards,
         "lives": state.lives,
         "models": state.models,

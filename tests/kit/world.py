@@ -30,7 +30,7 @@ from actors.owner.core import OwnerCore, OwnerLimits
 from actors.purchasing.core import OrderCore
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.runtime.cells import Kind, encode
-from actors.runtime.turns import Claim, Emit, Forget, Meter, Note, Put, Release, Remind, Tell
+from actors.runtime.turns import Claim, Emit, Forget, Meter, Note, Put, Release, Remind, Remove, Tell
 from actors.thing.core import ThingCore
 
 WRITES = PlaceRequest | BookTime
@@ -173,6 +173,8 @@ class World:
             case Put(kind=kind, key=key, body=body):
                 msgspec.json.encode(body)
                 self.records[kind, key] = body
+            case Remove(kind=kind, key=key):
+                self.records.pop((kind, key), None)
             case Note():
                 self.notes.append(effect)
             case _:
