@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import secrets
 import signal
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -87,10 +87,11 @@ async def open_hub(
         with explained(config.data_dir / FILE_NAME):  # damage inside the file shows when states are read
             parts = _Parts(config, journals, now)
             adapters = await parts.open_crm(stack)
-            profiles = await publish_profiles(whole_journal(journals), config.profiles)
+            journal = whole_journal(journals)
+            profiles = await publish_profiles(journal, config.profiles)
             parts.add_kinds(adapters, profiles)
             keeping = Keeping(journals, profiles.values(), config.storage, now)
-            desks = parts.add_desks(adapters)
+            desks = parts.add_desks(adapters, await gone_connections(journal, adapters))
             group = await stack.enter_async_context(_cancelled_at_end())
             protocols = await parts.start(stack, group, desks)
             keeping.start(group)
@@ -144,11 +145,11 @@ class _Parts:
         self._engine.add_kind(CommunityCore())
         self._engine.add_kind(OrderCore(purchasing))
 
-    def add_desks(self, adapters: Mapping[str, CrmAdapter]) -> dict[str, Desk]:
-        gone = sorted(gone_connections(self._journal, adapters))
+    def add_desks(self, adapters: Mapping[str, CrmAdapter], gone: Collection[str]) -> dict[str, Desk]:
         if gone:
-            log.warning("crm_connections_missing", connections=gone, next_step="put their [crm.NAME] back, or cancel")
-        held = {**adapters, **{name: GoneCrm(name) for name in gone}}
+            next_step = "put their [crm.NAME] back, or cancel"
+            log.warning("crm_connections_missing", connections=sorted(gone), next_step=next_step)
+        held = {**adapters, **{name: GoneCrm(name) for name in sorted(gone)}}
         desks = {name: Desk(name, adapter, self._engine, self._clock, self._chance) for name, adapter in held.items()}
         since = self._journal.restored()
         if since is not None:

@@ -1,6 +1,7 @@
 """What stands where a CRM connection was: orders that name it wait, with the reason, until it is back."""
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -21,7 +22,12 @@ from actors.model.orders import (
 )
 from actors.model.outcomes import Capabilities, Transient
 from actors.ports import Webhook
-from actors.runtime.journal import Journal
+from actors.runtime.journal import Batch, Journal, RecordRow
+from hub.compute import store
+
+_KIND: Final = "crm_connection"
+_KEPT: Final = "*"
+"""Stands for: from here on every connection is kept; no connection is called so."""
 
 
 class GoneCrm:
@@ -108,9 +114,25 @@ class _Named(Struct):
     state: OrderState
 
 
-def gone_connections(journal: Journal, configured: Iterable[str]) -> set[str]:
-    """Return the connections that open orders or waiting work name and the configuration does not."""
+async def gone_connections(journal: Journal, configured: Iterable[str]) -> set[str]:
+    """Return the connections that open orders or waiting work name and the configuration does not.
+
+    Which connections there ever were is kept, so that orders are walked only after one was taken away.
+    """
+    present = set(configured)
+    kept = {row.key for row in journal.records(_KIND)}
+    suspects = kept - present - {_KEPT}
+    gone = _still_named(journal) - present if suspects or _KEPT not in kept else set[str]()
+    wanted = present | gone | {_KEPT}
+    if wanted != kept:
+        rows = [RecordRow(kind=_KIND, key=name, owner="", body=b"{}") for name in sorted(wanted - kept)]
+        rows += [RecordRow(kind=_KIND, key=name, owner="", body=None) for name in sorted(kept - wanted)]
+        await store(journal, Batch(records=rows))
+    return gone
+
+
+def _still_named(journal: Journal) -> set[str]:
     orders = (msgspec.json.decode(row.body, type=_Named) for row in journal.records("order") if row.body is not None)
     named = {order.connection for order in orders if order.connection and order.state not in TERMINAL}
     work = {row.relay.removeprefix("desk:") for row in journal.recover().outbox if row.relay.startswith("desk:")}
-    return (named | work) - set(configured)
+    return named | work
