@@ -1,9 +1,7 @@
-"""Routes for things: register, import, look at, switch off and on, retire."""
+"""Routes for things: register, list, look at, switch off and on, retire."""
 
-import csv
-import io
-from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import web
@@ -20,8 +18,8 @@ from hub.api.problems import Problem
 from hub.registry import new_token, token_hash
 
 _TOKEN_PROTOCOLS = frozenset({"http"})
-_MOST_IMPORTED = 100_000
-_BEYOND = "cells beyond the headings"
+_PAGE = 1000
+_MOST_A_PAGE = 10_000
 
 
 class NewThing(Value, frozen=True, kw_only=True):
@@ -44,17 +42,27 @@ class Registration(Struct, frozen=True, kw_only=True):
     token: str | None
 
 
-class Imported(Struct, frozen=True, kw_only=True):
-    """What an import did."""
-
-    things: Sequence[Registration]
-    rejected: Sequence[dict[str, str]]
-
-
 async def list_things(request: web.Request) -> web.Response:
-    """Return the registered things of the asker."""
-    hub = hub_of(request)
-    return answer([_shown(hub, record) for record in hub.registry.records(scope_of(asker(request)))])
+    """Return the registered things of the asker by id, a page at a time; the header ``Link`` names the next one."""
+    hub, limit, after = hub_of(request), _limit(request), request.query.get("after", "")
+    found = hub.registry.records(scope_of(asker(request)), after=after, limit=limit + 1)
+    response = answer([_shown(hub, record) for record in found[:limit]])
+    if len(found) > limit:
+        following = urlencode({"after": found[limit - 1].thing_id, "limit": limit})
+        response.headers["Link"] = f'<{request.path}?{following}>; rel="next"'
+    return response
+
+
+def _limit(request: web.Request) -> int:
+    """Return how many things a page may hold.
+
+    Raises:
+        Problem: it is no such number.
+    """
+    told = request.query.get("limit", str(_PAGE))
+    if not told.isascii() or not told.isdecimal() or not 1 <= int(told) <= _MOST_A_PAGE:
+        raise Problem(422, "malformed", f"limit: expected 1 to {_MOST_A_PAGE}, got {told[:20]!r}")
+    return int(told)
 
 
 async def register(request: web.Request) -> web.Response:
@@ -62,26 +70,7 @@ async def register(request: web.Request) -> web.Response:
     principal = asker(request)
     new = await body_of(request, NewThing)
     check_owner(principal, new.owner_id, f"owner {new.owner_id}")
-    return answer(await _register(hub_of(request), new), status=201)
-
-
-async def import_things(request: web.Request) -> web.Response:
-    """Register many things; a wrong one is told and does not stop the others."""
-    principal, hub = asker(request), hub_of(request)
-    is_csv = request.content_type == "text/csv"
-    rows = _csv_rows(await request.read()) if is_csv else await body_of(request, list[Any])
-    if len(rows) > _MOST_IMPORTED:
-        raise Problem(422, "too_many", f"expected at most {_MOST_IMPORTED} things, got {len(rows)}")
-    taken: list[Registration] = []
-    rejected: list[dict[str, str]] = []
-    for number, row in enumerate(rows, start=1):
-        try:
-            new = msgspec.convert(row, NewThing, strict=not is_csv)
-            check_owner(principal, new.owner_id, f"owner {new.owner_id}")
-            taken.append(await _register(hub, new))
-        except (msgspec.ValidationError, Problem) as error:
-            rejected.append({"row": str(number), "detail": str(error)})
-    return answer(Imported(things=taken, rejected=rejected), status=200 if taken or not rejected else 422)
+    return answer(await registered(hub_of(request), new), status=201)
 
 
 async def show(request: web.Request) -> web.Response:
@@ -131,7 +120,13 @@ async def switch_on(request: web.Request) -> web.Response:
     return answer({"thing_id": record.thing_id, "state": "on"})
 
 
-async def _register(hub: Hub, new: NewThing) -> Registration:
+async def registered(hub: Hub, new: NewThing) -> Registration:
+    """Register a thing; the message is on its way to the thing's actor before anything is waited for.
+
+    Raises:
+        Problem: it cannot be registered as it is told.
+        AskFailed: the hub did not take it.
+    """
     profile = hub.registry.profile_reference(new.profile)
     if profile is None:
         known = ", ".join(hub.registry.profile_names)
@@ -188,38 +183,9 @@ def _slot(level: float, refills: int, sku: str) -> dict[str, Any]:
     return {"level": level, "refills": refills, "sku": sku}
 
 
-def _csv_rows(body: bytes) -> list[Any]:
-    """Return the rows of a CSV with a thing's fields as columns, inner ones as ``place.city``.
-
-    Raises:
-        Problem: it is no CSV in UTF-8 (with or without a byte order mark, as spreadsheets write it).
-    """
-    try:
-        text = body.decode("utf-8-sig")
-        return [_row(flat) for flat in csv.DictReader(io.StringIO(text, newline=""), restkey=_BEYOND)]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise Problem(422, "malformed", f"expected CSV in UTF-8: {error}") from error
-
-
-def _row(flat: dict[str, Any]) -> Any:
-    """Return a row as a thing's fields; one that does not fit its headings stays as it is, to be told as wrong."""
-    row: dict[str, Any] = {}
-    for column, value in flat.items():
-        outer, _, inner = column.partition(".")
-        holder = row.setdefault(outer, {}) if inner else row
-        if column == _BEYOND or not isinstance(holder, dict):
-            return flat
-        if value:
-            holder[inner or outer] = value
-    if isinstance(row.get("shares"), str):
-        row["shares"] = row["shares"].split()
-    return row
-
-
 ROUTES = (
     web.get("/api/v1/things", list_things),
     web.post("/api/v1/things", register),
-    web.post("/api/v1/things/import", import_things),
     web.get("/api/v1/things/{thing_id}", show),
     web.post("/api/v1/things/{thing_id}/retire", retire),
     web.post("/api/v1/things/{thing_id}/off", switch_off),

@@ -3,9 +3,10 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -32,9 +33,10 @@ class HubAddress(Struct, frozen=True, kw_only=True):
 class CallRefused(HubError):
     """The hub answered, and the answer is no. ``status`` is that of HTTP."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, answer: object = None) -> None:
         super().__init__(text)
         self.status = status
+        self.answer = answer
 
 
 class Body(Struct, frozen=True, kw_only=True):
@@ -76,10 +78,25 @@ def call(
         CallRefused: the hub answered with an error; the text is its own.
         LinkDown: no answer; the text says what to do.
     """
-    return asyncio.run(_call(hub, method, path, dict(query or {}), body))
+    return asyncio.run(_call(hub, method, path, dict(query or {}), body))[0]
 
 
-async def _call(hub: HubAddress, method: str, path: str, query: dict[str, str], body: Body | None) -> Any:
+def call_pages(hub: HubAddress, path: str) -> Iterator[Any]:
+    """Yield the answer to a GET and the pages behind it, as the header ``Link`` names them (RFC 8288).
+
+    Raises:
+        CallRefused, LinkDown: as ``call``.
+    """
+    following: str | None = path
+    while following is not None:
+        content, following = asyncio.run(_call(hub, "GET", following, {}, None))
+        yield content
+
+
+async def _call(
+    hub: HubAddress, method: str, path: str, query: dict[str, str], body: Body | None
+) -> tuple[Any, str | None]:
+    """Return the decoded answer, and the path of the page behind it."""
     headers = _headers(hub, method, body)
     try:
         async with (
@@ -90,10 +107,16 @@ async def _call(hub: HubAddress, method: str, path: str, query: dict[str, str], 
         ):
             content = await answer.read()
             if answer.status >= 400 and path != "/healthz":
-                raise CallRefused(answer.status, _refusal(answer.status, content))
-            return _decoded(content)
+                raise CallRefused(answer.status, _refusal(answer.status, content), _decoded(content))
+            return _decoded(content), _following(answer)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise LinkDown(_no_answer(hub, error)) from error
+
+
+def _following(answer: aiohttp.ClientResponse) -> str | None:
+    link = answer.links.get("next")
+    address = urlsplit(str(link["url"])) if link is not None else None
+    return None if address is None else f"{address.path}?{address.query}"
 
 
 def _headers(hub: HubAddress, method: str, body: Body | None) -> dict[str, str]:

@@ -1,15 +1,15 @@
 """``iot2crm journal``."""
 
 import importlib
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any
 
 import click
 import msgspec
 
 from hub.cli.options import config_option, json_option
+from hub.cli.progress import Bar
 from hub.cli.tables import show_entry, show_json
 from hub.clock import SystemClock
 from hub.config import load, load_hub_table
@@ -35,7 +35,7 @@ def backup(destination: Path, config_file: Path) -> None:
     The hub may run meanwhile. The file is complete by itself, and synced when the command ends. It holds everything the
     hub knows, secrets of things (as hashes) included: keep it as you keep the hub.
     """
-    with _Bar("copied") as bar:
+    with Bar("copied") as bar:
         _copies().back_up(_journal_of(config_file), destination, bar.pages)
     click.echo(f"{destination}: {destination.stat().st_size} bytes")
 
@@ -52,7 +52,7 @@ def restore(source: Path, config_file: Path, *, force: bool) -> None:
     `iot2crm orders list`, then say `iot2crm journal release`.
     """
     data_dir = load_hub_table(config_file).data_dir
-    with _Bar("copied") as bar:
+    with Bar("copied") as bar:
         kept = _copies().restore(source, data_dir, SystemClock().now(), bar.pages, force=force)
     click.echo(f"{data_dir / _FILE}: restored from {source}")
     if kept is not None:
@@ -85,7 +85,7 @@ def verify(config_file: Path, *, as_json: bool) -> None:
     compares the budgets' counters with their owners' books. Exit code 1: something is wrong.
     """
     checking: Any = importlib.import_module("hub.storage.verify")
-    with _Bar("actors") as bar:
+    with Bar("actors") as bar:
         verdict = checking.verify(_journal_of(config_file), _kinds(config_file), bar.count)
     if as_json:
         show_json(msgspec.to_builtins(verdict))
@@ -129,41 +129,11 @@ def prune(config_file: Path, older_than: int, *, dry_run: bool, compact: bool, a
     if dry_run:
         found = keeping.prunable_in(data_dir / _FILE, before)
     else:
-        with _Bar("changes") as bar:
+        with Bar("changes") as bar:
             found = keeping.prune_offline(data_dir, _kinds(config_file), before, now, bar.count)
     if compact and not dry_run:
         _copies().compact(data_dir)
     show_entry(msgspec.to_builtins(found), as_json=as_json)
-
-
-class _Bar:
-    """Progress on one line, where a person looks on."""
-
-    def __init__(self, noun: str) -> None:
-        self._noun = noun
-        self._stream: TextIO = sys.stderr
-        self._shows: bool = self._stream.isatty()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._shows:
-            self._stream.write("\r\033[K")
-
-    def pages(self, done: int, of: int) -> None:
-        """Show how much is copied."""
-        self._say(f"{self._noun} {100 * done // max(1, of)} %")
-
-    def count(self, done: int) -> None:
-        """Show how many are done."""
-        if done % 1000 == 0:
-            self._say(f"{self._noun} {done}")
-
-    def _say(self, text: str) -> None:
-        if self._shows:
-            self._stream.write(f"\r{text}")
-            self._stream.flush()
 
 
 def _copies() -> Any:

@@ -5,9 +5,11 @@ from urllib.parse import quote
 
 import click
 
-from hub.cli.api import Body, HubAddress, call
+from hub.cli.api import Body, HubAddress, call, call_pages
+from hub.cli.importing import Imports, cut
 from hub.cli.options import hub_options
-from hub.cli.tables import Columns, show_entry, show_rows
+from hub.cli.progress import Bar
+from hub.cli.tables import Columns, rows_of, show_entry, show_rows
 
 _COLUMNS: Columns = (
     ("thing", "thing_id"),
@@ -33,7 +35,8 @@ def things() -> None:
 @hub_options
 def list_things(hub: HubAddress, *, as_json: bool) -> None:
     """List the registered things."""
-    answer = call(hub, "GET", "/api/v1/things")
+    pages = list(call_pages(hub, "/api/v1/things"))
+    answer = pages[0] if len(pages) == 1 else [row for page in pages for row in rows_of(page)]
     show_rows(answer, _COLUMNS, as_json=as_json, when_empty="No things yet. Add some: iot2crm things import FILE")
 
 
@@ -51,13 +54,24 @@ def show(hub: HubAddress, thing: str, *, as_json: bool) -> None:
 def import_things(hub: HubAddress, file: Path, *, as_json: bool) -> None:
     """Register the things of FILE (.json or .csv); see examples/plant/things.json.
 
-    Things that sign in by token get one; it is shown this once.
+    Things that sign in by token get one; it is shown this once. Long files are sent in pieces: when the hub ends in the
+    middle, what it took is shown, and the rest of FILE can be imported later.
     """
     media_type = _MEDIA_TYPES.get(file.suffix.lower())
     if media_type is None:
         raise click.BadParameter(f"expected a .json or .csv file, got {file.name}", param_hint="FILE")
-    body = Body(content=file.read_bytes(), content_type=media_type)
-    show_entry(call(hub, "POST", "/api/v1/things/import", body=body), as_json=as_json)
+    pieces = cut(file.read_bytes(), media_type)
+    done = Imports()
+    with Bar("things") as bar:
+        total = sum(piece.rows for piece in pieces)
+        for piece in pieces:
+            if not done.send(hub, piece):
+                break
+            bar.share(done.rows, total)
+    if done.failure is None or done.took_some:
+        show_entry(done.answer, as_json=as_json)
+    if done.failure is not None:
+        raise done.failure
 
 
 @things.command()

@@ -15,6 +15,7 @@ class FakeHub:
 
     def __init__(self, folder: Path) -> None:
         self.answers: dict[str, tuple[int, Any]] = {}
+        self.links: dict[str, str] = {}
         self.asked: list[tuple[str, dict[str, str], bytes]] = []
         self.token_file = folder / "owner.token"
         self.token_file.write_text("canary-token\n")
@@ -42,6 +43,8 @@ def fake_hub(tmp_path: Path) -> Iterator[FakeHub]:
             payload = json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(payload)))
+            if line in hub.links:
+                self.send_header("Link", f'<{hub.links[line]}>; rel="next"')
             self.end_headers()
             self.wfile.write(payload)
 

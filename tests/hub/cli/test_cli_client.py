@@ -1,5 +1,7 @@
 """Commands that talk to a running hub."""
 
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,61 @@ def test_a_file_of_things_is_sent_as_it_is(fake_hub: Any, tmp_path: Path, name: 
     assert result.exit_code == 0
     _, headers, body = fake_hub.asked[0]
     assert (headers["content-type"], body) == (media_type, b"[]")
+
+
+@pytest.mark.parametrize("ending", ["json", "csv"])
+def test_a_long_file_is_sent_in_pieces_and_told_as_one(fake_hub: Any, tmp_path: Path, ending: str) -> None:
+    names = [f't"{number},é' for number in range(1200)]
+    file = tmp_path / f"t.{ending}"
+    rows = [{"thing_id": name, "place.city": "Bonn"} for name in names]
+    file.write_text(
+        json.dumps(rows) if ending == "json" else table(rows), encoding="utf-8-sig" if ending == "csv" else "utf-8"
+    )
+    fake_hub.answers["POST /api/v1/things/import"] = (200, {"things": [{"token": "x"}], "rejected": [{"row": "7"}]})
+    told = json.loads(_run("things", "import", str(file), "--json", *fake_hub.options).output)
+    sent = [rows_in(body, ending) for _, _, body in fake_hub.asked]
+    assert [len(piece) for piece in sent] == [500, 500, 200]
+    assert [row for piece in sent for row in piece] == rows
+    assert (len(told["things"]), [row["row"] for row in told["rejected"]]) == (3, ["7", "507", "1007"])
+
+
+def test_what_was_taken_before_the_hub_ended_is_shown(fake_hub: Any, tmp_path: Path) -> None:
+    answers = [(200, {"things": [{"token": "kept-1"}], "rejected": []}), (503, {"title": "Stopping"})]
+    fake_hub.answer = lambda _line: answers.pop(0)
+    (tmp_path / "t.json").write_text(json.dumps([{}] * 1200))
+    result = _run("things", "import", str(tmp_path / "t.json"), *fake_hub.options)
+    assert (result.exit_code, answers) == (1, [])
+    assert "kept-1" in result.stdout
+    assert "Stopping" in result.stderr
+
+
+def test_a_piece_that_is_all_wrong_does_not_stop_the_others(fake_hub: Any, tmp_path: Path) -> None:
+    answers = [(422, {"things": [], "rejected": [{"row": "1"}]}), (200, {"things": [{"token": "t"}], "rejected": []})]
+    fake_hub.answer = lambda _line: answers.pop(0)
+    (tmp_path / "t.json").write_text(json.dumps([{}] * 600))
+    result = _run("things", "import", str(tmp_path / "t.json"), "--json", *fake_hub.options)
+    assert (result.exit_code, answers) == (0, [])
+    assert json.loads(result.output) == {"things": [{"token": "t"}], "rejected": [{"row": "1"}]}
+
+
+def table(rows: list[dict[str, str]]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def rows_in(body: bytes, ending: str) -> Any:
+    return json.loads(body) if ending == "json" else list(csv.DictReader(io.StringIO(body.decode(), newline="")))
+
+
+def test_all_pages_of_a_list_are_shown(fake_hub: Any) -> None:
+    fake_hub.answers["GET /api/v1/things"] = (200, [{"thing_id": "a b"}])
+    fake_hub.links["GET /api/v1/things"] = "/api/v1/things?after=a+b&limit=1"
+    fake_hub.answers["GET /api/v1/things?after=a+b&limit=1"] = (200, [{"thing_id": "c"}])
+    told = json.loads(_run("things", "list", "--json", *fake_hub.options).output)
+    assert [row["thing_id"] for row in told] == ["a b", "c"]
 
 
 def test_an_import_that_took_nothing_tells_what_is_wrong_with_each_row(fake_hub: Any, tmp_path: Path) -> None:
