@@ -12,6 +12,7 @@ import apsw
 from msgspec import Struct
 
 from actors.model.errors import ConfigError
+from actors.runtime.journal import JournalUnavailable
 
 FILE_NAME: Final = "journal.db"
 _LOCK_NAME: Final = "hub.lock"
@@ -80,9 +81,17 @@ def explained(path: Path) -> Generator[None]:
     """
     try:
         yield
+    except JournalUnavailable as error:
+        if not isinstance(error.__cause__, apsw.Error):
+            raise
+        raise _refusal(path, error.__cause__) from error
     except apsw.Error as error:
-        remedy = next((text for kinds, text in _REMEDIES if isinstance(error, kinds)), "see the text of SQLite")
-        raise ConfigError(f"{path}: cannot be used as journal ({error}); {remedy}") from error
+        raise _refusal(path, error) from error
+
+
+def _refusal(path: Path, error: apsw.Error) -> ConfigError:
+    remedy = next((text for kinds, text in _REMEDIES if isinstance(error, kinds)), "see the text of SQLite")
+    return ConfigError(f"{path}: cannot be used as journal ({error}); {remedy}")
 
 
 _REMEDIES: Final[tuple[tuple[tuple[type[apsw.Error], ...], str], ...]] = (
