@@ -25,7 +25,7 @@ from actors.runtime.journal import BatchRefused, JournalUnavailable
 from hub.storage.connection import JournalSettings, connect, explained, held
 from hub.storage.copies import open_readonly
 from hub.storage.epochs import fenced, take_epoch
-from hub.storage.pruning import Prunable, erase, prunable, prune
+from hub.storage.pruning import Prunable, aged, erase, prunable, prune
 from hub.storage.schema import PRUNABLE, migrate
 from hub.storage.segments import Change, Segments
 from hub.storage.settling import CannotSettle, lift, settle
@@ -71,7 +71,7 @@ class Housekeeping:
         """Do what is due now; what fails is told and tried again the next time."""
         try:
             with closing(self._journal.look()) as file, ThreadPoolExecutor(1, "housekeeping") as thread:
-                await self._make(due(file, self._kinds, self._retention, self._clock.now()), thread)
+                await self._make(due(file, self._kinds, self._retention, self._clock.now(), _log_pruned), thread)
         except (CannotSettle, JournalUnavailable, BatchRefused, apsw.Error) as error:
             if not self._is_stuck:
                 log.warning("retention_stuck", reason=str(error), next_step="iot2crm journal verify tells more")
@@ -90,8 +90,20 @@ class Housekeeping:
             await asyncio.sleep(self._retention.rest * (loop.time() - began_s))
 
 
-def due(file: apsw.Connection, kinds: Mapping[str, Kind], retention: Retention, now: datetime) -> Iterator[Change]:
+def _log_pruned(went: Prunable) -> None:
+    log.info("segment_pruned", segment=went.number, messages=went.turns - went.kept, kept=went.kept)
+
+
+def due(
+    file: apsw.Connection,
+    kinds: Mapping[str, Kind],
+    retention: Retention,
+    now: datetime,
+    pruned: Callable[[Prunable], None] | None = None,
+) -> Iterator[Change]:
     """Yield the changes that are due; each must be committed before the next is asked for.
+
+    ``pruned`` is told each segment that went.
 
     Raises:
         CannotSettle: there is an actor whose history cannot be folded.
@@ -102,6 +114,8 @@ def due(file: apsw.Connection, kinds: Mapping[str, Kind], retention: Retention, 
         yield from sealed_by_age(file, retention.keep, now)
         for oldest in prunable(file, now - retention.keep):
             yield from prune(file, oldest, kinds, now)
+            if pruned is not None:
+                pruned(oldest)
     sealed = Segments.of(file).sealed
     settled = {number for (number,) in file.execute("SELECT number FROM segment WHERE settled = 1")}
     for segment, end in sealed[: max(0, len(sealed) - retention.tail_segments)]:
@@ -181,7 +195,7 @@ def prunable_in(path: Path, before: datetime) -> Pruned:
     with closing(open_readonly(path)) as file:
         if int(file.pragma("user_version") or 0) < PRUNABLE:
             raise ConfigError(f"{path}: written by an older hub; start this one once, it takes the journal over")
-        return summed(list(prunable(file, before)))
+        return summed(list(aged(file, Segments.of(file), before)))
 
 
 def make(writer: apsw.Connection, epoch: str, change: Change) -> None:

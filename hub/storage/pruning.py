@@ -13,21 +13,19 @@ removes what nobody sees any more; so after a crash it is begun again, or gone o
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import takewhile
 from typing import Final
 
 import apsw
-import structlog
 from msgspec import Struct
 
 from actors.runtime.cells import Kind
 from hub.storage import gone
 from hub.storage.segments import COLUMNS, Change, Segment, Segments
 from hub.storage.settling import settle
-
-log = structlog.get_logger(__name__)
 
 RAW: Final = ("thing",)
 """Kinds of actors whose turns are raw messages. What was decided on them outlives them: as notes, orders, audit."""
@@ -50,11 +48,15 @@ class Prunable(Struct, frozen=True, kw_only=True):
 
 def prunable(file: apsw.Connection, before: datetime) -> Iterator[Prunable]:
     """Yield, oldest first, the sealed and noted segments in which nothing is younger than ``before``."""
-    for segment, _ in Segments.of(file).sealed:
-        if not segment.noted:
-            return
+    sealed = (segment for segment, _ in Segments.of(file).sealed)
+    yield from aged(file, takewhile(lambda segment: segment.noted, sealed), before)
+
+
+def aged(file: apsw.Connection, segments: Iterable[Segment], before: datetime) -> Iterator[Prunable]:
+    """Yield the first of these segments, up to one that holds something younger or nothing at all."""
+    for segment in segments:
         last = file.execute(f"SELECT at FROM {segment.table} ORDER BY position DESC LIMIT 1").get  # noqa: S608 - ours
-        if last is not None and last >= before.timestamp():
+        if last is None or last >= before.timestamp():
             return
         found = _summary(file, segment)
         if found.newest_at >= before.timestamp():
@@ -73,7 +75,6 @@ def prune(file: apsw.Connection, oldest: Prunable, kinds: Mapping[str, Kind], no
     yield from _note_numbers(file, segment)
     yield from _keep_decisions(file, segment)
     yield partial(_take_away, segment, oldest, {name: kinds[name].schema for name in RAW}, now.timestamp())
-    log.info("segment_pruned", segment=segment.number, messages=oldest.turns - oldest.kept, kept=oldest.kept)
     yield from erase(file)
 
 

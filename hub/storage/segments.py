@@ -79,6 +79,9 @@ class Segments:
         """The others, each with the last position it can hold, oldest first."""
         return [(segment, following.first - 1) for segment, following in pairwise(self._all)]
 
+    def __iter__(self) -> Iterator[Segment]:
+        return iter(self._all)
+
     @property
     def unnoted(self) -> Sequence[Segment]:
         """The sealed ones whose numbers ``top`` does not hold yet."""
