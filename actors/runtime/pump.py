@@ -76,6 +76,7 @@ class Pump(Turning):
         run.keep_reminders()
         run.keep_snapshots(self._next_position - 1, self._settings.snapshot_every)
         if run.batch.is_empty():
+            self._storage_works()  # it could be read; whether it can be written, the next batch will show
             self._release(run)
             return
         self._committing = run
@@ -115,9 +116,7 @@ class Pump(Turning):
     def _after_commit(self, run: Run, error: Exception | None) -> None:
         self._committing = None
         if error is None:
-            if self.storage_down:
-                log.info("storage_restored", failures=self._storage_failures)
-            self._storage_failures = 0
+            self._storage_works()
             self._one_by_one = max(0, self._one_by_one - 1)
             self._release(run)
             return
@@ -127,6 +126,11 @@ class Pump(Turning):
             self._try_one_by_one(run, error)
         else:
             self._try_later(error)
+
+    def _storage_works(self) -> None:
+        if self.storage_down:
+            log.info("storage_restored", failures=self._storage_failures)
+            self._storage_failures = 0
 
     def _release(self, run: Run) -> None:
         """Let out what the run decided: it is durable now."""

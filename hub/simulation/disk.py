@@ -45,6 +45,9 @@ class Disk:
         self.meters: dict[str, tuple[int, int]] = {}
         self.dead_letters: list[DeadLetterRow] = []
         self.is_full = False
+        self.is_unreadable = False
+        self.slowness_s = 0.0
+        """How long a write may take while the disk is slow."""
         self.epoch = 0
         self.usurped = 0
         """Batches that a hub wrote after another one had taken over: there must be none."""
@@ -53,6 +56,11 @@ class Disk:
         self.on_write: list[Callable[[Batch], None]] = []
         self._ids: set[tuple[str, str]] = set()
         self._positions: set[int] = set()
+
+    def recovers(self) -> None:
+        """Do everything right from now on."""
+        self.is_full = self.is_unreadable = False
+        self.slowness_s = 0.0
 
     def write(self, batch: Batch, epoch: int) -> None:
         """Write one batch of the process that holds, or held, this epoch.
@@ -229,6 +237,8 @@ class DiskJournal:
         self._loop.call_later(self._delay_s(), self._write, batch, done)
 
     def _delay_s(self) -> float:
+        if self.disk.slowness_s:
+            return self._chance.uniform(0.0, self.disk.slowness_s)
         return self._chance.uniform(0.0, self._slowness_s if self._chance.random() < _SLOW else 0.01)
 
     def _write(self, batch: Batch, done: Callable[[Exception | None], None]) -> None:
@@ -274,7 +284,12 @@ class DiskJournal:
 
     def load(self, address: str) -> Loaded:
         """Return what the state of one actor is folded from."""
+        self._look()
         return self.disk.load(address)
+
+    def _look(self) -> None:
+        if self.disk.is_unreadable:
+            raise JournalUnavailable("the disk cannot be read")
 
     def turns(self, address: str, *, after: int = 0) -> Sequence[TurnRow]:
         """Return one actor's turns behind a position, in their order."""
@@ -282,10 +297,12 @@ class DiskJournal:
 
     def has_turn(self, address: str, message_id: str) -> bool:
         """Say whether this actor has consumed this message."""
+        self._look()
         return self.disk.has_turn(address, message_id)
 
     def record(self, kind: str, key: str) -> bytes | None:
         """Return one read model."""
+        self._look()
         return self.disk.record(kind, key)
 
     def records(
@@ -296,6 +313,7 @@ class DiskJournal:
 
     def records_by(self, kind: str, field: str, value: str) -> Iterable[RecordRow]:
         """Return the read models of a kind whose JSON has this value in a field, by key."""
+        self._look()
         return self.disk.records_by(kind, field, value)
 
     def owners(self, kind: str) -> Mapping[str, int]:

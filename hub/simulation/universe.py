@@ -12,7 +12,7 @@ from actors.model.orders import RecordKind
 from actors.model.outcomes import Capabilities
 from hub.simulation.crm import SETTLE_S, Fate, SimCrm
 from hub.simulation.devices import Printer
-from hub.simulation.disk import DiskJournal
+from hub.simulation.disk import Disk, DiskJournal
 from hub.simulation.judge import Judge, is_settled
 from hub.simulation.life import Life
 from hub.simulation.parts import INSTALLATION, Parts
@@ -138,7 +138,7 @@ class _Universe:
         world = self._world
         world.is_calm = True
         for disk in world.disks.all:
-            disk.is_full = False
+            disk.recovers()
         world.on_event = lambda: None
         for crm in world.crms.values():
             crm.is_calm, crm.trouble = True, None
@@ -162,19 +162,31 @@ class _Universe:
         draw, world = self._chance, self._world
         while True:
             await asyncio.sleep(draw.uniform(0.5, 6.0) * HOUR_S)
-            match draw.choice(("crm", "crm", "clock", *("disk" for _ in world.disks.all))):
+            trouble = draw.choice(("crm", "crm", "clock", "clock", *("disk" for _ in range(1 + len(world.disks.all)))))
+            match trouble:
                 case "crm":
                     crm = draw.choice(list(world.crms.values()))
                     crm.trouble = draw.choice((Fate.REFUSED, Fate.THROTTLED, Fate.AUTH, Fate.HANGS, Fate.LATE))
                     await asyncio.sleep(draw.choice((60.0, 600.0, 3 * HOUR_S)) * draw.random())
                     crm.trouble = None
                 case "disk":
-                    disk = draw.choice(world.disks.all)
-                    disk.is_full = True
-                    await asyncio.sleep(draw.uniform(1.0, 600.0))
-                    disk.is_full = False
+                    await self._spoil(draw.choice(world.disks.all))
                 case _:
                     world.clock.jump(draw.choice((-3600.0, -5.0, 60.0, 3600.0, 26 * HOUR_S)) * draw.random())
+
+    async def _spoil(self, disk: Disk) -> None:
+        """Let a disk be full, slow or unreadable for a while."""
+        draw, trouble = self._chance, self._chance.choice(("full", "slow", "unreadable"))
+        self._world.chronicle.tell("disk", trouble)
+        match trouble:
+            case "full":
+                disk.is_full = True
+            case "slow":
+                disk.slowness_s = draw.choice((2.0, 30.0, 120.0))
+            case _:
+                disk.is_unreadable = True
+        await asyncio.sleep(draw.uniform(1.0, 600.0))
+        disk.recovers()
 
     async def _live_and_die(self) -> None:
         draw, world = self._chance, self._world
@@ -189,6 +201,8 @@ class _Universe:
             self._judge.compare(life)
             world.chronicle.tell("ended", world.lives)
             await asyncio.sleep(draw.choice((0.1, 60.0, HOUR_S)) * draw.random())
+            while any(disk.is_unreadable for disk in world.disks.all):  # noqa: ASYNC110 - no hub starts on such a disk
+                await asyncio.sleep(60.0)
 
     def _journal(self, shard: int) -> DiskJournal:
         draw, world = self._chance, self._world

@@ -379,3 +379,11 @@ async def test_a_disk_that_cannot_be_read_blames_no_message(tmp_path: Path) -> N
         assert all(isinstance(outcome, Taken) for outcome in outcomes)
         assert [await total(engine, name) for name in "abcd"] == [6, 5, 5, 15]
         assert journal.counts()["dead_letter"] == 0
+
+
+async def test_a_disk_that_can_be_read_again_is_trusted_though_nothing_was_to_be_written(tmp_path: Path) -> None:
+    async with running(tmp_path) as (engine, journal):
+        journal.unreadable = 1
+        assert await total(engine, "a") == 0
+        assert not engine.storage_down
+        assert await engine.ask("sum/a", Add(amount=1)) == "done"
