@@ -1,4 +1,4 @@
-"""The test kit: virtual time, probes, expectations on dead letters."""
+"""The test kit: virtual time, probes, expectations on dead letters, trials of durable cores."""
 
 import asyncio
 import functools
@@ -9,9 +9,13 @@ from collections.abc import Callable, Coroutine, Generator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, ParamSpec, TypeVar, TypeVarTuple, Unpack, cast, overload
+from typing import Any, Final, Generic, ParamSpec, TypeVar, TypeVarTuple, Unpack, cast, overload
+
+import msgspec
 
 from actors.runtime import Actor, ActorRef, ActorSystem, Context, DeadLetter, DeadReason, Kind
+from actors.runtime.encoding import encode
+from actors.runtime.turns import Core, Effect
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -238,3 +242,38 @@ def expect_dead_letters(
     finally:
         unsubscribe()
     assert len(found) == count, f"expected {count} dead letters, got {len(found)}: {found!r}"
+
+
+class CoreTrial(Generic[T]):
+    """One durable actor without an engine or a disk. Each turn is held to the laws that its journal relies on."""
+
+    def __init__(self, core: Core[T], name: str = "trial", clock: FixedClock | None = None) -> None:
+        self.core = core
+        self.clock = clock or FixedClock()
+        self.state: T = core.initial(name)
+        self.effects: list[Effect] = []
+        """All that the turns so far wanted."""
+
+    def turn(self, message: Any) -> Any:
+        """Let the core take a message, and return its reply.
+
+        Fails when a restart would lead elsewhere: a change without an event, a fold that is not the step, or something
+        that does not come back from the journal as it went in.
+        """
+        core, before, now = self.core, self.state, self.clock.now()
+        message = self._stored(message, core.message_type)
+        step = core.step(before, message, now)
+        if step.events or core.records(message):
+            events = self._stored(step.events, tuple.__class_getitem__((core.event_type, ...)))
+            folded = core.fold(before, message, events, now)
+            assert folded == step.state, f"the fold leads to {folded!r}, the step to {step.state!r}"
+        else:
+            assert step.state == before, f"nothing is recorded, yet the state became {step.state!r}"
+        self.state = self._stored(step.state, core.state_type)
+        self.effects += step.effects
+        return step.reply
+
+    def _stored(self, value: Any, kind: Any) -> Any:
+        found = msgspec.msgpack.decode(encode(value), type=kind)
+        assert found == value, f"{value!r} comes back from the journal as {found!r}"
+        return found

@@ -1,16 +1,19 @@
 import asyncio
 import threading
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from actors.ports import Clock
 from actors.runtime import Actor, ActorSystem, Context, DeadReason, Kind
+from actors.runtime.turns import Step
 from actors.testing import (
     EPOCH,
+    CoreTrial,
     Deadlock,
     FixedClock,
     Probe,
@@ -114,3 +117,56 @@ async def test_dead_letters_that_do_not_come_or_come_too_often_fail_the_test() -
         with expect_dead_letters(actors, count=1, reason=DeadReason.STOPPED, containing="z") as found:
             deaf.tell("z")
         assert found[0].recipient == "/$1"
+
+
+class Noted(Struct, frozen=True, tag="noted"):
+    number: float
+
+
+class Notes(Struct, frozen=True):
+    numbers: tuple[float, ...] = ()
+
+
+class NotesCore:
+    """Adds what it is told; ``flaw`` breaks one law."""
+
+    kind, schema = "notes", 1
+    state_type, message_type, event_type = Notes, Noted, Noted
+
+    def __init__(self, flaw: str = "") -> None:
+        self.flaw = flaw
+
+    def initial(self, name: str) -> Notes:
+        return Notes()
+
+    def records(self, message: Any) -> bool:
+        return False
+
+    def step(self, state: Notes, message: Noted, now: datetime) -> Step[Notes]:
+        after = Notes((*state.numbers, message.number))
+        return Step(after, () if self.flaw == "silent" else (message,), reply=len(after.numbers))
+
+    def fold(self, state: Notes, message: Any, events: tuple[Any, ...], at: datetime) -> Notes:
+        return Notes(
+            tuple(event.number for event in events) if self.flaw == "forgets" else (*state.numbers, message.number)
+        )
+
+
+def test_a_trial_keeps_state_and_replies_of_a_lawful_core() -> None:
+    trial = CoreTrial(NotesCore())
+    assert [trial.turn(Noted(1)), trial.turn(Noted(2))] == [1, 2]
+    assert trial.state == Notes((1, 2))
+
+
+@pytest.mark.parametrize(
+    ("flaw", "number", "complaint"),
+    [
+        ("silent", 1.0, "nothing is recorded"),
+        ("forgets", 1.0, "the fold leads to"),
+        ("", float("nan"), "comes back from the journal"),
+    ],
+)
+def test_a_trial_finds_a_core_that_breaks_a_law(flaw: str, number: float, complaint: str) -> None:
+    trial = CoreTrial(NotesCore(flaw))
+    with pytest.raises(AssertionError, match=complaint):
+        trial.turn(Noted(number)), trial.turn(Noted(2))
