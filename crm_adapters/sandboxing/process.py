@@ -41,7 +41,7 @@ async def listening(
         await runner.cleanup()
 
 
-async def serve(
+async def serve(  # noqa: PLR0913 -- where and how it is served, each by name
     spec: SandboxSpec,
     options: SandboxOptions,
     announce: Callable[[str], None],
@@ -49,13 +49,14 @@ async def serve(
     faults: Iterable[Fault] = (),
     host: str = LOOPBACK,
     port: int = 0,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; ``announce`` gets the base URL once the socket listens."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    async with listening(spec, options, faults=faults, host=host, port=port) as base_url:
+    async with listening(spec, options, faults=faults, host=host, port=port, tls=tls) as base_url:
         announce(base_url)
         await ended.wait()
 

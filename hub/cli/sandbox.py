@@ -1,6 +1,7 @@
 """``iot2crm sandbox``."""
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,7 +31,14 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--catalog", "catalog_file", type=_FILE, help="JSON list of articles to sell; else a small built-in one.")
 @click.option("--faults", "faults_file", type=_FILE, help="JSON list of faults, such as dropping a connection.")
 @click.option("--account", "accounts", multiple=True, help="Owner id it knows as a customer (repeatable); else all.")
-@click.option("--credential", "pairs", multiple=True, metavar="NAME=VALUE", help="Override a development credential.")
+@click.option(
+    "--credential",
+    "pairs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Override a development credential; @FILE reads it.",
+)
+@click.option("--tls", "tls_file", type=_FILE, help="PEM file with key and certificate: serve https, as SDKs demand.")
 @click.option("--url-file", type=_FILE, help="Write the address to this file once it listens.")
 def sandbox(  # noqa: PLR0913, PLR0917 -- click hands over one argument an option
     name: str,
@@ -41,6 +49,7 @@ def sandbox(  # noqa: PLR0913, PLR0917 -- click hands over one argument an optio
     faults_file: Path | None,
     accounts: Sequence[str],
     pairs: Sequence[str],
+    tls_file: Path | None,
     url_file: Path | None,
 ) -> None:
     """Run a local stand-in for the CRM NAME (rest, salesforce or dynamics) until Ctrl-C.
@@ -63,10 +72,10 @@ def sandbox(  # noqa: PLR0913, PLR0917 -- click hands over one argument an optio
             announce_in(url_file)(base_url)
         click.echo(f"{spec.title} listens at {base_url}")
         for key, value in shown.items():
-            click.echo(f"  {key} = {value}")
+            click.echo(f"  {key} = {value.splitlines()[0] if value else value}")
 
     faults = load_faults(faults_file) if faults_file else ()
-    asyncio.run(serve(spec, options, announce, faults=faults, host=host, port=port))
+    asyncio.run(serve(spec, options, announce, faults=faults, host=host, port=port, tls=_tls(tls_file)))
 
 
 def _spec(name: str) -> SandboxSpec:
@@ -80,4 +89,26 @@ def _credentials(pairs: Sequence[str]) -> dict[str, str]:
     wrong = [pair for pair in pairs if "=" not in pair]
     if wrong:
         raise click.BadParameter(f"expected NAME=VALUE, got {wrong[0]!r}", param_hint="--credential")
-    return dict(pair.split("=", 1) for pair in pairs)
+    return {name: _value(text) for name, _, text in (pair.partition("=") for pair in pairs)}
+
+
+def _value(text: str) -> str:
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"{text[1:]}: cannot be read ({error})", param_hint="--credential") from error
+
+
+def _tls(file: Path | None) -> ssl.SSLContext | None:
+    if file is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(file)
+    except (OSError, ssl.SSLError) as error:
+        raise click.BadParameter(
+            f"{file}: no PEM file with key and certificate ({error})", param_hint="--tls"
+        ) from error
+    return context
