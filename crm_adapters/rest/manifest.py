@@ -243,7 +243,11 @@ class Manifest(Table, frozen=True, kw_only=True):
     auth: Auth
     preflight: Preflight | None = None
     headers: dict[str, str] = {}
-    settle_s: Annotated[float, Meta(ge=0)] = 0.0
+    settle_s: Annotated[float, Meta(ge=0)] = 150.0
+    """How long after a lost answer an absent record proves nothing; longer than the CRM may work on a request.
+
+    With 0 a refused order can leave a record behind: that of an earlier try, committed after the refusal.
+    """
     variables: dict[str, str] = {}
     """Defaults of what the connection's table may set; an empty one must be set there."""
     tables: dict[str, dict[str, Any]] = {}

@@ -21,6 +21,7 @@ from crm_adapters.testing.bench import Bench, ContractBase
 from crm_adapters.testing.samples import ORDER_KEY
 
 _FOREVER_S = 30.0
+_MANY = 8
 
 
 class FailureContract(ContractBase):
@@ -151,6 +152,19 @@ class FailureContract(ContractBase):
             assert isinstance(await bench.adapter.place_order(order), Created)
             assert len(await bench.admin.records(ORDER_KEY)) == 1
 
+    async def test_many_who_meet_an_expired_token_renew_it_once(self) -> None:
+        """Nobody storms the sign-in."""
+        async with self.bench() as bench:
+            await bench.placed()
+            before = await _sign_ins(bench)
+            await bench.admin.expire_tokens()
+            async with asyncio.TaskGroup() as group:
+                looks = [
+                    group.create_task(bench.adapter.find_by_key(ORDER_KEY, RecordKind.ORDER)) for _ in range(_MANY)
+                ]
+            assert all(isinstance(look.result(), Found) for look in looks), looks
+            assert await _sign_ins(bench) - before <= 1
+
     async def test_wrong_credentials_are_told_as_such(self) -> None:
         """A person must mend the configuration; nothing is written."""
         async with self.bench() as bench:
@@ -176,6 +190,12 @@ class FailureContract(ContractBase):
             assert isinstance(again, Duplicate), again
             found = await bench.adapter.find_by_key(ORDER_KEY, RecordKind.ORDER)
         assert isinstance(found, Found), found
+
+
+async def _sign_ins(bench: Bench) -> int:
+    """Return how often a token or a session was asked for."""
+    asked = [request.path.lower() for request in await bench.admin.requests()]
+    return sum(any(word in path for word in ("token", "oauth", "login", "session")) for path in asked)
 
 
 async def _late_commit(bench: Bench) -> None:
