@@ -8,20 +8,26 @@ from actors.model.ids import OrderKey
 from actors.model.offers import OfferQuery
 from actors.model.orders import AppointmentBooking, AppointmentQuery, PurchaseOrder, RecordKind, ServiceRequest
 from actors.model.outcomes import (
+    Absent,
     Capabilities,
     Changes,
     ChangesOutcome,
+    CrmRecord,
     Failure,
     FindOutcome,
+    Found,
+    Heard,
+    HeardOutcome,
     Offers,
     OffersOutcome,
+    Permanent,
     PlaceOutcome,
     TimeSlots,
     TimeSlotsOutcome,
     Unsupported,
 )
-from actors.ports import CrmDeps, RefusesExtras
-from crm_adapters.rest import answers, mapping
+from actors.ports import CrmDeps, RefusesExtras, Webhook
+from crm_adapters.rest import answers, mapping, webhooks
 from crm_adapters.rest.addresses import AddressPolicy
 from crm_adapters.rest.auth import check_credentials, secrets_of, sender
 from crm_adapters.rest.compiling import compile_manifest
@@ -35,6 +41,7 @@ from crm_adapters.rest.reading import read_manifest
 from crm_adapters.rest.redaction import Redactor
 from crm_adapters.rest.running import Listed, Runner
 from crm_adapters.rest.tokens import Gate
+from crm_adapters.rest.webhooks import Hint
 from crm_adapters.transport import TransportSettings, open_transport
 
 _UNPROTECTED = frozenset({Idempotency.SEARCH_FIRST, Idempotency.NONE})
@@ -43,11 +50,13 @@ _UNPROTECTED = frozenset({Idempotency.SEARCH_FIRST, Idempotency.NONE})
 class RestAdapter(RefusesExtras):
     """A CRM behind a manifest."""
 
-    def __init__(self, program: Program, runner: Runner, connection: str) -> None:
+    def __init__(self, program: Program, runner: Runner, config: RestConfig, deps: CrmDeps) -> None:
         self._program = program
         self._runner = runner
         self._placer = Placer(program, runner)
-        self._connection = connection
+        self._webhook_secret = config.webhook_secret
+        self._clock = deps.clock
+        self._connection = deps.connection
 
     @property
     def capabilities(self) -> Capabilities:
@@ -61,6 +70,7 @@ class RestAdapter(RefusesExtras):
             appointments="book_appointment" in operations and "search_appointments" in operations,
             changes="changes" in operations,
             cancel=bool(self._program.cancels),
+            webhooks=self._program.hook is not None and bool(self._webhook_secret),
             unique_key=not modes & _UNPROTECTED,
             search_by_key=bool(self._program.finds),
             settle_s=self._program.manifest.settle_s,
@@ -125,6 +135,27 @@ class RestAdapter(RefusesExtras):
         kept = tuple(record for record in records if record is not None)
         return Changes(records=kept, cursor=cursor if following is None else str(following))
 
+    async def take_webhook(self, message: Webhook) -> HeardOutcome:
+        """Prove who sent a message, and read again what it is about."""
+        if not self.capabilities.webhooks:
+            return Unsupported(capability="webhooks")
+        hints = webhooks.hints_of(self._program, self._webhook_secret, message, self._clock.now().timestamp())
+        if isinstance(hints, Permanent):
+            return hints
+        records: list[CrmRecord] = []
+        for hint in hints:
+            found = await self._read_again(hint)
+            if isinstance(found, Found):
+                records.append(found.record)
+            elif not isinstance(found, Absent):
+                return found
+        return Heard(records=tuple(records))
+
+    async def _read_again(self, hint: Hint) -> FindOutcome:
+        if hint.key is not None:
+            return await self._placer.find(OrderKey(hint.key), hint.kind)
+        return await self._placer.read_again(hint.kind, hint.record_id or "")
+
     async def _place(self, name: str, capability: str, kind: RecordKind, value: Placed) -> PlaceOutcome:
         operation = self._program.operations.get(name)
         if operation is None:
@@ -162,7 +193,7 @@ async def open_rest(config: RestConfig, deps: CrmDeps) -> AsyncGenerator[RestAda
     async with open_transport(settings, resolver=GuardedResolver(policy)) as transport:
         send = sender(gate, GuardedTransport(transport, policy))
         runner = Runner(program, gate.base_url, send, clock=deps.clock, redactor=redactor)
-        yield RestAdapter(program, runner, deps.connection)
+        yield RestAdapter(program, runner, config, deps)
 
 
 def load_program(config: RestConfig) -> Program:

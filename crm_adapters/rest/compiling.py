@@ -42,7 +42,7 @@ _REQUEST: Names = frozenset({"in", "config", "found"})
 _EACH: Names = frozenset({"item", "index"})
 _RECORD: Names = frozenset({"record", "raw"})
 _ANSWER: Names = frozenset({"status", "headers", "body"})
-_HOOK: Names = frozenset({"method", "url", "headers", "text", "body"})
+_HOOK: Names = frozenset({"config", "headers", "query", "text", "body"})
 
 
 def compile_manifest(file: Path, manifest: Manifest, variables: Mapping[str, str]) -> Program:

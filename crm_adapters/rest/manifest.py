@@ -212,7 +212,7 @@ class SharedHeader(Table, frozen=True, kw_only=True, tag_field="kind", tag="head
 
 
 class Signature(Table, frozen=True, kw_only=True, tag_field="kind", tag="hmac"):
-    """The caller signs with the connection's ``webhook_secret``; ``signed`` sees method, url, headers and text."""
+    """The caller signs with the connection's ``webhook_secret``; ``signed`` sees headers, query, text and config."""
 
     header: str
     prefix: str = ""

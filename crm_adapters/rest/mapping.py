@@ -54,6 +54,16 @@ def record_under(key: OrderKey, program: Program, kind: RecordKind, node: Any, c
     return record
 
 
+def key_of(program: Program, kind: RecordKind, node: Any, context: Context) -> OrderKey | None:
+    """Return the key that a record stands under; None where it is not ours.
+
+    Raises:
+        ExpressionError: the answer does not tell.
+    """
+    key = _optional_text(program.records[kind], "key", {**context, "record": node})
+    return OrderKey(key) if key else None
+
+
 def is_complete(program: Program, kind: RecordKind, node: Any, context: Context) -> bool:
     """Say whether all steps of placing a record are done.
 

@@ -79,6 +79,23 @@ class Placer:
         call, answer = await self._runner.ask(operation, context, writes=False)
         return self.seen(operation, call, answer, key, kind)
 
+    async def read_again(self, kind: RecordKind, record_id: str) -> FindOutcome:
+        """Look up a record by the CRM's own id; one without a key of ours is absent."""
+        operation = self._program.finds_by_id.get(kind)
+        if operation is None:
+            return Unsupported(capability="find_by_id")
+        context = self._runner.context({"record_id": record_id, "kind": kind})
+        call, answer = await self._runner.ask(operation, context, writes=False)
+        if not isinstance(answer, Answer):
+            return answer
+        try:
+            raw = None if answer.meaning is Meaning.ABSENT else operation.record.value(answer.context)
+            key = None if raw is None else mapping.key_of(self._program, kind, raw, answer.context)
+        except ExpressionError as error:
+            return answers.unreadable(call, error)
+        seen = Absent() if key is None else self.seen(operation, call, answer, key, kind)
+        return Found(record=seen.record) if isinstance(seen, Seen) else seen
+
     def seen(
         self, operation: CompiledOperation, call: Call, answer: Answer | Failure, key: OrderKey, kind: RecordKind
     ) -> Seen | Absent | Failure:

@@ -15,7 +15,7 @@ class VendorContract(CrmAdapterContract):
     variables: Mapping[str, str] = {}
 
     def open_adapter(self, base_url: str, *, wrong_credentials: bool) -> AbstractAsyncContextManager[CrmAdapter]:
-        given = {"api_key": "", "username": "", "password": "", **self.sandbox.credentials}
+        given = {"api_key": "", "username": "", "password": "", "webhook_secret": "", **self.sandbox.credentials}
         secret = "password" if given["password"] else "api_key"
         given |= {secret: "wrong"} if wrong_credentials else {}
         credentials: dict[str, Any] = {name: Secret(value) for name, value in given.items() if name != "username"}

@@ -18,5 +18,9 @@ ERPNEXT = vendor_spec(
     "erpnext",
     "ERPNext, Frappe REST v1",
     ErpNextWire,
-    {"username": "not-a-key-erpnext", "password": "not-a-secret-erpnext"},
+    {
+        "username": "not-a-key-erpnext",
+        "password": "not-a-secret-erpnext",
+        "webhook_secret": "not-a-secret-of-webhooks",
+    },
 )

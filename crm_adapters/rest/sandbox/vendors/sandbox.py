@@ -11,7 +11,7 @@ from actors.model.outcomes import RecordStatus
 from crm_adapters.rest.sandbox.vendors.definitions import Role, Seed, Vendor, load_vendor
 from crm_adapters.rest.sandbox.vendors.store import Store, filled
 from crm_adapters.rest.sandbox.vendors.wire import Gatekeeper, Wire
-from crm_adapters.sandboxing import SandboxOptions, SandboxRecord, SandboxSpec, Tables, UnknownRecord
+from crm_adapters.sandboxing import Outgoing, SandboxOptions, SandboxRecord, SandboxSpec, Tables, UnknownRecord
 from crm_adapters.sandboxing.tables import Row
 
 _CURRENCY = "EUR"
@@ -125,12 +125,40 @@ class VendorSandbox:
         return text if self._vendor.texts_only else float(text)
 
 
+class TellingSandbox(VendorSandbox):
+    """A system that sends messages when what we placed changes."""
+
+    def __init__(self, name: str, vendor: Vendor, make_wire: type[Wire], options: SandboxOptions) -> None:
+        super().__init__(name, vendor, make_wire, options)
+        self._urls: list[str] = []
+        self._told: dict[tuple[str, str], str] = {}
+
+    def subscribe(self, url: str) -> None:
+        """Send messages about what changes from now on."""
+        self._changed()
+        self._urls.append(url)
+
+    def take_messages(self) -> Sequence[Outgoing]:
+        """Return the messages about what changed since the last call."""
+        made = [self._wire.message(table, row) for table, row in self._changed()]
+        return [
+            Outgoing(url=url, headers=headers, body=body) for headers, body in filter(None, made) for url in self._urls
+        ]
+
+    def _changed(self) -> list[tuple[str, Row]]:
+        now = {(role.table, str(row["id"])): row for _, role, row in self._ours()}
+        changed = [(place[0], row) for place, row in now.items() if self._told.get(place) != row["changed"]]
+        self._told = {place: row["changed"] for place, row in now.items()}
+        return changed
+
+
 def vendor_spec(name: str, title: str, make_wire: type[Wire], credentials: Mapping[str, str]) -> SandboxSpec:
     """Return the sandbox of a declared system."""
+    kind = TellingSandbox if "webhook_secret" in credentials else VendorSandbox
     return SandboxSpec(
         name=name,
         title=title,
-        build=lambda options: VendorSandbox(name, load_vendor(name), make_wire, options),
+        build=lambda options: kind(name, load_vendor(name), make_wire, options),
         credentials=credentials,
     )
 

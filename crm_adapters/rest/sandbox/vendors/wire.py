@@ -13,6 +13,7 @@ from aiohttp import web
 from actors.ports import Clock
 from crm_adapters.rest.sandbox.vendors.definitions import Vendor
 from crm_adapters.rest.sandbox.vendors.store import Refused, Store, Why
+from crm_adapters.sandboxing.tables import Row
 
 Answers = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -36,6 +37,10 @@ class Wire(Protocol):
 
     def refusal(self, refused: Refused) -> web.Response:
         """Return the answer to what the store refuses."""
+        ...
+
+    def message(self, table: str, row: Row) -> tuple[Mapping[str, str], bytes] | None:
+        """Return headers and body of the message about a change; None where the system sends none."""
         ...
 
     def throttled(self, retry_after_s: int) -> web.Response:

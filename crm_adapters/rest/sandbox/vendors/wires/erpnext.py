@@ -1,5 +1,8 @@
 """Frappe's REST API v1: /api/resource/DOCTYPE, documents in ``data``, exceptions with their Python names, docstatus."""
 
+import base64
+import hashlib
+import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -34,6 +37,7 @@ class ErpNextWire:
 
     def __init__(self, store: Store, credentials: Mapping[str, str]) -> None:
         self._store = store
+        self._webhook_secret = credentials["webhook_secret"]
         self._pair = f"{credentials['username']}:{credentials['password']}"
 
     def routes(self) -> Sequence[tuple[str, str, Answers]]:
@@ -57,6 +61,13 @@ class ErpNextWire:
         """Return the exception that Frappe would have raised."""
         status, name = _ERRORS[refused.why]
         return _error(status, name, refused.message)
+
+    def message(self, table: str, row: Row) -> tuple[Mapping[str, str], bytes]:
+        """Return what a Webhook document with the whole document as its data sends."""
+        body = msgspec.json.encode(self._shown(table, row))
+        signature = hmac.new(self._webhook_secret.encode(), body, hashlib.sha256).digest()
+        headers = {"X-Frappe-Webhook-Signature": base64.b64encode(signature).decode()}
+        return {"Content-Type": "application/json", **headers}, body
 
     def throttled(self, retry_after_s: int) -> web.Response:
         """Return the answer to too many requests."""

@@ -61,6 +61,10 @@ class HubSpotWire:
         existing = f". Existing ID: {refused.existing}" if refused.existing else ""
         return _error(status, category, refused.message + existing)
 
+    def message(self, table: str, row: Row) -> None:
+        """Send none."""
+        del table, row
+
     def throttled(self, retry_after_s: int) -> web.Response:
         """Return the answer to a burst."""
         body = _body("RATE_LIMITS", "You have reached your ten_secondly_rolling limit.")

@@ -51,6 +51,10 @@ class OdooWire:
         status, name = _ERRORS[refused.why]
         return _error(status, name, refused.message)
 
+    def message(self, table: str, row: Row) -> None:
+        """Send none."""
+        del table, row
+
     def throttled(self, retry_after_s: int) -> web.Response:
         """Return what the cloud's front answers."""
         return _error(

@@ -61,6 +61,10 @@ class ServiceNowWire:
             return _error(400, "Invalid table", refused.message)
         return _error(_STATUS[refused.why], "Operation Failed", refused.message)
 
+    def message(self, table: str, row: Row) -> None:
+        """Send none."""
+        del table, row
+
     def throttled(self, retry_after_s: int) -> web.Response:
         """Return the answer to a broken rate limit rule."""
         headers = {"Retry-After": str(retry_after_s), "X-RateLimit-Rule": "sandbox"}
