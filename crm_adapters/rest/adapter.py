@@ -1,6 +1,6 @@
 """The adapter: sends what the program says and returns what came of it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,6 +27,7 @@ from actors.model.outcomes import (
     Unsupported,
 )
 from actors.ports import CrmDeps, RefusesExtras, Webhook
+from crm_adapters.proving import Preview
 from crm_adapters.rest import answers, mapping, webhooks
 from crm_adapters.rest.addresses import AddressPolicy
 from crm_adapters.rest.auth import check_credentials, secrets_of, sender
@@ -36,6 +37,7 @@ from crm_adapters.rest.expressions import ExpressionError
 from crm_adapters.rest.guard import GuardedResolver, GuardedTransport
 from crm_adapters.rest.manifest import Idempotency
 from crm_adapters.rest.placing import Placed, Placer
+from crm_adapters.rest.preview import previews_of
 from crm_adapters.rest.program import Program
 from crm_adapters.rest.reading import read_manifest
 from crm_adapters.rest.redaction import Redactor
@@ -54,6 +56,7 @@ class RestAdapter(RefusesExtras):
         self._program = program
         self._runner = runner
         self._placer = Placer(program, runner)
+        self._base_url = config.base_url.rstrip("/")
         self._webhook_secret = config.webhook_secret
         self._clock = deps.clock
         self._connection = deps.connection
@@ -134,6 +137,10 @@ class RestAdapter(RefusesExtras):
             return answers.unreadable(listed.call, error)
         kept = tuple(record for record in records if record is not None)
         return Changes(records=kept, cursor=cursor if following is None else str(following))
+
+    def previews(self, order: PurchaseOrder) -> Sequence[Preview]:
+        """Return the requests of placing an order, in their sequence; nothing is sent."""
+        return previews_of(self._program, self._base_url, order)
 
     async def take_webhook(self, message: Webhook) -> HeardOutcome:
         """Prove who sent a message, and read again what it is about."""

@@ -133,6 +133,7 @@ class _Compiler:
             foreach=foreach,
             when=when,
             cache_s=step.cache_s,
+            sample=f"«{step.name}»" if step.sample == "1" else step.sample,
         )
 
     def _after(self, table: str, step: After, context: Mapping[str, Any]) -> CompiledAfter:

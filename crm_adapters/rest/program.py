@@ -53,6 +53,7 @@ class CompiledBefore(Struct, frozen=True, kw_only=True):
     foreach: Expression | None
     when: Expression | None
     cache_s: float
+    sample: Any
 
 
 class CompiledAfter(Struct, frozen=True, kw_only=True):
