@@ -14,6 +14,7 @@ from typing import Final, Protocol
 import msgspec
 from msgspec import Struct
 
+from actors.model.errors import ConfigError
 from actors.model.ids import CommunityId, OwnerId, ThingId
 from actors.model.profiles import HealthSpec, ThingProfile
 from actors.model.readings import Principal, PrincipalKind
@@ -257,11 +258,25 @@ def _digest(token: str) -> bytes:
 
 
 def operator_token(data_dir: Path) -> str:
-    """Return the installation's token, making it at the first start in a file that only its user can read."""
+    """Return the installation's token, making it at the first start in a file that only its user can read.
+
+    Raises:
+        ConfigError: the file cannot be read or written.
+    """
     path = data_dir / OWNER_TOKEN_FILE
-    known = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+    known = _token_in(path) if path.exists() else ""
     if known:  # a start that was killed may have left an empty file, and an empty token would let everybody in
         return known
     token = new_token()
     write_whole(path, token + "\n", mode=0o600)
     return token
+
+
+def _token_in(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        why = error.strerror
+    except UnicodeDecodeError:
+        why = "expected a token in ASCII"
+    raise ConfigError(f"{path}: {why}; let the hub read it, or delete it and the next start makes a new token")

@@ -1,7 +1,7 @@
 """Routes for what owners allow: mandates, the switch for everything, tokens of owners."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from aiohttp import web
@@ -21,6 +21,9 @@ from hub.api.problems import Problem
 from hub.api.terms import check_terms
 from hub.compute import store
 from hub.registry import Credential, new_token, token_hash
+
+_MAKES_KNOWN: Final = ("thing", "mandate", "credential")
+"""Records that an owner is known by."""
 
 
 class NewMandate(Value, frozen=True, kw_only=True):
@@ -104,8 +107,16 @@ async def make_token(request: web.Request) -> web.Response:
 
 
 def _owner(request: web.Request) -> OwnerId:
-    owner_id = owner_in_path(request)
+    """Return the owner that the path names; OFF for a misspelt one must not look as if it had stopped anything.
+
+    Raises:
+        Problem: it is not the asker, or nobody known.
+    """
+    owner_id, journal = owner_in_path(request), hub_of(request).journal
     check_owner(asker(request), owner_id, f"owner {owner_id}")
+    if not any(list(journal.records(kind, owner_id, limit=1)) for kind in _MAKES_KNOWN):
+        told = f"there is no owner {owner_id}: it has no thing, no mandate and no token"
+        raise Problem(404, "not_found", told, "look how it is written with GET /api/v1/things")
     return owner_id
 
 

@@ -59,9 +59,20 @@ def spoil_as_file_above(data: Path) -> None:
     data.symlink_to("/dev/null/data")
 
 
+def spoil_token_as_bytes(data: Path) -> None:
+    data.mkdir()
+    (data / "owner.token").write_bytes(b"\xff\xfe")
+
+
+def spoil_token_as_folder(data: Path) -> None:
+    (data / "owner.token").mkdir(parents=True)
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
+        (spoil_token_as_bytes, "owner.token: expected a token in ASCII"),
+        (spoil_token_as_folder, "owner.token: Is a directory; let the hub read it"),
         (spoil_as_folder, "it must be a file that the hub may write"),
         (spoil_as_rubbish, "it is no journal or is damaged"),
         (spoil_as_file_above, "cannot be used as data directory"),

@@ -312,3 +312,15 @@ async def test_a_device_cannot_take_the_hubs_own_message_numbers(tmp_path: Path)
             assert (await printer.report({"ink": 60 + number}, headers=headers))[0] == 204
         _, shown = await operator.get("/api/v1/things/printer-1")
         assert shown["messages"] == 5
+
+
+async def test_off_for_an_owner_that_nobody_knows_is_refused_and_not_taken_for_done(tmp_path: Path) -> None:
+    async with served_hub(tmp_path) as operator:
+        await operator.registered()
+        for switch in ("off", "on"):
+            status, problem = await operator.post(f"/api/v1/owners/frim/{switch}")
+            assert (status, problem["code"]) == (404, "not_found")
+            assert "there is no owner frim" in problem["detail"]
+            assert (await operator.post(f"/api/v1/owners/firm/{switch}"))[0] == 200
+        newcomer = await operator.owner("newcomer")
+        assert (await newcomer.post("/api/v1/owners/newcomer/off"))[0] == 200
