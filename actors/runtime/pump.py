@@ -16,7 +16,7 @@ from actors.runtime.turning import TAKEN, Turning, guarded
 log = structlog.get_logger(__name__)
 
 _MESSAGES_AN_ACTOR = 64
-_TURNS_BETWEEN_LOOKS = 16
+_TURNS_BETWEEN_LOOKS = 8
 """At the clock: a look costs as much as a tenth of a turn."""
 
 
