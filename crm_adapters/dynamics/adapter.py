@@ -46,15 +46,10 @@ from crm_adapters.dynamics.failures import WireAnswer, failure_of
 from crm_adapters.dynamics.identity import grant_of
 from crm_adapters.dynamics.mapping import (
     OrderReferences,
-    ServiceReferences,
-    booking_operation,
-    cancel_booking_operation,
     cancel_operation,
     listed_references,
-    move_operation,
     order_references,
     place_operations,
-    service_operations,
     submit_operation,
     total_mismatch,
 )
@@ -64,6 +59,13 @@ from crm_adapters.dynamics.records import BOOKINGS, ORDERS, RMAS, is_unsubmitted
 from crm_adapters.dynamics.schedule import Schedule
 from crm_adapters.dynamics.upserts import Upserts
 from crm_adapters.dynamics.webhooks import WebhookReader
+from crm_adapters.dynamics.work import (
+    ServiceReferences,
+    booking_operation,
+    cancel_booking_operation,
+    move_operation,
+    service_operations,
+)
 from crm_adapters.oauth import TokenKeeper
 from crm_adapters.transport import TransportSettings, open_transport
 

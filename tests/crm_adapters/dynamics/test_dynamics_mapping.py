@@ -19,17 +19,19 @@ from crm_adapters.dynamics import DynamicsConfig
 from crm_adapters.dynamics.config import AmountPlace, ServiceTable
 from crm_adapters.dynamics.mapping import (
     OrderReferences,
-    ServiceReferences,
     account_operation,
     asset_operation,
-    move_operation,
     order_references,
     place_operations,
-    service_operations,
     spread,
     total_mismatch,
 )
 from crm_adapters.dynamics.records import ORDERS, is_unsubmitted, read_record, table_of
+from crm_adapters.dynamics.work import (
+    ServiceReferences,
+    move_operation,
+    service_operations,
+)
 from crm_adapters.testing import order_from, service_request
 from crm_adapters.testing.samples import BEGIN, BOOKING_KEY
 
