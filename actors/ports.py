@@ -61,13 +61,14 @@ class ReadingSink(Protocol):
         ...
 
 
-class ConnectedThing(Struct, frozen=True, kw_only=True):
+class ConnectedThing(Struct, frozen=True, kw_only=True, gc=False):
     """A registered thing as a protocol adapter sees it. ``options`` are the connection's own."""
 
     thing_id: ThingId
     owner_id: OwnerId
     profile: ThingProfile
     options: Mapping[str, str]
+    serial: str = ""
 
 
 class ThingDirectory(Protocol):

@@ -6,7 +6,6 @@ bounds, until a commit changes it. So a start reads nothing, however many things
 
 import hashlib
 import secrets
-import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
@@ -141,16 +140,19 @@ class Registry:
 
     def _known_from(self, record: ThingRecord) -> _Known:
         token = bytes.fromhex(record.token_sha256) if record.retired_at is None else b""
-        return _Known(self._connected(record), sys.intern(record.connection.protocol), token)
+        return _Known(self._connected(record), record.connection.protocol, token)
 
     def _connected(self, record: ThingRecord) -> ConnectedThing | None:
         """Return what adapters see of a thing; nothing of one that is retired or whose profile is gone."""
         profile = self._profiles.get(record.profile)
         if profile is None or record.retired_at is not None:
             return None
-        options = {"thing_id": record.thing_id, "serial": record.serial, **record.connection.options}
         return ConnectedThing(
-            thing_id=record.thing_id, owner_id=OwnerId(sys.intern(record.owner_id)), profile=profile, options=options
+            thing_id=record.thing_id,
+            owner_id=record.owner_id,
+            profile=profile,
+            options=record.connection.options,
+            serial=record.serial,
         )
 
     # Authenticator.
@@ -239,7 +241,7 @@ def _principal(record: ThingRecord) -> Principal:
         kind=PrincipalKind.THING,
         name=record.thing_id,
         thing_id=record.thing_id,
-        owner_id=OwnerId(sys.intern(record.owner_id)),
+        owner_id=record.owner_id,
     )
 
 

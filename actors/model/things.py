@@ -1,9 +1,12 @@
 """A thing: a profile plus identity, owner, place and connection."""
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated
+from sys import intern
+from typing import Annotated, Final
 
 from msgspec import Meta
+from msgspec.structs import force_setattr
 
 from actors.model.base import Instant, Value
 from actors.model.ids import OwnerId, ThingId
@@ -22,7 +25,13 @@ class Purpose(StrEnum):
     PRICES = "prices"
 
 
-class Place(Value, frozen=True, kw_only=True):
+def _share_texts(value: Value, names: Iterable[str]) -> None:
+    """Hold equal texts once: a record is decoded in several parts of the hub, and many records say the same."""
+    for name in names:
+        force_setattr(value, name, intern(getattr(value, name)))
+
+
+class Place(Value, frozen=True, kw_only=True, gc=False):
     """Where a thing stands and deliveries and technicians go."""
 
     name: ShortText = ""
@@ -31,15 +40,27 @@ class Place(Value, frozen=True, kw_only=True):
     city: ShortText = ""
     country: Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z")] = ""
 
+    def __post_init__(self) -> None:
+        _share_texts(self, self.__struct_fields__)
 
-class Connection(Value, frozen=True, kw_only=True):
+
+_NO_OPTIONS: Final[dict[str, str]] = {}
+"""Shared by all connections without any; values are never changed."""
+
+
+class Connection(Value, frozen=True, kw_only=True, gc=False):
     """How a thing reaches the hub: protocol name and that adapter's own options for it."""
 
     protocol: str
     options: dict[str, str] = {}
 
+    def __post_init__(self) -> None:
+        _share_texts(self, ("protocol",))
+        if not self.options:
+            force_setattr(self, "options", _NO_OPTIONS)
 
-class ThingRecord(Value, frozen=True, kw_only=True):
+
+class ThingRecord(Value, frozen=True, kw_only=True, gc=False):
     """What is registered about a thing. ``token_sha256`` is the hash of its bearer, where it has one."""
 
     thing_id: Annotated[ThingId, Meta(pattern=THING_ID_PATTERN)]
@@ -56,3 +77,6 @@ class ThingRecord(Value, frozen=True, kw_only=True):
     """Its place, minted from its id when it is registered and kept for good; None in records of older hubs."""
     registered_at: Instant | None = None
     retired_at: Instant | None = None
+
+    def __post_init__(self) -> None:
+        _share_texts(self, ("thing_id", "owner_id", "profile", "serial"))

@@ -1,5 +1,6 @@
 """What readings change: latest values, levels, cycles, faults. Pure, and the same when a journal is folded again."""
 
+from sys import intern
 from typing import Any
 
 from msgspec import Struct
@@ -50,6 +51,8 @@ def absorb(state: ThingState, message: DeviceMessage, plan: Plan) -> ThingState:
     """
     latest = state.latest.copy()
     told = _take(latest, message, plan.watched)
+    if len(latest) != len(state.latest):  # names are read anew from each message: things of a kind share them
+        latest = {intern(name): value for name, value in latest.items()}
     profile = plan.profile
     return ThingState(
         record=state.record,

@@ -98,7 +98,8 @@ def _items_of(thing: ConnectedThing) -> dict[ItemKey, NodeAddress]:
     sources = thing.profile.sources.get(PROTOCOL)
     if not sources:
         raise ConfigError(f"profile {thing.profile.name}: table sources.opcua is missing or empty")
-    return {ItemKey(thing.thing_id, name): parse_address(text, thing.options) for name, text in sources.items()}
+    options = {"thing_id": thing.thing_id, "serial": thing.serial, **thing.options}
+    return {ItemKey(thing.thing_id, name): parse_address(text, options) for name, text in sources.items()}
 
 
 def _fill(text: str, options: Mapping[str, str]) -> str:

@@ -51,7 +51,7 @@ def test_a_thing_is_read_once_and_then_known(desk: Desk) -> None:
     desk.commit(record(serial="S1"))
     found = desk.registry.find(PRINTER)
     assert found is not None
-    assert (found.owner_id, found.profile, found.options["serial"]) == (OWNER, PROFILE, "S1")
+    assert (found.owner_id, found.profile, found.serial) == (OWNER, PROFILE, "S1")
     assert desk.cost(lambda: [desk.registry.find(PRINTER) for _ in range(9)]) == 0
 
 
@@ -69,7 +69,7 @@ def test_a_changed_thing_is_seen_at_once(desk: Desk) -> None:
         desk.commit(record(serial=serial))
         found = desk.registry.find(PRINTER)
         assert found is not None
-        assert found.options["serial"] == serial
+        assert found.serial == serial
 
 
 def test_a_retired_thing_is_neither_found_nor_let_in(desk: Desk) -> None:
@@ -142,7 +142,7 @@ def test_a_watcher_sees_the_new_state_of_what_it_is_told(desk: Desk) -> None:
     desk.registry.on_change(lambda things: seen.extend(desk.registry.find(thing) for thing in things))
     desk.registry.find(PRINTER)
     desk.commit(record(serial="new"))
-    assert [thing.options["serial"] for thing in seen] == ["new"]
+    assert [thing.serial for thing in seen] == ["new"]
 
 
 def test_records_come_in_pages_by_id_and_by_owner(desk: Desk) -> None:

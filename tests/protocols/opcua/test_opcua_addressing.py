@@ -1,6 +1,7 @@
 """From a profile's source addresses to nodes."""
 
 import pytest
+from msgspec.structs import replace
 
 from actors.model.errors import ConfigError
 from actors.model.ids import OwnerId, ThingId
@@ -52,3 +53,9 @@ def test_what_is_wanted_after_a_change_is_what_a_whole_look_would_find() -> None
     fresh = wanted_at("plant", [thing for thing in after if thing.thing_id in changed])
     assert wanted_at("plant", before).changed(changed, fresh) == wanted_at("plant", after)
     assert wanted_at("plant", before).problems.keys() == {"m3"}
+
+
+def test_a_things_id_and_serial_may_stand_in_its_addresses() -> None:
+    thing = replace(machine(1, source="nsu=urn:{machine};s={thing_id}.{serial}"), serial="S7")
+    (address,) = wanted_at("plant", [thing]).items.values()
+    assert (address.namespace, address.identifier) == ("urn:1", "m1.S7")
