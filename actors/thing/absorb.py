@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from actors.model.profiles import HealthSpec, SlotSpec, ThingProfile
 from actors.model.readings import DeviceMessage, Quality, Reading, Reported
+from actors.thing.levels import Sample, extended, newest, packed
 from actors.thing.state import ComponentState, Latest, Row, SlotState, ThingState
 
-_SAMPLES = 48
 _FIRST_CYCLES = 20
 _LAST_CYCLES = 80
 _LATEST_SKEW_S = 300.0
@@ -130,35 +130,28 @@ def _usage(latest: dict[str, Latest], usage: str) -> float | None:
     return float(counter.value) if counter is not None and isinstance(counter.value, _NUMBER) else None
 
 
-def _level(slot: SlotState, spec: SlotSpec, sample: tuple[float, float], usage: float | None) -> SlotState:
+def _level(slot: SlotState, spec: SlotSpec, sample: Sample, usage: float | None) -> SlotState:
     at, level = sample
-    samples = slot.samples
-    if not samples:
-        return replace(slot, samples=(sample,), filled_at=at, filled_to=level, usage_at_fill=usage)
-    if level >= samples[-1][1] + spec.refill_step:
+    levels = slot.levels
+    if not levels:
+        return replace(slot, levels=packed((sample,)), filled_at=at, filled_to=level, usage_at_fill=usage)
+    if level >= newest(levels)[1] + spec.refill_step:
         return replace(
             slot,
-            samples=(sample,),
+            levels=packed((sample,)),
             refills=slot.refills + 1,
             filled_at=at,
             filled_to=level,
             usage_at_fill=usage,
             last_life=_life(slot, at, usage),
         )
-    return replace(slot, samples=_thinned((*samples, sample)), last_life=None)
+    return replace(slot, levels=extended(levels, at, level), last_life=None)
 
 
 def _life(slot: SlotState, at: float, usage: float | None) -> float:
     if usage is not None and slot.usage_at_fill is not None:
         return max(0.0, usage - slot.usage_at_fill)
     return (at - slot.filled_at) / _DAY_S
-
-
-def _thinned(samples: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-    """Keep the first, the newest, and every second one between, once there are too many."""
-    if len(samples) <= _SAMPLES:
-        return samples
-    return (samples[0], *samples[1:-1:2], samples[-1])
 
 
 def _components(state: ThingState, profile: ThingProfile, told: _Told) -> dict[str, ComponentState]:

@@ -34,6 +34,7 @@ from actors.model.readings import DeviceMessage, Reported
 from actors.model.things import Purpose, ThingRecord
 from actors.runtime.turns import Claim, Effect, Note, Put, Release, Step, Tell
 from actors.thing.absorb import Plan, absorb
+from actors.thing.levels import newest
 from actors.thing.noticing import (
     active_faults,
     chain_of,
@@ -380,7 +381,7 @@ def _evidence_of_end(before: ThingState, after: ThingState, profile: ThingProfil
     for name in profile.slots:
         slot, former = after.slots.get(name), before.slots.get(name)
         if slot and former and slot.refills > former.refills:
-            ended.append((name, f"refilled: from {former.samples[-1][1]:g} to {slot.filled_to:g}"))
+            ended.append((name, f"refilled: from {newest(former.levels)[1]:g} to {slot.filled_to:g}"))
     for name in profile.components:
         component, old = after.components.get(name), before.components.get(name)
         if component and old and 0 <= component.cycle < old.cycle:

@@ -8,6 +8,7 @@ from actors.model.needs import Need, NeedKind
 from actors.model.orders import TERMINAL
 from actors.model.profiles import FaultSpec, HealthSpec, SlotSpec, ThingProfile
 from actors.model.things import ThingRecord
+from actors.thing.levels import count, newest, oldest, unpacked
 from actors.thing.state import NeedState, SlotState, ThingState
 
 _DAY_S = 86400.0
@@ -52,10 +53,10 @@ def is_quiet(before: ThingState, after: ThingState, profile: ThingProfile) -> bo
 
 def _may_be_low(slot: SlotState, spec: SlotSpec) -> bool:
     """Say whether the level is low, or there is history enough to forecast."""
-    at, level = slot.samples[-1]
+    at, level = newest(slot.levels)
     if level <= spec.low_at:
         return True
-    began, full = slot.samples[0]
+    began, full = oldest(slot.levels)
     history_s = at - began
     if history_s < _SHORTEST_HISTORY_S or full <= level:
         return False
@@ -105,7 +106,7 @@ def replacement_need(
 
 def _slot_need(state: ThingState, record: ThingRecord, name: str, spec: SlotSpec, now: datetime) -> Need | None:
     slot = state.slots[name]
-    level = slot.samples[-1][1]
+    _, level = newest(slot.levels)
     days = _days_left(slot, spec, now)
     lead = spec.delivery_days + spec.safety_days
     if level > spec.low_at and (days is None or days[0] > lead):
@@ -141,21 +142,20 @@ def _days_left(slot: SlotState, spec: SlotSpec, now: datetime) -> tuple[float, f
     """Return (10 % quantile, median) of the days until empty, from now; None while that is far off or unknown."""
     lead = spec.delivery_days + spec.safety_days
     rate = _use_per_day(slot)
-    if len(slot.samples) < _FEWEST_SAMPLES or slot.samples[-1][0] - slot.samples[0][0] < _SHORTEST_HISTORY_S:
+    (start, _), (end, level) = oldest(slot.levels), newest(slot.levels)
+    if count(slot.levels) < _FEWEST_SAMPLES or end - start < _SHORTEST_HISTORY_S:
         return None
-    if rate <= 0 or slot.samples[-1][1] / rate > _CLOSE_LOOK * lead:
+    if rate <= 0 or level / rate > _CLOSE_LOOK * lead:
         return None
-    start = slot.samples[0][0]
-    points = [((at - start) / _DAY_S, level) for at, level in slot.samples]
-    forecast = run_out(slot.samples[-1][1], points)
+    forecast = run_out(level, [((at - start) / _DAY_S, left) for at, left in unpacked(slot.levels)])
     if forecast is None:
         return None
-    since = max(0.0, (now - datetime.fromtimestamp(slot.samples[-1][0], UTC)).total_seconds() / _DAY_S)
+    since = max(0.0, (now - datetime.fromtimestamp(end, UTC)).total_seconds() / _DAY_S)
     return max(0.0, forecast.p10_days - since), max(0.0, forecast.p50_days - since)
 
 
 def _use_per_day(slot: SlotState) -> float:
-    (start, full), (end, level) = slot.samples[0], slot.samples[-1]
+    (start, full), (end, level) = oldest(slot.levels), newest(slot.levels)
     return (full - level) / ((end - start) / _DAY_S) if end > start and full > level else 0.0
 
 

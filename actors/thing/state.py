@@ -1,6 +1,9 @@
 """What a thing's actor knows: latest values, slots, components, faults, and which needs are open."""
 
+from sys import intern
+
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from actors.model.advice import Recommendation
 from actors.model.ids import CommunityId, OrderKey
@@ -8,6 +11,7 @@ from actors.model.needs import Need
 from actors.model.orders import OrderState
 from actors.model.readings import Quality, Reported
 from actors.model.things import ThingRecord
+from actors.thing.levels import Sample, packed
 
 Row = tuple[float, ...]
 
@@ -34,9 +38,9 @@ class NeedState(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class SlotState(Struct, frozen=True, kw_only=True, gc=False):
-    """A consumable. ``samples`` are (seconds since 1970, level) since the last refill, thinned to a bounded number."""
+    """A consumable. ``levels`` since the last refill are packed, and thinned to a bounded number."""
 
-    samples: tuple[tuple[float, float], ...] = ()
+    levels: bytes = b""
     refills: int = 0
     filled_at: float = 0.0
     filled_to: float = 0.0
@@ -45,6 +49,13 @@ class SlotState(Struct, frozen=True, kw_only=True, gc=False):
     """What is in use, as far as the hub knows: what was ordered last."""
     last_life: float | None = None
     """Use from one refill to the next, when one just ended."""
+    samples: tuple[Sample, ...] = ()
+    """The levels in snapshots of older hubs; packed when such a one is read, and empty from then on."""
+
+    def __post_init__(self) -> None:
+        if self.samples:
+            force_setattr(self, "levels", packed(self.samples))
+            force_setattr(self, "samples", ())
 
 
 class ComponentState(Struct, frozen=True, kw_only=True, gc=False):
@@ -88,6 +99,10 @@ class Registered(Event, frozen=True, kw_only=True):
     record: ThingRecord
     profile: str
     communities: tuple[CommunityId, ...]
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "profile", intern(self.profile))
+        force_setattr(self, "communities", tuple(CommunityId(intern(name)) for name in self.communities))
 
 
 class ProfileChanged(Event, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from actors.dialogue import RegisterThing, RetireThing, SwitchOff, SwitchOn, own
 from actors.model.base import Value
 from actors.model.ids import ThingId
 from actors.model.things import Connection, Place, Purpose, ShortText, ThingRecord
+from actors.thing.levels import newest
 from actors.thing.state import ThingState
 from hub.api.context import Hub, OwnerName, answer, asker, body_of, check_owner, hub_of, scope_of
 from hub.api.problems import Problem
@@ -79,7 +80,7 @@ async def show(request: web.Request) -> web.Response:
     state: ThingState = hub.engine.read(thing_address(record.thing_id))
     detail = {
         "latest": state.latest,
-        "slots": {name: _slot(slot.samples[-1][1], slot.refills, slot.sku) for name, slot in state.slots.items()},
+        "slots": {name: _slot(newest(slot.levels)[1], slot.refills, slot.sku) for name, slot in state.slots.items()},
         "components": {
             name: {
                 "cycle": part.cycle,

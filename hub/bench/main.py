@@ -6,8 +6,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from hub.bench import actors, coap, communities_speed
+from hub.bench import actors, coap, communities_speed, fleet
 from hub.bench.appends import JournalAppender, RawAppender, rate
+from hub.bench.grown import grown_vs_fresh
 from hub.bench.turns import TurnBench, row_bytes
 from hub.collecting import calm_collector
 from hub.storage.sqlite import open_journal
@@ -26,7 +27,20 @@ def run(say: Say, *, rounds: int = _ROUNDS, scale: float = 1.0) -> dict[str, flo
         say(f"round {number} of {rounds}")
     medians = {key: round(statistics.median(values), 4) for key, values in figures.items()}
     medians |= communities_speed.measure()
+    medians |= {key: round(value, 4) for key, value in _many_things(say, rounds, scale).items()}
     return medians | {"actors.idle_bytes": round(actors.idle_bytes(), 1)}
+
+
+def _many_things(say: Say, rounds: int, scale: float) -> dict[str, float]:
+    """Return what 100,000 things cost, and a journal with a million of their messages."""
+    things = max(1_000, int(100_000 * scale))
+    pairs = asyncio.run(
+        grown_vs_fresh(
+            messages=10 * things, things=things, rounds=rounds, total=max(10_000, int(40_000 * scale)), say=say
+        )
+    )
+    grown = statistics.median(grown / fresh for grown, fresh in pairs)
+    return {"turns.grown_vs_fresh": grown} | fleet.measure(say, things=things, rounds=rounds)
 
 
 async def _round(scale: float) -> dict[str, float]:

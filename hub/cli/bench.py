@@ -50,6 +50,8 @@ def bench(ctx: click.Context, /, *, output: Path, rounds: int, scale: float) -> 
 def run(*, output: Path, rounds: int, scale: float) -> None:
     """Measure this machine: durable appends and whole turns, as ratios against their limits in the same run.
 
+    Then what 100,000 things cost: turns on a grown journal, the time to start, and memory. Takes about ten minutes.
+
     The communities' figures on public data sets have a command of their own: iot2crm bench communities.
     """
     main: Any = importlib.import_module("hub.bench.main")  # heavy: not for --help

@@ -18,6 +18,8 @@ FILE_NAME: Final = "journal.db"
 _LOCK_NAME: Final = "hub.lock"
 _BUSY_MS: Final = 5000
 _CACHE_KIB: Final = 16_384
+READER_CACHE_KIB: Final = 4_096
+"""Who reads finds most pages in the system's cache anyway; many things at random would only pass through."""
 _STATEMENTS: Final = 1000
 """Kept prepared: a segment needs a few of its own."""
 
@@ -35,14 +37,14 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
     """Name of another disk under SQLite."""
 
 
-def connect(path: Path, settings: JournalSettings) -> apsw.Connection:
+def connect(path: Path, settings: JournalSettings, cache_kib: int = _CACHE_KIB) -> apsw.Connection:
     """Open the file. The one who writes looks after checkpoints itself: SQLite's own would hide a failed fsync."""
     connection = apsw.Connection(str(path), vfs=settings.vfs or None, statementcachesize=_STATEMENTS)
     connection.set_busy_timeout(_BUSY_MS)
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", settings.synchronous)
     connection.pragma("wal_autocheckpoint", 0)
-    connection.pragma("cache_size", -_CACHE_KIB)
+    connection.pragma("cache_size", -cache_kib)
     return connection
 
 
