@@ -174,8 +174,11 @@ def next_page(pages: Pages, call: Call, wanted: Any) -> Call | Permanent:
     if pages.header is not None:
         return replace(call, headers={**call.headers, pages.header: templates.header_text(wanted)})
     here = URL(call.url, encoded=True)
-    there = here.join(URL(str(wanted)))
-    if there.origin() != here.origin() or there.user is not None:
+    try:
+        there = here.join(URL(str(wanted)))
+    except ValueError:
+        return Permanent(code="foreign_link", message="the next page is said to be at what is no address")
+    if (there.scheme, there.host, there.port) != (here.scheme, here.host, here.port) or there.user is not None:
         return Permanent(code="foreign_link", message=f"the next page is said to be at another host ({there.host})")
     return replace(call, url=str(there), query=())
 

@@ -52,7 +52,7 @@ def sandbox(  # noqa: PLR0913, PLR0917 -- click hands over one argument an optio
     tls_file: Path | None,
     url_file: Path | None,
 ) -> None:
-    """Run a local stand-in for the CRM NAME (rest, salesforce or dynamics) until Ctrl-C.
+    """Run a local stand-in for the CRM NAME (such as rest, salesforce, dynamics or odoo) until Ctrl-C.
 
     It speaks the vendor's wire: sign-in, limits, error bodies. Develop against it, then change the address and the
     credentials in hub.toml. Its records are at /_sandbox/records.

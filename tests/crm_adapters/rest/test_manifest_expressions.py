@@ -28,6 +28,23 @@ def compiled(text: str) -> Expression:
         ("lookup_or('urgency', '9', 'low')", "low"),
         ("join('-', ['a', in.key])", "a-A/B c"),
         ("in.missing || 'else'", "else"),
+        ("add('0.1', '0.2')", 0.3),
+        ("percent(`7180`, '19')", 1364),
+        ("percent(`50`, '5')", 2),
+        ("int('7.0')", 7),
+        ("later('2026-11-23T08:00:00Z', '90')", "2026-11-23T08:01:30+00:00"),
+        ("odata_date('2026-11-23T08:00:00Z')", "/Date(1795420800000)/"),
+        ("from_odata_date('/Date(1795420800000+0000)/')", "2026-11-23T08:00:00+00:00"),
+        ("regex_group('Existing ID: 123', 'ID: ([0-9]+)', `1`)", "123"),
+        ("regex_group(in.none, 'x', `0`)", None),
+        ("b64('a:b')", "YTpi"),
+        ("b64url(json([['code', '=', in.n]]))", "W1siY29kZSIsIj0iLDJdXQ=="),
+        ("from_json('{\"a\": [1]}').a[0]", 1),
+        ("zip_in([{a: `1`}], 'b', [`2`])", [{"a": 1, "b": 2}]),
+        ("put_in([{a: `1`}], 'b', in.n)", [{"a": 1, "b": 2}]),
+        ("tryton_decimal(in.price)", {"__class__": "Decimal", "decimal": "12.50"}),
+        ("from_tryton({__class__: 'Decimal', decimal: '35.90'})", "35.90"),
+        ("from_tryton({__class__: 'date', year: `2026`, month: `1`, day: `5`})", "2026-01-05"),
     ],
 )
 def test_a_function_gives_what_the_readme_says(text: str, value: Any) -> None:
@@ -60,7 +77,17 @@ def test_names_inside_a_value_are_nobodys_business(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["lookup('urgency', '9')", "to_minor('ten', 'EUR')", "date('today', '%Y')", "decimal_str(in)", "mul(in.none, `1`)"],
+    [
+        "int('7.5')",
+        "zip_in([{a: `1`}], 'b', [])",
+        "from_json('{')",
+        "from_odata_date('x')",
+        "lookup('urgency', '9')",
+        "to_minor('ten', 'EUR')",
+        "date('today', '%Y')",
+        "decimal_str(in)",
+        "mul(in.none, `1`)",
+    ],
 )
 def test_a_value_that_does_not_fit_names_the_expression(text: str) -> None:
     with pytest.raises(ExpressionError) as refused:

@@ -7,7 +7,8 @@ from actors.model.errors import ConfigError
 from actors.model.secrets import Secret
 from crm_adapters.rest import RestConfig
 from crm_adapters.rest.adapter import load_program
-from crm_adapters.rest.reading import shipped_names
+from crm_adapters.rest.manifest import Idempotency
+from crm_adapters.rest.reading import SHIPPED, shipped_names
 
 NEEDED = {"tryton": {"database": "crm"}, "erpnext": {"company": "Seller"}}
 Edited = Callable[..., Path]
@@ -103,3 +104,70 @@ def test_a_file_that_is_no_manifest_is_named(tmp_path: Path, text: str | None, s
 def test_missing_credentials_are_named_before_anything_is_opened() -> None:
     with pytest.raises(ConfigError, match="needs client_id and client_secret"):
         load_program(RestConfig(base_url="https://shop.example"))
+
+
+STEPS = """
+[[operations.place_order.before]]
+name = "customer"
+method = "POST"
+path = "/customers"
+value = "body.id"
+
+[[operations.place_order.after]]
+name = "confirmed"
+method = "POST"
+path = "/confirm/{recrd.record_id}"
+
+[operations.find_offers.pages]
+next = "body.next"
+
+[preflight]
+path = "/"
+header = "X"
+expired = "stats == `403`"
+"""
+
+
+def test_steps_that_could_order_twice_or_never_end_are_refused_all_at_once(edited_shop: Edited) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(edited_shop(("[records.order]", STEPS + "[records.order]")))
+    told = str(refused.value)
+    assert "[operations.place_order.before[0]] repeatable: is missing" in told
+    assert "[operations.place_order.after[0]] done, check: expected one of them" in told
+    assert "names 'recrd'" in told
+    assert "[operations.find_offers.pages] parameter, argument, header, link: expected one of them" in told
+    assert "[records.order] complete: is missing" in told
+    assert "[preflight] expired: " in told
+
+
+def test_a_sample_record_finds_what_would_be_null_for_every_order(edited_shop: Edited) -> None:
+    sample = '[records.order]\nsample = { id = 7, reference = "K", stat = "accepted" }\n'
+    with pytest.raises(ConfigError, match=r"\[records.order\] status: 'record.status' is null for a sample"):
+        load(edited_shop(("[records.order]\n", sample)))
+
+
+def test_all_mistakes_of_shape_are_told_at_once(edited_shop: Edited) -> None:
+    path = edited_shop(
+        ('title = "Shop"\n', ""), ('scope = "shop"', "scope = 7"), ('outcome = "conflict"', 'outcome = "x"')
+    )
+    with pytest.raises(ConfigError) as refused:
+        load(path)
+    lines = str(refused.value).splitlines()[1:]
+    assert sorted(line.split(":")[0].strip() for line in lines) == [
+        "[auth] scope",
+        "[operations.place_order.rules[0]] outcome",
+        "title",
+    ]
+
+
+def test_a_manifest_without_key_and_search_needs_a_person_for_every_order(tmp_path: Path) -> None:
+    text = (SHIPPED / "shop.toml").read_text()
+    whole = text[: text.index("# ---------------------------------------------------------------- service")]
+    begin, end = whole.index("[operations.find_by_key.order]"), whole.index("[records.order]")
+    blind = (whole[:begin] + whole[end:]).replace('"create_only"', '"none"')
+    path = tmp_path / "blind.toml"
+    path.write_text(blind)
+    config = RestConfig(base_url="https://x.example", manifest_file=path, client_id="i", client_secret=Secret("s"))
+    program = load_program(config)
+    assert program.operations["place_order"].idempotency is Idempotency.NONE
+    assert not program.finds
