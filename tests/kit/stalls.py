@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tills import STATE_UPCASTERS, UPCASTERS, TillCore
+import apsw
+from tills import STATE_UPCASTERS, UPCASTERS, Till1, TillCore
 
 from actors.runtime.cells import Kind, NotTaken, Outcome
 from actors.runtime.engine import EngineSettings, TurnEngine
 from hub.storage.housekeeping import Housekeeping, Retention
-from hub.storage.sqlite import JournalSettings, SqliteJournal, open_journal
+from hub.storage.sqlite import FILE_NAME, JournalSettings, SqliteJournal, open_journal
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 FAST = JournalSettings(segment_rows=10, synchronous="normal")
@@ -90,3 +91,35 @@ async def market(
         engine.start()
         yield Market(engine, journal, clock, None if keep_days is None else timedelta(days=keep_days))
         assert await engine.stop()
+
+
+STALLS = ("thing/a", "thing/b", "thing/c")
+PAID = 60
+
+
+async def a_month(folder: Path, keep_days: float | None = None) -> None:
+    """Live thirty days: two messages of stalls a day, and a till's payment every third."""
+    async with market(folder, keep_days=keep_days) as now:
+        for number in range(PAID):
+            now.clock.day = number / 2
+            await now.pay(STALLS[number % 3], number, f"b:{number}")
+            if number % 6 == 0:
+                await now.pay("till/one", number, f"key-{number}")
+        await now.noted()
+
+
+def states(now: Market) -> dict[str, Any]:
+    return {address: now.engine.read(address) for address in (*STALLS, "till/one")}
+
+
+def stalls_paid() -> dict[str, Any]:
+    wanted = {name: Till1(sum(range(n, PAID, 3))) for n, name in enumerate(STALLS)}
+    return wanted | {"till/one": Till1(sum(range(0, PAID, 6)))}
+
+
+def asked(folder: Path, query: str) -> Any:
+    file = apsw.Connection(str(folder / FILE_NAME))
+    try:
+        return file.execute(query).get
+    finally:
+        file.close()

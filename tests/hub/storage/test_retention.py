@@ -12,49 +12,20 @@ import apsw
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stalls import START, Market, market, market_kinds
+from stalls import PAID, STALLS, START, a_month, asked, market, market_kinds, stalls_paid, states
 from tills import Till1
 
 from actors.model.errors import ConfigError
-from hub.storage.connection import JournalSettings, connect
-from hub.storage.epochs import take_epoch
+from hub.storage.connection import JournalSettings
 from hub.storage.histories import Histories
-from hub.storage.housekeeping import Retention, check_truth, due, make, prune_offline
+from hub.storage.housekeeping import check_truth, prune_offline
 from hub.storage.pruning import prunable
 from hub.storage.segments import Segments
 from hub.storage.settling import settle
 from hub.storage.sqlite import FILE_NAME, open_journal
 
-STALLS = ("thing/a", "thing/b", "thing/c")
-PAID = 60
 
-
-async def a_month(folder: Path, keep_days: float | None = None) -> None:
-    """Live thirty days: two messages of stalls a day, and a till's payment every third."""
-    async with market(folder, keep_days=keep_days) as now:
-        for number in range(PAID):
-            now.clock.day = number / 2
-            await now.pay(STALLS[number % 3], number, f"b:{number}")
-            if number % 6 == 0:
-                await now.pay("till/one", number, f"key-{number}")
-        await now.noted()
-
-
-def states(now: Market) -> dict[str, Any]:
-    return {address: now.engine.read(address) for address in (*STALLS, "till/one")}
-
-
-def stalls_paid() -> dict[str, Any]:
-    wanted = {name: Till1(sum(range(n, PAID, 3))) for n, name in enumerate(STALLS)}
-    return wanted | {"till/one": Till1(sum(range(0, PAID, 6)))}
-
-
-def asked(folder: Path, query: str) -> Any:
-    file = apsw.Connection(str(folder / FILE_NAME))
-    try:
-        return file.execute(query).get
-    finally:
-        file.close()
+PAGED = JournalSettings(segment_rows=100, synchronous="normal")
 
 
 async def pruned(folder: Path, keep_days: float = 10, day: float = 30) -> None:
@@ -124,39 +95,6 @@ async def test_ids_that_do_not_rise_are_known_until_their_segment_goes(tmp_path:
         assert await now.pay("thing/a", 1, "digest-29")
 
 
-async def changes_made(folder: Path, stop_after: int) -> int:
-    """Make the changes that are due, up to so many, without a hub; return how many there were."""
-    done = 0
-    writer, file = (connect(folder / FILE_NAME, JournalSettings(synchronous="normal")) for _ in range(2))
-    epoch = take_epoch(writer)
-    for change in due(file, market_kinds(), Retention(keep=timedelta(days=10)), START + timedelta(days=25)):
-        if done == stop_after:
-            break
-        make(writer, epoch, change)
-        done += 1
-    writer.close()
-    file.close()
-    return done
-
-
-async def test_an_end_after_any_commit_loses_nothing_and_the_next_start_goes_on(tmp_path: Path) -> None:
-    await a_month(tmp_path / "whole")
-    commits = await changes_made(copytree(tmp_path / "whole", tmp_path / "all"), 10_000)
-    assert commits > 15
-    left = asked(tmp_path / "all", "SELECT group_concat(position) FROM turn")
-    for ends_after in range(commits):
-        folder = copytree(tmp_path / "whole", tmp_path / str(ends_after))
-        await changes_made(folder, ends_after)
-        async with market(folder, day=25, keep_days=10) as now:
-            assert states(now) == stalls_paid()
-            assert await now.pay("thing/a", 0, "b:0")
-            assert await now.pay("till/one", 0, "key-0")
-            await now.housekeeping.once()
-            assert states(now) == stalls_paid()
-        assert asked(folder, "SELECT group_concat(position) FROM turn") == left
-        assert asked(folder, "SELECT count(*) FROM pruned WHERE NOT erased") == 0
-
-
 def life(chance: Random) -> Sequence[tuple[float, str, int, str]]:
     """Return what is paid: day, address, amount, id; ids come twice, late, in any order, or never."""
     told: list[tuple[float, str, int, str]] = []
@@ -208,10 +146,10 @@ async def test_messages_flow_while_segments_are_taken_away(tmp_path: Path) -> No
 
 async def test_pages_of_pruned_segments_are_used_again(tmp_path: Path) -> None:
     sizes: list[int] = []
-    async with market(tmp_path, keep_days=1, settings=JournalSettings(segment_rows=200)) as now:
+    async with market(tmp_path, keep_days=1, settings=PAGED) as now:
         for day in range(12):
             now.clock.day = float(day * 2)
-            for number in range(200):
+            for number in range(100):
                 await now.pay("thing/a", 1, f"{day}:{number}")
             await now.noted()
             await now.housekeeping.once()
