@@ -24,7 +24,6 @@ from hub.storage.segments import Segments
 from hub.storage.settling import settle
 from hub.storage.sqlite import FILE_NAME, open_journal
 
-
 PAGED = JournalSettings(segment_rows=100, synchronous="normal")
 
 
