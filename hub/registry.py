@@ -63,6 +63,7 @@ class Credential(Struct, frozen=True, kw_only=True):
 class _Known(Struct, frozen=True, gc=False):
     """What is remembered of a thing."""
 
+    owner_id: OwnerId
     connected: ConnectedThing | None
     """Nothing where it is retired or its profile is gone."""
     protocol: str
@@ -81,7 +82,8 @@ class Registry:
         self._journal = journal
         self._operators: dict[bytes, Principal] = {}
         self._things: Recent[ThingId, _Known] = Recent(_MOST_KNOWN)
-        self._principals: Recent[bytes, Principal] = Recent(_MOST_KNOWN)
+        self._holders: Recent[bytes, ThingId] = Recent(_MOST_KNOWN)
+        self._persons: Recent[bytes, Principal] = Recent(_MOST_ABSENT)
         self._no_things: Recent[ThingId, bool] = Recent(_MOST_ABSENT)
         self._no_tokens: Recent[bytes, bool] = Recent(_MOST_ABSENT)
         self._watchers: list[Changed] = []
@@ -96,7 +98,7 @@ class Registry:
             self._no_tokens.clear()
         for row in rows:
             if row.kind == "credential":
-                self._principals.drop(bytes.fromhex(row.key))
+                self._persons.drop(bytes.fromhex(row.key))
         things = list(dict.fromkeys(ThingId(row.key) for row in rows if row.kind == "thing"))
         for thing_id in things:
             self._things.drop(thing_id)
@@ -140,7 +142,7 @@ class Registry:
 
     def _known_from(self, record: ThingRecord) -> _Known:
         token = bytes.fromhex(record.token_sha256) if record.retired_at is None else b""
-        return _Known(self._connected(record), record.connection.protocol, token)
+        return _Known(record.owner_id, self._connected(record), record.connection.protocol, token)
 
     def _connected(self, record: ThingRecord) -> ConnectedThing | None:
         """Return what adapters see of a thing; nothing of one that is retired or whose profile is gone."""
@@ -160,37 +162,42 @@ class Registry:
     def by_bearer(self, token: str) -> Principal | None:
         """Return who holds this token. Only hashes are kept and compared, so timing tells nothing about tokens."""
         digest = _digest(token)
-        principal = self._operators.get(digest) or self._principals.get(digest)
-        if principal is None:
-            return self._look_up(digest)
-        if principal.thing_id is None or self._holds(principal.thing_id, digest):
-            return principal
-        return None
+        thing_id = self._holders.get(digest)
+        if thing_id is not None:
+            return self._holder(thing_id, digest)
+        return self._operators.get(digest) or self._persons.get(digest) or self._look_up(digest)
 
-    def _holds(self, thing_id: ThingId, digest: bytes) -> bool:
-        """Say whether this is still the thing's token: it gets a new one when it is registered again."""
+    def _holder(self, thing_id: ThingId, digest: bytes) -> Principal | None:
+        """Return the thing if this is still its token: it gets a new one when it is registered again."""
         known = self._known(thing_id)
-        return known is not None and known.token == digest
+        if known is None or known.token != digest:
+            return None
+        return Principal(kind=PrincipalKind.THING, name=thing_id, thing_id=thing_id, owner_id=known.owner_id)
 
     def _look_up(self, digest: bytes) -> Principal | None:
         if self._no_tokens.get(digest):
             return None
-        principal = self._person(digest.hex()) or self._thing_with(digest.hex())
-        if principal is None:
+        person = self._person(digest.hex())
+        if person is not None:
+            self._persons.put(digest, person)
+            return person
+        thing_id = self._thing_with(digest.hex())
+        known = None if thing_id is None else self._known(thing_id)
+        if thing_id is None or known is None:
             self._no_tokens.put(digest, True)  # noqa: FBT003 - a set of keys
-        else:
-            self._principals.put(digest, principal)
-        return principal
+            return None
+        self._holders.put(known.token, thing_id)  # the bytes that are held anyway
+        return self._holder(thing_id, digest)
 
     def _person(self, token_sha256: str) -> Principal | None:
         body = self._journal.record("credential", token_sha256)
         return None if body is None else msgspec.json.decode(body, type=Credential).principal
 
-    def _thing_with(self, token_sha256: str) -> Principal | None:
+    def _thing_with(self, token_sha256: str) -> ThingId | None:
         for row in self._journal.records_by("thing", "token_sha256", token_sha256):
             record = _decoded(row.body or b"")
             if record.retired_at is None:
-                return _principal(record)
+                return record.thing_id
         return None
 
     # For the owners' API.
@@ -234,15 +241,6 @@ class Registry:
 
 def _decoded(body: bytes) -> ThingRecord:
     return msgspec.json.decode(body, type=ThingRecord)
-
-
-def _principal(record: ThingRecord) -> Principal:
-    return Principal(
-        kind=PrincipalKind.THING,
-        name=record.thing_id,
-        thing_id=record.thing_id,
-        owner_id=record.owner_id,
-    )
 
 
 def new_token() -> str:
