@@ -19,6 +19,8 @@ _SHORT_HISTORY_DAYS = 14.0
 _PEERS_WEIGHT_DAYS = 5.0
 _FARTHEST = 50.0
 _HALVINGS = 50
+_FARTHEST_DAYS = 36_525.0
+"""A hundred years: what lasts longer is not used."""
 
 
 class RunOut(Struct, frozen=True, kw_only=True):
@@ -48,9 +50,9 @@ def run_out(level: float, samples: Sequence[tuple[float, float]], *, peers_rate:
     days, used = _intervals(samples)
     own = _use(days, used) if len(days) else None
     use = _towards_peers(own, float(days.sum()), peers_rate)
-    if use is None or use.rate <= 0:
+    if use is None or use.rate <= 0 or level > use.rate * _FARTHEST_DAYS:
         return None
-    p10, p50, p90 = (_empty_by(level, use, share) for share in (0.1, 0.5, 0.9))
+    p10, p50, p90 = (min(_FARTHEST_DAYS, _empty_by(level, use, share)) for share in (0.1, 0.5, 0.9))
     return RunOut(p10_days=p10, p50_days=p50, p90_days=p90, rate_per_day=use.rate, points=len(samples))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors.community.depletion import run_out
@@ -74,6 +74,8 @@ def test_half_of_random_histories_are_empty_by_the_median() -> None:
     assert 80 <= early <= 130
 
 
+@example(1e-300, [(1.0, 5e-301), (1.0, 1e-308)])
+@example(1.0, [(1.0, 5e-308), (1.0, 1e-308)])
 @given(st.floats(0, 1e6), st.lists(st.tuples(st.floats(0.001, 100), st.floats(0, 1e6)), max_size=20))
 def test_quantiles_are_finite_and_in_order(level: float, steps: list[tuple[float, float]]) -> None:
     days = np.cumsum([gap for gap, _ in steps]).tolist()
