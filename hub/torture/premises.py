@@ -1,5 +1,6 @@
 """What a torture needs on disk: two shops' catalogues, profiles, and a configuration of the hub."""
 
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -117,7 +118,8 @@ def write_hub(folder: Path, urls: Mapping[str, str], *, more: str = "") -> Path:
         text = _PROFILE.format(name=name, sku=sku, subject=SUBJECT, low_at=LOW_AT)
         (profiles / f"{name}.toml").write_text(text, encoding="utf-8")
     shipped = files("crm_adapters.rest").joinpath("manifests/shop.toml").read_text(encoding="utf-8")
-    (folder / "shop.toml").write_text(f"settle_s = {SETTLE_S}\n{shipped}", encoding="utf-8")
+    told = re.sub(r"(?m)^settle_s = \S+", f"settle_s = {SETTLE_S}", shipped)
+    (folder / "shop.toml").write_text(told, encoding="utf-8")
     secret = folder / "secret"
     secret.touch(mode=0o600)
     secret.write_text(_SECRET, encoding="utf-8")
