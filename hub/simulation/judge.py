@@ -11,6 +11,7 @@ from actors.model.ids import OrderKey, ThingId
 from actors.model.orders import TERMINAL, OrderState, RecordKind
 from actors.model.outcomes import RecordStatus
 from actors.model.readings import DeviceMessage
+from actors.owner.judgement import SENTENCES
 from actors.purchasing.state import OrderData
 from actors.purchasing.view import OrderView, view_of
 from actors.runtime.cells import Cell, Kind
@@ -25,6 +26,7 @@ from hub.simulation.world import World
 _S = OrderState
 AT_REST: Final = frozenset({*TERMINAL, _S.CONFIRMED, _S.BLOCKED})
 """How orders may stand when people have decided what waited for them."""
+_OWNERS_WORD: Final = frozenset(SENTENCES.values())
 _LATEST_S: Final = 5400.0
 _STANDS_BY_RECORD: Final = frozenset({_S.CONFIRMED, _S.FULFILLED})
 
@@ -43,8 +45,14 @@ def _unsettled(world: World, printers: Mapping[ThingId, Printer]) -> Iterator[st
     for work in world.disks.outbox():
         yield f"work {work.outbox_id} of {work.address} at {work.relay} is not consumed"
     for view in views(world):
-        if view.state not in AT_REST:
+        if not _is_at_rest(view):
             yield f"{view.key}: still {view.state} ({view.code}): {view.sentence}; waiting: {view.waiting}"
+
+
+def _is_at_rest(view: OrderView) -> bool:
+    """Say whether only people can bring it further: a visit too may wait for its owner's word, until it expires."""
+    waits = view.state is _S.PLACED and view.waiting is not None and view.waiting.reason in _OWNERS_WORD
+    return waits or view.state in AT_REST
 
 
 def views(world: World) -> Iterator[OrderView]:
