@@ -75,7 +75,7 @@ def test_options_override_the_development_credentials(spec: SandboxSpec, clock: 
 
 
 def test_an_unknown_sandbox_is_refused_with_the_known_names() -> None:
-    with pytest.raises(ConfigError, match="expected one of dynamics, .*rest, salesforce"):
+    with pytest.raises(ConfigError, match=r"expected one of dynamics, .*rest, salesforce"):
         find_sandbox("sap")
 
 
