@@ -3,9 +3,13 @@
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from actors.runtime.cells import Cell, Envelope, PendingTell, Taken
 from actors.runtime.encoding import encode
 from actors.runtime.journal import Batch, ReminderRow, SnapshotRow, TellRow
+
+log = structlog.get_logger(__name__)
 
 _DUPLICATE = Taken(duplicate=True)
 
@@ -102,11 +106,12 @@ class Run:
             if cell.turn - cell.snapshot_turn < every or cell.kind is None:
                 continue
             cell.snapshot_turn = cell.turn
+            try:
+                state = encode(cell.state)
+            except (OverflowError, TypeError, ValueError):  # a hint the less: its turns are kept
+                log.exception("snapshot_not_kept", actor=cell.address)
+                continue
             row = SnapshotRow(
-                address=cell.address,
-                position=position,
-                turn=cell.turn,
-                schema=cell.kind.schema,
-                state=encode(cell.state),
+                address=cell.address, position=position, turn=cell.turn, schema=cell.kind.schema, state=state
             )
             self.batch.snapshots.append(row)

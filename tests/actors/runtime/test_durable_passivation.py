@@ -71,8 +71,10 @@ class Moody:
 
 
 @asynccontextmanager
-async def tanks(path: Path, seed: int = 0) -> AsyncIterator[TurnEngine]:
-    settings = EngineSettings(passivate_after_s=0.002, storage_retry_s=0.001, storage_retry_cap_s=0.002)
+async def tanks(path: Path, seed: int = 0, snapshot_every: int = 48) -> AsyncIterator[TurnEngine]:
+    settings = EngineSettings(
+        passivate_after_s=0.002, storage_retry_s=0.001, storage_retry_cap_s=0.002, snapshot_every=snapshot_every
+    )
     with open_journal(path) as journal:
         engine = TurnEngine(Moody(journal, Random(seed)) if seed else journal, SystemClock(), settings)
         engine.add_kind(TankCore())
@@ -104,6 +106,14 @@ async def test_what_an_actor_consumed_before_it_left_stays_consumed(tmp_path: Pa
         engine.submit("tank/a", Fill(litres=7), outcomes.append, message_id="b:1")
         assert await engine.ask("tank/a", Read()) == 7
         assert outcomes == [Taken(duplicate=True)]
+
+
+async def test_a_state_that_no_snapshot_can_hold_is_folded_from_its_turns(tmp_path: Path) -> None:
+    async with tanks(tmp_path, snapshot_every=1) as engine:
+        for number in range(2):
+            await engine.ask("tank/a", Fill(litres=2**63), message_id=f"b:{number}")
+        await until(lambda: engine.counters()["resident"] == 0)
+        assert engine.read("tank/a") == 2**64
 
 
 @pytest.mark.parametrize("seed", range(1, 5))
