@@ -120,7 +120,7 @@ class Registry:
 
     def find(self, thing_id: ThingId) -> ConnectedThing | None:
         """Return a thing that is registered and not retired."""
-        known = self._things.get(thing_id) or self._read(thing_id)
+        known = self._known(thing_id)
         return None if known is None else known.connected
 
     def on_change(self, changed: Changed) -> Callable[[], None]:

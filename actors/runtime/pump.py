@@ -1,6 +1,7 @@
 """The pump: gathers messages into one batch, commits it, then lets out what was decided, or takes all of it back."""
 
 import asyncio
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -11,7 +12,7 @@ from actors.runtime.contract import EngineClock, EngineSettings
 from actors.runtime.journal import BatchRefused, Journal, JournalUnavailable, OutboxRow, RecordRow, ReminderRow
 from actors.runtime.reminders import Reminders
 from actors.runtime.runs import Run
-from actors.runtime.turning import TAKEN, Turning, guarded
+from actors.runtime.turning import TAKEN, Turning
 
 log = structlog.get_logger(__name__)
 
@@ -41,8 +42,9 @@ class Pump(Turning):
         """Whether the journal refuses writes at the moment."""
         return self._storage_failures > 0
 
+    @abstractmethod
     def _rearm(self) -> None:
-        raise NotImplementedError
+        """Set the timers anew: the reminders that stand may have changed."""
 
     def _enqueue(self, cell: Cell, envelope: Envelope) -> None:
         cell.put(envelope)
@@ -139,7 +141,7 @@ class Pump(Turning):
         self._reminders.apply(run.batch.reminders_set, run.batch.reminders_cleared)
         if run.batch.records:
             for watcher in self._watchers:
-                guarded(watcher, run.batch.records)
+                _follow(watcher, run.batch.records)
         for envelope in run.processed:
             if envelope.settle is None:
                 continue
@@ -205,3 +207,11 @@ class Pump(Turning):
         assert self._loop is not None  # noqa: S101 - a commit implies a started engine
         self._pump_scheduled = True
         self._loop.call_later(wait_s, self._pump)
+
+
+def _follow(watcher: Callable[[Sequence[RecordRow]], None], records: Sequence[RecordRow]) -> None:
+    """Tell a watcher what was written; its failure is logged and hurts nobody."""
+    try:
+        watcher(records)
+    except Exception:
+        log.exception("records_not_followed", watcher=getattr(watcher, "__qualname__", str(watcher)))

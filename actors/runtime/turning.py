@@ -4,7 +4,7 @@ The lowest of the engine's three layers: ``Turning`` takes single messages, ``Pu
 ``TurnEngine`` is what others use.
 """
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from typing import Any
 
 import structlog
@@ -24,7 +24,7 @@ CRASH_WINDOW_S = 60.0
 TAKEN = Taken()
 
 
-class Turning:
+class Turning(ABC):
     """Takes one message at a time into a run. Nothing of it is visible before the run's batch is committed."""
 
     def __init__(self, journal: Journal, clock: EngineClock, settings: EngineSettings | None = None) -> None:
@@ -40,8 +40,9 @@ class Turning:
             ("turns", "batches", "duplicates", "dead_letters", "refused", "crashes", "rolled_back"), 0
         )
 
+    @abstractmethod
     def _enqueue(self, cell: Cell, envelope: Envelope) -> None:
-        raise NotImplementedError
+        """Put a message into an actor's mailbox and see that it gets its turn."""
 
     # Cells and relays.
 
@@ -186,11 +187,3 @@ def _consume(run: Run, origin: Origin) -> None:
             run.batch.outbox_done.append(outbox_id)
         case reminder:
             run.reminders[reminder.address, reminder.name] = None
-
-
-def guarded(callback: Callable[..., None], *arguments: Any) -> None:
-    """Call somebody else's function; its failure is logged and hurts nobody."""
-    try:
-        callback(*arguments)
-    except Exception:
-        log.exception("callback_failed", callback=getattr(callback, "__qualname__", str(callback)))

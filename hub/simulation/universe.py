@@ -26,7 +26,16 @@ CALM_S: Final = 36 * HOUR_S
 """Within so much virtual time after the last fault all must be settled."""
 _FROZEN: Final = 0.3
 """Of the hubs that end are frozen in truth, and wake up when the next one runs."""
-_DEFECTS: Final = frozenset({"turn_failed", "callback_failed", "work_not_taken", "message_refused_by_store"})
+_DEFECTS: Final = frozenset(
+    {
+        "turn_failed",
+        "answer_not_taken",
+        "records_not_followed",
+        "work_not_taken",
+        "snapshot_not_kept",
+        "message_refused_by_store",
+    }
+)
 _KEYED: Final = Capabilities(appointments=True, cancel=True, settle_s=SETTLE_S)
 _SEARCHED: Final = Capabilities(unique_key=False, settle_s=SETTLE_S, service=False, cancel=True)
 _BLIND: Final = Capabilities(unique_key=False, search_by_key=False, settle_s=SETTLE_S, service=False)
