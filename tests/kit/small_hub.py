@@ -32,10 +32,13 @@ DESK = DeskSettings(again_s=0.001, probe_base_s=0.001, probe_cap_s=0.002, reques
 
 
 class RunningClock:
-    """The system's clock, for an engine on a real loop."""
+    """The system's clock, for an engine on a real loop; ``behind`` makes what it writes that old."""
+
+    def __init__(self, behind: timedelta = timedelta(0)) -> None:
+        self._behind = behind
 
     def now(self) -> datetime:
-        return datetime.now(UTC)  # noqa: TID251 - a real engine on a real loop wants real time
+        return datetime.now(UTC) - self._behind  # noqa: TID251 - a real engine on a real loop wants real time
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
@@ -144,10 +147,16 @@ class SmallHub:
 
 @asynccontextmanager
 async def small_hub(
-    path: Path, crm: FakeCrm, fate: Fate | None = None, *, batch_turns: int = 2048, shards: int = 1
+    path: Path,
+    crm: FakeCrm,
+    fate: Fate | None = None,
+    *,
+    batch_turns: int = 2048,
+    shards: int = 1,
+    behind: timedelta = timedelta(0),
 ) -> AsyncIterator[SmallHub]:
     """Open the hub on a data directory; leaving the context is a crash: nothing is drained."""
-    clock, fate = RunningClock(), fate or Fate()
+    clock, fate = RunningClock(behind), fate or Fate()
     with open_shards(path, shards) as journals:
         mortal: Any = [MortalJournal(journal, fate) for journal in journals]
         engine = whole_engine(mortal, clock, EngineSettings(batch_turns=batch_turns, snapshot_every=3))

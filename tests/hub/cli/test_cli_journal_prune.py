@@ -1,11 +1,10 @@
 """``iot2crm journal prune``: told before, done for a stopped hub, and what it left verifies."""
 
 import json
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import apsw
 import pytest
 from click.testing import CliRunner
 from fake_crm import FakeCrm
@@ -17,14 +16,14 @@ from small_hub import small_hub
 from actors.dialogue import owner_address, thing_address
 from actors.runtime.journal import RecordRow
 from hub.cli.root import cli
-from hub.storage.connection import FILE_NAME, held
+from hub.storage.connection import held
 from hub.storage.sqlite import open_journal
 from hub.torture.premises import write_hub
 
 
 async def lived(folder: Path) -> None:
-    """Leave the journal of a printer that ordered once, and the profile by which it is folded."""
-    async with small_hub(folder, FakeCrm()) as hub:
+    """Leave the journal of a printer that ordered once two days ago, and the profile by which it is folded."""
+    async with small_hub(folder, FakeCrm(), behind=timedelta(days=2)) as hub:
         assert await hub.acknowledged(thing_address(PRINTER), registration())
         assert await hub.acknowledged(owner_address(OWNER), granted())
         for number, ink in enumerate((60.0, 40.0, 12.0, 11.0)):
@@ -38,9 +37,6 @@ async def lived(folder: Path) -> None:
 @pytest.fixture
 async def config(tmp_path: Path) -> Path:
     await lived(tmp_path / "data")
-    file = apsw.Connection(str(tmp_path / "data" / FILE_NAME))
-    file.execute("UPDATE turn_1 SET at = ?", (datetime(2026, 1, 1, tzinfo=UTC).timestamp(),))
-    file.close()
     return write_hub(tmp_path, {"shop": "http://127.0.0.1:9"})
 
 
