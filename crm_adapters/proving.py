@@ -48,7 +48,7 @@ async def prove_ordering_once(adapter: CrmAdapter, order: PurchaseOrder) -> Proo
         return Proof(holds=False, said=said)
     first = await adapter.place_order(order)
     if not isinstance(first, Created):
-        return Proof(holds=False, said=f"the first order was not made: {_why(first)}")
+        return Proof(holds=False, said=f"the first order was not made: {said_of(first)}")
     second = await adapter.place_order(order)
     found = await adapter.find_by_key(order.key, RecordKind.ORDER)
     left = await _removed(adapter, order.key, first.record)
@@ -56,13 +56,15 @@ async def prove_ordering_once(adapter: CrmAdapter, order: PurchaseOrder) -> Proo
         both = (*left, second.record.record_id)
         return Proof(holds=False, said="the second order made a second record; no order may go there unseen", left=both)
     if not isinstance(second, Duplicate):
-        return Proof(holds=False, said=f"the second order was neither made nor recognised: {_why(second)}", left=left)
+        return Proof(
+            holds=False, said=f"the second order was neither made nor recognised: {said_of(second)}", left=left
+        )
     if second.record.record_id != first.record.record_id:
         return Proof(holds=False, said="the second order was taken for another record than the first made", left=left)
     if second.record.fingerprint != order.fingerprint:
         return Proof(holds=False, said="the CRM does not give back the fingerprint of the need", left=left)
     if not isinstance(found, Found):
-        return Proof(holds=False, said=f"the order is not found by its key: {_why(found)}", left=left)
+        return Proof(holds=False, said=f"the order is not found by its key: {said_of(found)}", left=left)
     return Proof(holds=True, said=f"placed twice, made once: record {first.record.record_id}", left=left)
 
 
@@ -75,8 +77,17 @@ async def offer_query_of(adapter: CrmAdapter, query: OfferQuery) -> Offers:
     offers = await adapter.find_offers(query)
     if isinstance(offers, Offers) and offers.offers:
         return offers
-    why = f"does not sell {', '.join(query.skus)} in {query.currency}" if isinstance(offers, Offers) else _why(offers)
+    why = (
+        f"does not sell {', '.join(query.skus)} in {query.currency}" if isinstance(offers, Offers) else said_of(offers)
+    )
     raise LookupError(f"no test order can be made: the CRM {why}")
+
+
+def said_of(outcome: PlaceOutcome | Struct) -> str:
+    """Return an outcome in words."""
+    told = asdict(outcome)
+    texts = [str(told[name]) for name in ("code", "reason", "message", "field", "capability") if told.get(name)]
+    return " ".join([type(outcome).__name__.lower(), *texts])
 
 
 async def _removed(adapter: CrmAdapter, key: OrderKey, record: CrmRecord) -> tuple[str, ...]:
@@ -86,9 +97,3 @@ async def _removed(adapter: CrmAdapter, key: OrderKey, record: CrmRecord) -> tup
         if isinstance(cancelled, Found):
             return ()
     return (record.record_id,)
-
-
-def _why(outcome: PlaceOutcome | Struct) -> str:
-    told = asdict(outcome)
-    texts = [str(told[name]) for name in ("code", "reason", "message", "field", "capability") if told.get(name)]
-    return " ".join([type(outcome).__name__.lower(), *texts])

@@ -38,6 +38,8 @@ from actors.model.outcomes import (
 )
 from actors.ports import CrmDeps, RefusesExtras
 from crm_adapters.oauth import TokenKeeper
+from crm_adapters.proving import Preview
+from crm_adapters.readiness import Finding, Step
 from crm_adapters.salesforce import mapping, returns
 from crm_adapters.salesforce.changes import (
     BadCursor,
@@ -48,10 +50,13 @@ from crm_adapters.salesforce.changes import (
     unseen,
     write_cursor,
 )
+from crm_adapters.salesforce.checking import Inspector
 from crm_adapters.salesforce.config import SalesforceConfig
 from crm_adapters.salesforce.customers import Customers, Introduction
 from crm_adapters.salesforce.identity import grant_of
 from crm_adapters.salesforce.mapping import REQUEST, Part, Parties, TotalMismatch
+from crm_adapters.salesforce.preparing import Preparer
+from crm_adapters.salesforce.preview import previews_of
 from crm_adapters.salesforce.price_books import PriceBooks, Priced
 from crm_adapters.salesforce.records import object_of
 from crm_adapters.salesforce.register import UNREADABLE, Register, unreadable
@@ -74,20 +79,22 @@ async def open_salesforce(config: SalesforceConfig, deps: CrmDeps) -> AsyncGener
     )
     async with open_transport(settings) as transport:
         keeper = TokenKeeper(grant_of(config, deps), transport, deps.clock)
-        yield SalesforceAdapter(Wire(keeper, config), config, deps.connection)
+        yield SalesforceAdapter(Wire(keeper, config), config, deps)
 
 
 class SalesforceAdapter(RefusesExtras):
     """One organisation as a CRM."""
 
-    def __init__(self, wire: Wire, config: SalesforceConfig, connection: str) -> None:
+    def __init__(self, wire: Wire, config: SalesforceConfig, deps: CrmDeps) -> None:
         self._wire = wire
         self._config = config
         self._customers = Customers(wire, config)
-        self._price_books = PriceBooks(wire, config, connection)
+        self._price_books = PriceBooks(wire, config, deps.connection)
         self._register = Register(wire, config)
         self._visits = Visits(wire, config, self._register)
         self._upserts = Upserts(wire, config, self._customers)
+        self._preparer = Preparer(wire, config)
+        self._inspector = Inspector(wire, config, deps.clock)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -215,6 +222,22 @@ class SalesforceAdapter(RefusesExtras):
         if not isinstance(results, tuple):
             return results
         return self._changes(kinds, before, results)
+
+    def previews(self, order: PurchaseOrder) -> Sequence[Preview]:
+        """Return the requests of placing an order; nothing is sent."""
+        return previews_of(order, self._config)
+
+    async def check(self) -> Sequence[Finding]:
+        """Look whether the organisation has what it needs; what is tried is taken back."""
+        return await self._inspector.findings()
+
+    def preparation(self) -> Sequence[Step]:
+        """Return what an organisation without any of it needs."""
+        return self._preparer.preparation()
+
+    async def prepare(self) -> Sequence[Step]:
+        """Make what is missing."""
+        return await self._preparer.prepare()
 
     async def _priced(self, order: PurchaseOrder) -> Priced | Failure:
         try:

@@ -86,9 +86,8 @@ class Wire:
 
     async def composite(self, parts: Sequence[Part], *, writes: bool) -> Done | Refused | Failure:
         """Send all parts in one transaction: a composite, or a graph where they are more than a composite takes."""
-        listed = [_subrequest(part, self._root) for part in parts]
-        path = "/composite" if len(parts) <= MOST_IN_COMPOSITE else "/composite/graph"
-        answer = await self.send("POST", path, writes=writes, body=_transaction(listed))
+        path, body = request_for(parts, self._root)
+        answer = await self.send("POST", path, writes=writes, body=body)
         if isinstance(answer, Failure):
             return answer
         replies = _part_replies(answer)
@@ -102,6 +101,15 @@ class Wire:
         if isinstance(answer, Refused):
             return refusal_of(answer.status, answer.body)
         return None if isinstance(answer, Done) else answer
+
+    def address_of(self, path: str) -> str:
+        """Return the address of a path below the version."""
+        return self.instance_url + self._root + path
+
+    async def user_id(self) -> str | Failure:
+        """Return the id of the user that the token acts as: the last part of its identity address."""
+        token = await self._keeper.token()
+        return str(token.fields.get("id", "")).rpartition("/")[2] if isinstance(token, Token) else token
 
     async def _all_pages(self, page: Any) -> list[Row] | Failure:
         rows: list[Row] = []
@@ -145,6 +153,12 @@ class Wire:
         if low and not self._quota_was_low:
             log.warning("api_quota_low", host=urlsplit(self.instance_url).hostname, used_share=share)
         self._quota_was_low = low
+
+
+def request_for(parts: Sequence[Part], root: str) -> tuple[str, dict[str, Any]]:
+    """Return path and body of one transaction: a composite, or a graph where the parts are more than it takes."""
+    path = "/composite" if len(parts) <= MOST_IN_COMPOSITE else "/composite/graph"
+    return path, _transaction([_subrequest(part, root) for part in parts])
 
 
 def quota_share(header: str) -> float | None:

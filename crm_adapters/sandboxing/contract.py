@@ -85,6 +85,8 @@ class SandboxOptions(Struct, frozen=True, kw_only=True):
     data_file: Path | None = None
     credentials: Mapping[str, str] = {}
     token_life_s: float = 7200.0
+    lacks: tuple[str, ...] = ()
+    """Fields, keys and rights that are missing, in the vendor's words, so that set-up help has something to find."""
 
 
 class SandboxSpec(Struct, frozen=True, kw_only=True):

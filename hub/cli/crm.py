@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from datetime import UTC
 from pathlib import Path
 from random import SystemRandom
-from typing import Any, TypeVar
 
 import click
 import msgspec
@@ -15,13 +13,14 @@ from actors.model.errors import ConfigError
 from actors.model.ids import CorrelationId, MandateId, OrderKey, OwnerId, ThingId
 from actors.model.offers import Offer, OfferQuery
 from actors.model.orders import OrderLine, PurchaseOrder
-from actors.ports import CrmAdapter, CrmDeps
+from actors.ports import CrmAdapter
 from crm_adapters.proving import Preview, Proof, ShowsRequests, offer_query_of, prove_ordering_once
+from hub.cli.connections import with_connection
+from hub.cli.crm_setup import check, prepare, request_text
 from hub.cli.options import config_option, json_option
 from hub.clock import SystemClock
-from hub.config import HubConfig, load
+from hub.config import load
 
-T = TypeVar("T")
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 _owner = click.option("--owner", required=True, help="Owner id that the CRM knows as a customer.")
@@ -32,7 +31,15 @@ _currency = click.option("--currency", default="EUR", show_default=True, help="C
 
 @click.group()
 def crm() -> None:
-    """Set up a connection to a CRM, before things order through it."""
+    """Set up a connection to a CRM, before things order through it.
+
+    check says what the CRM lacks, prepare makes it or prints it, dry-run shows the requests of an order, prove orders
+    twice and expects one.
+    """
+
+
+crm.add_command(check)
+crm.add_command(prepare)
 
 
 @crm.command()
@@ -57,7 +64,7 @@ def prove(name: str, owner: str, sku: str, quantity: int, currency: str, config_
         )
         return await prove_ordering_once(adapter, order)
 
-    proof = asyncio.run(_with(config, name, run))
+    proof = asyncio.run(with_connection(config, name, run))
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(proof), indent=2))
     else:
@@ -85,30 +92,18 @@ def dry_run(name: str, owner: str, sku: str, quantity: int, currency: str, confi
 
     async def run(adapter: CrmAdapter) -> list[Preview]:
         if not isinstance(adapter, ShowsRequests):
-            raise ConfigError(f"[crm.{name}]: this adapter cannot show its requests; those of the adapter rest can")
+            said = "this adapter cannot show its requests; salesforce, dynamics and rest can"
+            raise ConfigError(f"[crm.{name}]: {said}")
         order = await _test_order(
             adapter, OwnerId(owner), OfferQuery(skus=(sku,), quantity=quantity, currency=currency)
         )
         return list(adapter.previews(order))
 
-    shown = asyncio.run(_with(config, name, run))
+    shown = asyncio.run(with_connection(config, name, run))
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(shown), indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(_text(preview) for preview in shown))
-
-
-async def _with(config: HubConfig, name: str, run: Callable[[Any], Awaitable[T]]) -> T:
-    choice = next((each for each in config.crm if each.name == name), None)
-    if choice is None:
-        names = ", ".join(each.name for each in config.crm) or "none"
-        raise ConfigError(f"{config.file}: there is no [crm.{name}]; expected one of {names}")
-    deps = CrmDeps(connection=name, clock=SystemClock(), chance=SystemRandom())
-    async with choice.spec.open(choice.config, deps) as adapter:
-        try:
-            return await run(adapter)
-        except LookupError as error:
-            raise ConfigError(f"[crm.{name}]: {error}") from error
+        click.echo("\n".join(request_text(preview) for preview in shown))
 
 
 async def _test_order(adapter: CrmAdapter, owner: OwnerId, query: OfferQuery) -> PurchaseOrder:
@@ -142,9 +137,3 @@ def _order(offer: Offer, owner: OwnerId, key: OrderKey) -> PurchaseOrder:
         ordered_at=SystemClock().now().astimezone(UTC),
         is_test=True,
     )
-
-
-def _text(preview: Preview) -> str:
-    headers = "".join(f"\n  {name}: {value}" for name, value in preview.headers.items())
-    body = "" if preview.body is None else "\n  " + json.dumps(msgspec.to_builtins(preview.body), ensure_ascii=False)
-    return f"# {preview.step}\n{preview.method} {preview.url}{headers}{body}\n"

@@ -38,6 +38,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     metavar="NAME=VALUE",
     help="Override a development credential; @FILE reads it.",
 )
+@click.option(
+    "--lacks",
+    multiple=True,
+    metavar="WHAT",
+    help="A field, key or right that is missing, such as Order.HubKey__c (repeatable); see docs/sandboxes.md.",
+)
 @click.option("--tls", "tls_file", type=_FILE, help="PEM file with key and certificate: serve https, as SDKs demand.")
 @click.option("--url-file", type=_FILE, help="Write the address to this file once it listens.")
 def sandbox(  # noqa: PLR0913, PLR0917 -- click hands over one argument an option
@@ -49,6 +55,7 @@ def sandbox(  # noqa: PLR0913, PLR0917 -- click hands over one argument an optio
     faults_file: Path | None,
     accounts: Sequence[str],
     pairs: Sequence[str],
+    lacks: Sequence[str],
     tls_file: Path | None,
     url_file: Path | None,
 ) -> None:
@@ -63,6 +70,7 @@ def sandbox(  # noqa: PLR0913, PLR0917 -- click hands over one argument an optio
         accounts=tuple(accounts),
         data_file=data_file,
         credentials=_credentials(pairs),
+        lacks=tuple(lacks),
     )
     spec = _spec(name)
     shown = {**spec.credentials, **options.credentials}

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from crm_adapters.salesforce.sandbox.errors import Refusal, Reply, SeveralMatch, bad_request, not_found
 from crm_adapters.salesforce.sandbox.limits import Usage
-from crm_adapters.salesforce.sandbox.organisation import Organisation, object_named, record_path
+from crm_adapters.salesforce.sandbox.organisation import Organisation, record_path
 from crm_adapters.salesforce.sandbox.query import DEFAULT_BATCH, QueryDesk
-from crm_adapters.salesforce.sandbox.schema import OBJECTS, Field, SObject
+from crm_adapters.salesforce.sandbox.schema import Field, SObject
 from crm_adapters.salesforce.sandbox.store import Record, timestamp
 from crm_adapters.salesforce.sandbox.validation import parse_datetime
 
@@ -91,22 +91,30 @@ class Api:
         return Reply(status=200, body=self._queries.first(request.query["q"], version, batch))
 
     def _sobjects(self, request: Request, version: str, path: list[str]) -> Reply:
+        named = self.organisation.named
         match path:
             case []:
-                shown = [{"name": kind.name, "keyPrefix": kind.prefix} for kind in OBJECTS.values()]
+                kinds = self.organisation.store.model.all()
+                shown = [{"name": kind.name, "keyPrefix": kind.prefix} for kind in kinds]
                 return Reply(status=200, body={"sobjects": shown})
             case [name]:
-                return self._object(request, version, object_named(name))
+                return self._object(request, version, named(name))
             case [name, "describe"]:
-                return Reply(status=200, body=_described(object_named(name)))
+                return Reply(status=200, body=self._described(named(name)))
             case [name, "updated" | "deleted" as which] if request.method == "GET":
-                return self._replicated(request, object_named(name), which)
+                return self._replicated(request, named(name), which)
             case [name, identifier]:
-                return self._row(request, version, object_named(name), identifier)
+                return self._row(request, version, named(name), identifier)
             case [name, field, value]:
-                return self._keyed(request, version, object_named(name), (field, value))
+                return self._keyed(request, version, named(name), (field, value))
             case _:
                 raise not_found()
+
+    def _described(self, kind: SObject) -> dict[str, Any]:
+        fields = [_described_field(field) for field in kind.fields.values()]
+        flags = {flag: self.organisation.may(f"{kind.name}:{right}") for flag, right in _RIGHT_OF.items()}
+        named = {"name": kind.name, "keyPrefix": kind.prefix, "custom": False, "deletable": True, "queryable": True}
+        return {**named, **flags, "fields": fields}
 
     def _replicated(self, request: Request, kind: SObject, which: str) -> Reply:
         """Answer which records changed or went between two times, as replication clients ask."""
@@ -166,6 +174,9 @@ class Api:
         return Reply(status=200, body=self.organisation.shown(kind, record, wanted or None, version))
 
 
+_RIGHT_OF: Final = {"createable": "create", "updateable": "update"}
+
+
 def object_body(body: Any) -> Record:
     """Return a body that is a JSON object.
 
@@ -202,12 +213,6 @@ def _resources(version: str) -> dict[str, str]:
     return {
         name: f"/services/data/{version}/{name}" for name in ("sobjects", "query", "queryAll", "composite", "limits")
     }
-
-
-def _described(kind: SObject) -> dict[str, Any]:
-    fields = [_described_field(field) for field in kind.fields.values()]
-    flags = dict.fromkeys(("createable", "updateable", "deletable", "queryable"), True)
-    return {"name": kind.name, "keyPrefix": kind.prefix, "custom": False, **flags, "fields": fields}
 
 
 def _described_field(field: Field) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from crm_adapters.salesforce.sandbox.api import Api, Request
 from crm_adapters.salesforce.sandbox.errors import Refusal, Reply, SeveralMatch, bad_request, not_found
-from crm_adapters.salesforce.sandbox.organisation import Organisation, object_named, object_with_id
+from crm_adapters.salesforce.sandbox.organisation import Organisation, object_with_id
 from crm_adapters.salesforce.sandbox.store import Record
 
 MOST_RECORDS: Final = 200
@@ -66,7 +66,7 @@ def answer_collection(api: Api, request: Request) -> Reply:
 
 def _creating(organisation: Organisation) -> Write:
     def create(record: Record) -> dict[str, Any]:
-        return {"id": organisation.create(object_named(_type_of(record)), record)}
+        return {"id": organisation.create(organisation.named(_type_of(record)), record)}
 
     return create
 
@@ -75,7 +75,7 @@ def _updating(organisation: Organisation) -> Write:
     def update(record: Record) -> dict[str, Any]:
         fields = {name: value for name, value in record.items() if name.lower() != "id"}
         identifier = str(record.get("Id") or record.get("id") or "")
-        organisation.update(object_named(_type_of(record)), identifier, fields)
+        organisation.update(organisation.named(_type_of(record)), identifier, fields)
         return {"id": identifier}
 
     return update
@@ -85,7 +85,7 @@ def _upserting(organisation: Organisation, name: str, field: str) -> Write:
     def upsert(record: Record) -> dict[str, Any]:
         key = str(record.get(field) or "")
         fields = {own: value for own, value in record.items() if own != field}
-        done = organisation.upsert(object_named(name), field, key, fields, update_only=False)
+        done = organisation.upsert(organisation.named(name), field, key, fields, update_only=False)
         return {"id": done.id, "created": done.created}
 
     return upsert
@@ -168,7 +168,7 @@ def _tree(organisation: Organisation, name: str, body: Any) -> Reply:
 def _plant(
     organisation: Organisation, name: str, record: Record, parent: Record, results: list[dict[str, Any]]
 ) -> None:
-    kind = object_named(name)
+    kind = organisation.named(name)
     own = {field: value for field, value in record.items() if not _is_children(value)}
     reference = str(_mapping(record.get("attributes")).get("referenceId", ""))
     if not reference:

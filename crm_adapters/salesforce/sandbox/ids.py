@@ -34,3 +34,7 @@ def numbered_id(prefix: str, number: int) -> str:
         digits = _DIGITS[digit] + digits
     short = f"{prefix}{_POD}{digits}"
     return short + checksum(short)
+
+
+USER_ID: Final = numbered_id("005", 1)
+"""The integration user."""

@@ -72,10 +72,10 @@ def _judged(store: Store, kind: SObject, row: Record) -> SandboxRecord:
         kind=_KINDS[kind.name],
         record_id=row["Id"],
         number=row[kind.number_field],
-        key=row["HubKey__c"] or "",
-        fingerprint=row["HubFingerprint__c"] or "",
+        key=row.get("HubKey__c") or "",
+        fingerprint=row.get("HubFingerprint__c") or "",
         owner=account.get("AccountNumber") or "",
-        thing=row["HubThing__c"] or asset.get("Name") or "",
+        thing=row.get("HubThing__c") or asset.get("Name") or "",
         status=_MEANINGS[kind.name].get(row["Status"], _otherwise(row)),
         status_text=row["Status"],
         scheduled_start=None if start is None else parse_datetime(start),
@@ -113,7 +113,7 @@ def _sums(store: Store, order: Record) -> dict[str, Any]:
         if product.get("Family") != CHARGES:
             sku = product.get("StockKeepingUnit") or ""
             lines[sku] = lines.get(sku, 0) + int(item["Quantity"])
-    amount = order["TotalAmount"] if order["HubTotal__c"] is None else order["HubTotal__c"]
+    amount = order["TotalAmount"] if order.get("HubTotal__c") is None else order["HubTotal__c"]
     currency = order["CurrencyIsoCode"]
     total = Money.of(Decimal(str(amount)), currency).minor
     return {"total_minor": total, "currency": currency, "lines": lines}

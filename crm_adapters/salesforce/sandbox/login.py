@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 import msgspec
 from aiohttp import web
 
-from crm_adapters.salesforce.sandbox.ids import ORGANISATION_ID, numbered_id
+from crm_adapters.salesforce.sandbox.ids import ORGANISATION_ID, USER_ID
 from crm_adapters.sandboxing import SandboxOptions, TokenDesk
 from crm_adapters.sandboxing.assertions import Assertion, BadAssertion
 
@@ -20,7 +20,6 @@ TOKEN_PATH: Final = "/services/oauth2/token"  # noqa: S105 -- a path
 _JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _AUDIENCES: Final = ("https://login.salesforce.com", "https://test.salesforce.com")
 _LONGEST_S: Final = 300.0
-_USER: Final = numbered_id("005", 1)
 
 
 class _Refused(Exception):
@@ -70,7 +69,7 @@ class Login:
             "access_token": self._tokens.issue(),
             "scope": "api",
             "instance_url": origin,
-            "id": f"{origin}/id/{ORGANISATION_ID}/{_USER}",
+            "id": f"{origin}/id/{ORGANISATION_ID}/{USER_ID}",
             "token_type": "Bearer",
         }
 

@@ -6,8 +6,9 @@ from msgspec import Struct
 
 from crm_adapters.salesforce.sandbox.errors import Refusal, SeveralMatch, bad_request, not_found
 from crm_adapters.salesforce.sandbox.ids import long_id
+from crm_adapters.salesforce.sandbox.model import ACTIVATE
 from crm_adapters.salesforce.sandbox.rules import after_write, apply_rules, refuse_delete
-from crm_adapters.salesforce.sandbox.schema import BY_PREFIX, Field, SObject, find_object
+from crm_adapters.salesforce.sandbox.schema import BY_PREFIX, Field, SObject
 from crm_adapters.salesforce.sandbox.store import Record, Store
 from crm_adapters.salesforce.sandbox.validation import checked, completed, require_fields, require_unique
 
@@ -20,10 +21,35 @@ class Upserted(Struct, frozen=True, kw_only=True):
 
 
 class Organisation:
-    """The objects of one organisation."""
+    """The objects of one organisation; ``restricted`` is the integration user, others may do everything."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, restricted: bool = False) -> None:
         self.store = store
+        self._restricted = restricted
+
+    def named(self, name: str) -> SObject:
+        """Return an object.
+
+        Raises:
+            Refusal: there is none of this name.
+        """
+        kind = self.store.model.find(name)
+        if kind is None:
+            raise not_found()
+        return kind
+
+    def may(self, right: str) -> bool:
+        """Say whether the user has a right."""
+        return not self._restricted or right not in self.store.model.denied
+
+    def require(self, right: str) -> None:
+        """Refuse what the user may not do.
+
+        Raises:
+            Refusal: 403.
+        """
+        if self._restricted:
+            self.store.model.require(right)
 
     def create(self, kind: SObject, written: Record) -> str:
         """Insert a record and return its id.
@@ -31,6 +57,7 @@ class Organisation:
         Raises:
             Refusal: a rule forbids it; nothing is written.
         """
+        self.require(f"{kind.name}:create")
         values = completed(kind, checked(self.store, kind, written, inserting=True))
         return self._insert(kind, values)
 
@@ -40,8 +67,11 @@ class Organisation:
         Raises:
             Refusal: there is no such record, or a rule forbids it; nothing is written.
         """
+        self.require(f"{kind.name}:update")
         before = self.existing(kind, identifier)
         values = checked(self.store, kind, written, inserting=False)
+        if kind.name == "Order" and values.get("Status", before["Status"]) != before["Status"]:
+            self.require(ACTIVATE)
         with self.store.transaction():
             require_unique(self.store, kind, values, before["Id"])
             self._save(kind, self.store.update(kind, before["Id"], values), before)
@@ -151,18 +181,6 @@ class Organisation:
 
 
 _ABSENT = "The requested resource does not exist"
-
-
-def object_named(name: str) -> SObject:
-    """Return an object.
-
-    Raises:
-        Refusal: there is none of this name.
-    """
-    kind = find_object(name)
-    if kind is None:
-        raise not_found()
-    return kind
 
 
 def object_with_id(identifier: str) -> SObject:

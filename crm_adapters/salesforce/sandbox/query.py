@@ -13,7 +13,7 @@ from msgspec import Struct
 from crm_adapters.salesforce.sandbox.errors import bad_request
 from crm_adapters.salesforce.sandbox.ids import long_id
 from crm_adapters.salesforce.sandbox.organisation import attributes
-from crm_adapters.salesforce.sandbox.schema import OBJECTS, Field, SObject, Type, find_object
+from crm_adapters.salesforce.sandbox.schema import OBJECTS, Field, SObject, Type
 from crm_adapters.salesforce.sandbox.soql import (
     Both,
     Condition,
@@ -66,7 +66,7 @@ class QueryDesk:
             Refusal: the query is malformed or names what does not exist.
         """
         query = parse(text)
-        kind = find_object(query.source)
+        kind = self._store.model.find(query.source)
         if kind is None:
             raise bad_request("INVALID_TYPE", f"sObject type '{query.source}' is not supported.")
         rows = _run(self._store, kind, query)
@@ -190,7 +190,7 @@ def _column(store: Store, kind: SObject, name: str) -> _Column:
         field = _known(kind, head)
         return _Column(field=field, parent=None, read=lambda row: row.get(field.name))
     reference = kind.parent(head)
-    target = find_object(reference.refers[0]) if reference is not None else None
+    target = store.model.find(reference.refers[0]) if reference is not None else None
     if reference is None or target is None:
         raise bad_request("INVALID_FIELD", f"Didn't understand relationship '{head}' in field path")
     field = _known(target, tail)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from crm_adapters.salesforce.sandbox.errors import bad_request
+from crm_adapters.salesforce.sandbox.ids import USER_ID
 from crm_adapters.salesforce.sandbox.schema import CASE_CLOSED, OBJECTS, ORDER_CATEGORY, WORK_CLOSED, SObject
 from crm_adapters.salesforce.sandbox.store import Record, Store
 
@@ -15,6 +16,9 @@ _ORDER: Final = OBJECTS["order"]
 _ITEM: Final = OBJECTS["orderitem"]
 _ENTRY: Final = OBJECTS["pricebookentry"]
 _BOOK: Final = OBJECTS["pricebook2"]
+_SHOWN: Final = OBJECTS["fieldpermissions"]
+_ASSIGNED: Final = OBJECTS["permissionsetassignment"]
+_ACCESS: Final = frozenset({_SHOWN.name, _ASSIGNED.name})
 _CENT: Final = Decimal("0.01")
 _FINAL_STATUSES: Final = frozenset({"Shipped", "Delivered"})
 
@@ -29,16 +33,30 @@ def apply_rules(store: Store, kind: SObject, record: Record, before: Record | No
 
 
 def after_write(store: Store, kind: SObject, record: Record) -> None:
-    """Bring sums of parents up to date after a child was written or deleted."""
-    if kind is _ITEM:
+    """Bring up to date what follows from a record that was written or deleted."""
+    if kind.name in _ACCESS:
+        _show_fields(store)
+    if kind.name == _ITEM.name:
         _sum_up(store, record["OrderId"])
 
 
 def refuse_delete(store: Store, kind: SObject, record: Record) -> None:
     """Refuse to delete what must stay."""
-    order = record if kind is _ORDER else store.get(_ORDER, str(record.get("OrderId"))) if kind is _ITEM else None
+    order = record if kind.name == _ORDER.name else _order_of_item(store, kind, record)
     if order is not None and order["StatusCode"] != "Draft":
         raise bad_request("DELETE_FAILED", "An activated order and its products cannot be deleted")
+
+
+def _order_of_item(store: Store, kind: SObject, record: Record) -> Record | None:
+    return store.get(_ORDER, str(record.get("OrderId"))) if kind.name == _ITEM.name else None
+
+
+def _show_fields(store: Store) -> None:
+    """Let the integration user see the fields that a permission set which is assigned to it makes readable."""
+    sets = {row["PermissionSetId"] for row in store.rows(_ASSIGNED) if row["AssigneeId"] == USER_ID}
+    for row in store.rows(_SHOWN):
+        if row["ParentId"] in sets and row["PermissionsRead"]:
+            store.model.show_field(row["Field"])
 
 
 def _order(store: Store, record: Record, before: Record | None) -> Record:

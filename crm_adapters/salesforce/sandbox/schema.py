@@ -354,10 +354,27 @@ _CREW: Final = (
     ),
 )
 
-OBJECTS: Final = {entry.name.lower(): entry for entry in (*_SALES, *_SERVICE, *_RETURNS, *_CREW)}
+_RIGHTS: Final = (
+    _object(
+        "PermissionSet",
+        "0PS",
+        Field(name="Name", length=80, required=True, unique=True),
+        _text("Label", length=80, required=True),
+    ),
+    _object(
+        "FieldPermissions",
+        "01k",
+        _to("ParentId", "PermissionSet", required=True, updateable=False),
+        _text("SobjectType", "Field", required=True),
+        _typed(Type.BOOLEAN, "PermissionsRead", "PermissionsEdit", default=False),
+    ),
+    _object(
+        "PermissionSetAssignment",
+        "0Pa",
+        _to("PermissionSetId", "PermissionSet", required=True, updateable=False),
+        _text("AssigneeId", length=18, required=True),
+    ),
+)
+
+OBJECTS: Final = {entry.name.lower(): entry for entry in (*_SALES, *_SERVICE, *_RETURNS, *_CREW, *_RIGHTS)}
 BY_PREFIX: Final = {entry.prefix: entry for entry in OBJECTS.values()}
-
-
-def find_object(name: str) -> SObject | None:
-    """Return the object of this name, however it is cased."""
-    return OBJECTS.get(name.lower())

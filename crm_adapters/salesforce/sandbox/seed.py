@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from actors.model.money import Money
-from crm_adapters.salesforce.sandbox.organisation import Organisation, object_named
+from crm_adapters.salesforce.sandbox.organisation import Organisation
 from crm_adapters.salesforce.sandbox.schema import OBJECTS
 from crm_adapters.sandboxing import CatalogItem, SandboxOptions
 
@@ -28,7 +28,8 @@ def seed(organisation: Organisation, options: SandboxOptions) -> None:
 
 
 def _make(organisation: Organisation, name: str, **values: Any) -> str:
-    return organisation.create(object_named(name), values)
+    kind = organisation.named(name)
+    return organisation.create(kind, {field: value for field, value in values.items() if kind.field(field)})
 
 
 def _accounts(organisation: Organisation, owners: Iterable[str]) -> None:
@@ -37,7 +38,7 @@ def _accounts(organisation: Organisation, owners: Iterable[str]) -> None:
 
 
 def _price_books(organisation: Organisation, catalog: tuple[CatalogItem, ...]) -> None:
-    kind = object_named("Pricebook2")
+    kind = organisation.named("Pricebook2")
     standard = _make(organisation, "Pricebook2", Name="Standard Price Book", IsActive=True)
     organisation.store.update(kind, standard, {"IsStandard": True})  # no API writes this field
     books = (standard, _make(organisation, "Pricebook2", Name=MACHINE_BOOK, IsActive=True))

@@ -15,9 +15,11 @@ from crm_adapters.salesforce.sandbox.errors import SESSION_INVALID, Refusal, Rep
 from crm_adapters.salesforce.sandbox.ids import ORGANISATION_ID
 from crm_adapters.salesforce.sandbox.limits import ApiLimits, Usage
 from crm_adapters.salesforce.sandbox.login import Login
+from crm_adapters.salesforce.sandbox.model import Model
 from crm_adapters.salesforce.sandbox.organisation import Organisation
 from crm_adapters.salesforce.sandbox.seed import seed
 from crm_adapters.salesforce.sandbox.store import Store
+from crm_adapters.salesforce.sandbox.tooling import answer_tooling
 from crm_adapters.sandboxing import SandboxOptions, SandboxRecord, Tables, TokenDesk
 
 _WRITING: Final = frozenset({"POST", "PATCH", "PUT"})
@@ -30,10 +32,10 @@ class SalesforceSandbox:
 
     def __init__(self, options: SandboxOptions, *, limits: ApiLimits | None = None) -> None:
         self._tables = Tables(options.data_file)
-        store = Store(options.clock.now, self._tables)
+        store = Store(options.clock.now, self._tables, Model(self._tables, options.lacks))
         self._organisation = Organisation(store)
         self._usage = Usage(limits or ApiLimits(), options.clock)
-        self._api = Api(self._organisation, self._usage)
+        self._api = Api(Organisation(store, restricted=True), self._usage)
         self._tokens = TokenDesk(options.clock, options.token_life_s, prefix=ORGANISATION_ID[:15])
         self._login = Login(options, self._tokens)
         seed(self._organisation, options)
@@ -94,6 +96,8 @@ class SalesforceSandbox:
             return answer_composite(self._api, body)
         if request.method == "POST" and asked.segments[1:] == ("composite", "graph"):
             return answer_graphs(self._api, body)
+        if asked.segments[1:2] == ("tooling",):
+            return answer_tooling(self._api, asked.method, asked.segments[2:], body)
         if asked.segments[1:2] == ("composite",):
             return answer_collection(self._api, asked)
         return self._api.answer(asked)

@@ -8,7 +8,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from crm_adapters.salesforce.sandbox.ids import numbered_id
-from crm_adapters.salesforce.sandbox.schema import OBJECTS, Field, SObject, Type
+from crm_adapters.salesforce.sandbox.model import Model
+from crm_adapters.salesforce.sandbox.schema import OBJECTS, SObject
 from crm_adapters.sandboxing import Tables
 
 Record = dict[str, Any]
@@ -31,9 +32,10 @@ def timestamp(moment: datetime) -> str:
 class Store:
     """All records. Every write belongs to a transaction; ``tables`` keep what each one left."""
 
-    def __init__(self, now: Callable[[], datetime], tables: Tables) -> None:
+    def __init__(self, now: Callable[[], datetime], tables: Tables, model: Model | None = None) -> None:
+        self.model = Model(tables) if model is None else model
         self._now = now
-        self._kept = tables
+        self.tables = tables
         self._records: dict[str, dict[str, Record]] = {entry.name: {} for entry in OBJECTS.values()}
         self._keys: dict[tuple[str, str, str], list[str]] = {}
         self._counts = dict.fromkeys(self._records, 0)
@@ -118,11 +120,11 @@ class Store:
             return
         table[change.id] = change.record
         self._deleted.pop(change.id, None)
-        for key in _keys_of(change.object, change.record):
+        for key in self._keys_of(change.object, change.record):
             self._keys.setdefault(key, []).append(change.id)
 
     def _forget_keys(self, name: str, record: Record | None) -> None:
-        for key in _keys_of(name, record or {}):
+        for key in self._keys_of(name, record or {}):
             kept = [identifier for identifier in self._keys[key] if identifier != (record or {})["Id"]]
             self._keys[key] = kept
             if not kept:
@@ -140,33 +142,24 @@ class Store:
         self._undo.clear()
         if not touched:
             return
-        with self._kept.transaction():
+        with self.tables.transaction():
             for name, identifier in touched:
                 self._keep(name, identifier)
 
     def _keep(self, name: str, identifier: str) -> None:
         record = self._records[name].get(identifier)
-        self._kept.put(_COUNTS, name, {"value": self._counts[name]})
+        self.tables.put(_COUNTS, name, {"value": self._counts[name]})
         if record is None:
-            self._kept.delete(name, identifier)
+            self.tables.delete(name, identifier)
         else:
-            self._kept.put(name, identifier, record)
+            self.tables.put(name, identifier, record)
 
     def _load(self) -> None:
         for name in self._records:
-            self._counts[name] = int((self._kept.get(_COUNTS, name) or {"value": 0})["value"])
-            for row in self._kept.all(name):
+            self._counts[name] = int((self.tables.get(_COUNTS, name) or {"value": 0})["value"])
+            for row in self.tables.all(name):
                 self._set(Change(object=name, id=row["Id"], record=dict(row)))
 
-
-def _is_indexed(field: Field) -> bool:
-    return field.unique or field.external_id or field.type is Type.REFERENCE
-
-
-_INDEXED: Final = {
-    entry.name: tuple(field.name for field in entry.fields.values() if _is_indexed(field)) for entry in OBJECTS.values()
-}
-
-
-def _keys_of(name: str, record: Record) -> list[tuple[str, str, str]]:
-    return [(name, field, str(record[field]).casefold()) for field in _INDEXED[name] if record.get(field)]
+    def _keys_of(self, name: str, record: Record) -> list[tuple[str, str, str]]:
+        indexed = self.model.indexed(name)
+        return [(name, field, str(record[field]).casefold()) for field in indexed if record.get(field)]

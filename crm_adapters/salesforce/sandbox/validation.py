@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from crm_adapters.salesforce.sandbox.errors import Refusal, bad_request
 from crm_adapters.salesforce.sandbox.ids import long_id
-from crm_adapters.salesforce.sandbox.schema import BY_PREFIX, Field, SObject, Type, find_object
+from crm_adapters.salesforce.sandbox.schema import BY_PREFIX, Field, SObject, Type
 from crm_adapters.salesforce.sandbox.store import Record, Store, timestamp
 
 _ZONE: Final = re.compile(r"([+-]\d{2})(\d{2})$")
@@ -66,7 +66,7 @@ def _resolve(store: Store, kind: SObject, name: str, value: Any) -> tuple[Field,
 
 
 def _parent_by_key(store: Store, parent: Field, named: Record) -> str:
-    target = find_object(parent.refers[0])
+    target = store.model.find(parent.refers[0])
     key = {name: value for name, value in named.items() if name != "attributes"}
     field = target.field(next(iter(key))) if target and len(key) == 1 else None
     if target is None or field is None or not field.external_id:
