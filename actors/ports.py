@@ -8,8 +8,11 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from actors.model.advice import Advice
+from actors.model.commands import CommandFailure, CommandOutcome, NotCarried, ThingCommand
 from actors.model.customers import Customer, CustomerThing
 from actors.model.ids import OrderKey, OwnerId, ThingId
+from actors.model.machine import Declined, OffersFound, RequestEnding, RequestTaken, ThingOrder, Wanted
 from actors.model.offers import OfferQuery
 from actors.model.orders import (
     AppointmentBooking,
@@ -105,10 +108,51 @@ class Authenticator(Protocol):
         ...
 
 
+class MachineInterface(Protocol):
+    """What a thing may do here by itself, whatever protocol it speaks.
+
+    Every method takes the principal that the thing's own credential proved and answers ``Declined`` to anybody else;
+    none raises for what is asked. What is asked for goes through the same rules of the owner as the needs that the hub
+    notices: nothing here can buy what the mandate does not allow. Asking twice is safe: one subject has one open order.
+    """
+
+    async def ask_peers(self, principal: Principal, subject: str) -> Advice | Declined:
+        """Ask the thing's community about a slot (what lasts longest) or a component (how long it will last)."""
+        ...
+
+    async def search_offers(self, principal: Principal, wanted: Wanted) -> OffersFound | Declined:
+        """Ask the connected sellers what it costs; one search at a time, and not too often."""
+        ...
+
+    async def request(self, principal: Principal, wanted: Wanted) -> RequestTaken | Declined:
+        """Order a supply or a part, or call for service. Answered when the need is on disk, long before its end."""
+        ...
+
+    async def end_request(self, principal: Principal, ending: RequestEnding) -> RequestTaken | Declined:
+        """Say that a need is met, or not wanted any more."""
+        ...
+
+    def order(self, principal: Principal, key: OrderKey) -> ThingOrder | Declined:
+        """Return one of the thing's orders."""
+        ...
+
+    def orders(self, principal: Principal) -> Sequence[ThingOrder] | Declined:
+        """Return the latest order of each of the thing's needs, by subject."""
+        ...
+
+    def watch_orders(self, thing_id: ThingId, changed: Callable[[ThingOrder], None]) -> Callable[[], None]:
+        """Call ``changed`` after each commit that changed an order of this thing; the answer ends that.
+
+        It is called on the event loop. Who may watch is the adapter's to check: only the thing itself.
+        """
+        ...
+
+
 class ProtocolDeps(Struct, frozen=True, kw_only=True):
     """What the hub gives a protocol adapter."""
 
     sink: ReadingSink
+    machine: MachineInterface
     things: ThingDirectory
     authenticator: Authenticator
     clock: Clock
@@ -144,6 +188,26 @@ class ProtocolAdapter(Protocol):
     def counters(self) -> Mapping[str, int]:
         """Return counts since start: ``accepted``, ``refused``, ``malformed`` and what else the adapter counts."""
         ...
+
+    async def carry_out(self, thing: ConnectedThing, command: ThingCommand, *, again: bool) -> CommandOutcome:
+        """Bring a command to a thing that this adapter connects, and return how the thing acknowledged it.
+
+        Never raises for what the thing or its link does. Wait as long as it takes: the hub cancels at the command's
+        deadline and calls it late. ``again``: a former process may have sent it already. An adapter whose things know a
+        command by its id, or a write that only repeats a value, is simply sent again; where acting twice would be
+        wrong it answers ``NotCarried(DOUBTFUL)``. Several commands for one thing may be under way at once.
+        """
+        ...
+
+
+class RefusesCommands:
+    """What an adapter inherits that has no way back to its things."""
+
+    async def carry_out(self, thing: ConnectedThing, command: ThingCommand, *, again: bool) -> CommandOutcome:
+        """Refuse."""
+        del command, again
+        detail = f"the connection of {thing.thing_id} has no way to bring it a command"
+        return NotCarried(code=CommandFailure.UNSUPPORTED, detail=detail)
 
 
 class ProtocolSpec(Struct, frozen=True, kw_only=True):

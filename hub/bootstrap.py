@@ -18,7 +18,9 @@ from msgspec import Struct
 
 from actors.community.core import CommunityCore
 from actors.desk.desk import Desk
-from actors.dialogue import COMPUTE_RELAY, community_address, desk_relay
+from actors.device.core import DeviceCore
+from actors.device.inquiring import InquirySettings
+from actors.dialogue import COMPUTE_RELAY, THINGS_RELAY, community_address, desk_relay
 from actors.model.errors import ConfigError
 from actors.model.ids import CommunityId, InstallationId
 from actors.model.profiles import ThingProfile
@@ -33,6 +35,7 @@ from hub.api.application import build_application
 from hub.api.context import Hub
 from hub.clock import SystemClock
 from hub.collecting import calm_collector
+from hub.commands import CommandRelay
 from hub.compute import Compute
 from hub.config import HubConfig
 from hub.config.listen import Listen
@@ -40,6 +43,7 @@ from hub.files import write_whole
 from hub.gone_crm import GoneCrm, gone_connections
 from hub.ingest import DurableSink
 from hub.keeping import Keeping
+from hub.machine import MachineDesk
 from hub.ordering import OrderingOff
 from hub.profiles import publish_profiles, reference
 from hub.registry import Registry, operator_token
@@ -120,6 +124,8 @@ class _Parts:
         self._registry = Registry(config.profiles, config.communities, journal)
         self._compute = Compute(config.communities, config.profiles, journal, clock)
         self._sink = DurableSink(self._engine, self._registry)
+        self._machine = MachineDesk(self._engine, self._registry, journal, self._compute, clock)
+        self._commands = CommandRelay(self._engine, self._registry, clock)
 
     async def open_crm(self, stack: AsyncExitStack) -> dict[str, CrmAdapter]:
         adapters: dict[str, CrmAdapter] = {}
@@ -143,6 +149,8 @@ class _Parts:
         )
         self._engine.add_kind(OwnerCore(limits))
         self._engine.add_kind(CommunityCore())
+        sellers = tuple(name for name, can in purchasing.connections.items() if can.offers)
+        self._engine.add_kind(DeviceCore(InquirySettings(sellers=sellers, currency=purchasing.currency)))
         self._engine.add_kind(OrderCore(purchasing))
 
     def add_desks(self, adapters: Mapping[str, CrmAdapter], gone: Collection[str]) -> dict[str, Desk]:
@@ -157,6 +165,7 @@ class _Parts:
         for name, desk in desks.items():
             self._engine.add_relay(desk_relay(name), desk if since is None else OrderingOff(desk))
         self._engine.add_relay(COMPUTE_RELAY, self._compute)
+        self._engine.add_relay(THINGS_RELAY, self._commands)
         return desks
 
     async def start(
@@ -166,10 +175,12 @@ class _Parts:
         operator = Principal(kind=PrincipalKind.OPERATOR, name="operator")
         self._registry.admit(operator_token(self._config.data_dir), operator)
         self._engine.on_records(self._registry.follow)
+        self._machine.start()
         self._load_models()
         for desk in desks.values():
             group.create_task(desk.run())
         group.create_task(self._compute.run(self._engine))
+        group.create_task(self._commands.run())
         self._engine.start()
         stack.push_async_callback(self._drain)
         return await self._open_protocols(stack)
@@ -189,6 +200,7 @@ class _Parts:
     async def _open_protocols(self, stack: AsyncExitStack) -> dict[str, ProtocolAdapter]:
         deps = ProtocolDeps(
             sink=self._sink,
+            machine=self._machine,
             things=self._registry,
             authenticator=self._registry,
             clock=self._clock,
@@ -197,6 +209,7 @@ class _Parts:
         protocols: dict[str, ProtocolAdapter] = {}
         for choice in self._config.protocols:
             protocols[choice.name] = await stack.enter_async_context(choice.spec.open(choice.config, deps))
+        self._commands.connect(protocols)
         return protocols
 
     def api(self, desks: Mapping[str, Desk], protocols: Mapping[str, ProtocolAdapter], keeping: Keeping) -> Hub:
@@ -214,6 +227,7 @@ class _Parts:
                 "engine": self._engine.counters(),
                 "journal": keeping.counters(),
                 "sink": self._sink.counters(),
+                "commands": self._commands.counters(),
                 **{f"protocol_{name}": protocol.counters() for name, protocol in protocols.items()},
             },
             seal=self._seal,

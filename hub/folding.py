@@ -9,6 +9,7 @@ import msgspec
 
 from actors.community.core import CommunityCore
 from actors.community.health_index import HealthModel
+from actors.device.core import DeviceCore
 from actors.model.ids import CommunityId, InstallationId
 from actors.model.profiles import ThingProfile
 from actors.owner.core import OwnerCore
@@ -49,6 +50,7 @@ def folding_kinds(profiles: Iterable[ThingProfile]) -> Mapping[str, Kind]:
     by_reference = {f"{profile.name}@{profile.version}": profile for profile in profiles}
     cores = (
         ThingCore(by_reference, _NoModels(), installation),
+        DeviceCore(),
         OwnerCore(),
         CommunityCore(),
         OrderCore(PurchasingSettings(installation=installation, connections={})),

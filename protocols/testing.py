@@ -8,8 +8,21 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final, Protocol, final
 
-from actors.model.ids import OwnerId, ThingId
-from actors.model.profiles import PropertyKind, PropertySpec, SkuChoice, SlotSpec, ThingProfile
+from actors.model.advice import Advice, Evidence, Recommendation, Topic
+from actors.model.commands import CommandBody, InvokeAction, ThingCommand
+from actors.model.ids import CommandId, CorrelationId, OrderKey, OwnerId, ThingId
+from actors.model.machine import (
+    DeclineCode,
+    Declined,
+    OffersFound,
+    RequestEnding,
+    RequestTaken,
+    ThingOrder,
+    Wanted,
+)
+from actors.model.needs import NeedKind
+from actors.model.orders import OrderState
+from actors.model.profiles import ActionSpec, PropertyKind, PropertySpec, SkuChoice, SlotSpec, ThingProfile
 from actors.model.readings import (
     DeviceMessage,
     Principal,
@@ -28,7 +41,7 @@ DEADLINE_S: Final = 10.0
 
 
 def sample_profile() -> ThingProfile:
-    """Return a profile with one property of each kind and one slot."""
+    """Return a profile with one property of each kind, one that can be set, one slot and one action."""
     return ThingProfile(
         name="sample_tank",
         title="Sample tank",
@@ -38,12 +51,14 @@ def sample_profile() -> ThingProfile:
             "lid_open": PropertySpec(kind=PropertyKind.FLAG),
             "note": PropertySpec(kind=PropertyKind.TEXT),
             "spectrum": PropertySpec(kind=PropertyKind.NUMBERS),
+            "setpoint": PropertySpec(unit="%", minimum=0.0, maximum=100.0, writable=True),
         },
         slots={
             "content": SlotSpec(
                 level="level", capacity=100.0, low_at=20.0, refill_step=30.0, skus=(SkuChoice(sku="REFILL-1"),)
             )
         },
+        actions={"reset": ActionSpec(title="Reset", arguments={"delay": PropertySpec(unit="s")})},
     )
 
 
@@ -203,11 +218,142 @@ class FakeAuthenticator:
         return self.principals.get(token)
 
 
+ORDER: Final = OrderKey("I2CSAMPLEORDERSAMPLEORDERSAMP")
+
+
+def sample_order(state: OrderState = OrderState.CONFIRMED, thing_id: ThingId = TANK) -> ThingOrder:
+    """Return an order of a thing for its slot."""
+    return ThingOrder(
+        key=ORDER,
+        thing_id=thing_id,
+        subject="content",
+        kind=NeedKind.SUPPLY,
+        state=state,
+        code=str(state),
+        sentence=f"the order is {state}",
+        sku="REFILL-1",
+        quantity=1,
+        changed_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+def sample_command(body: CommandBody | None = None, command_id: str = "c1", within_s: float = 60.0) -> ThingCommand:
+    """Return a command for ``TANK``: a reset, unless told otherwise."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    return ThingCommand(
+        command_id=CommandId(command_id),
+        thing_id=TANK,
+        owner_id=OWNER,
+        correlation_id=CorrelationId("tank-1.content.1"),
+        body=body or InvokeAction(name="reset", arguments={"delay": 3.0}),
+        reason="a remote fix is tried first",
+        issued_at=start,
+        deadline=start + timedelta(seconds=within_s),
+    )
+
+
+@final
+class FakeMachine:
+    """A ``MachineInterface`` that keeps what is asked and gives fixed answers, or declines as programmed."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Principal, object]] = []
+        """Method name, who asked, and what."""
+        self.known: dict[OrderKey, ThingOrder] = {}
+        self._declined: Declined | None = None
+        self._watchers: list[tuple[ThingId, Callable[[ThingOrder], None]]] = []
+
+    def decline(self, code: DeclineCode, detail: str = "as told", retry_after_s: float | None = None) -> None:
+        """From now on say no to everything."""
+        self._declined = Declined(code=code, detail=detail, next_step="do as told", retry_after_s=retry_after_s)
+
+    def answer(self) -> None:
+        """From now on answer again."""
+        self._declined = None
+
+    def progress(self, order: ThingOrder) -> None:
+        """Let an order reach a state, and tell who watches its thing."""
+        self.known[order.key] = order
+        for thing_id, changed in tuple(self._watchers):
+            if thing_id == order.thing_id:
+                changed(order)
+
+    @property
+    def watchers(self) -> int:
+        """How many watch."""
+        return len(self._watchers)
+
+    async def ask_peers(self, principal: Principal, subject: str) -> Advice | Declined:
+        """Recommend."""
+        declined = self._heard("ask_peers", principal, subject)
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        return declined or Recommendation(
+            correlation_id=CorrelationId("tank-1.content.asked"),
+            topic=Topic.MATERIAL,
+            subject=subject,
+            action="order_supply",
+            evidence=Evidence(peers=12, owners=6),
+            method="fake",
+            model_version="1",
+            confidence=0.5,
+            sentence="peers say so",
+            answered_at=at,
+            expires_at=at + timedelta(days=1),
+        )
+
+    async def search_offers(self, principal: Principal, wanted: Wanted) -> OffersFound | Declined:
+        """Find nothing."""
+        declined = self._heard("search_offers", principal, wanted)
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        return declined or OffersFound(subject=wanted.subject, offers=(), silent={"shop": "closed"}, found_at=at)
+
+    async def request(self, principal: Principal, wanted: Wanted) -> RequestTaken | Declined:
+        """Take it, as ``ORDER``."""
+        declined = self._heard("request", principal, wanted)
+        if declined is not None:
+            return declined
+        already = ORDER in self.known
+        self.known.setdefault(ORDER, sample_order(OrderState.DRAFTED))
+        return RequestTaken(key=ORDER, subject=wanted.subject, already=already)
+
+    async def end_request(self, principal: Principal, ending: RequestEnding) -> RequestTaken | Declined:
+        """Take it."""
+        declined = self._heard("end_request", principal, ending)
+        return declined or RequestTaken(key=ORDER, subject=ending.subject, already=True)
+
+    def order(self, principal: Principal, key: OrderKey) -> ThingOrder | Declined:
+        """Return what is known."""
+        declined = self._heard("order", principal, key)
+        if declined is not None:
+            return declined
+        found = self.known.get(key)
+        return found or Declined(code=DeclineCode.UNKNOWN_ORDER, detail=f"no order {key}")
+
+    def orders(self, principal: Principal) -> Sequence[ThingOrder] | Declined:
+        """Return what is known."""
+        return self._heard("orders", principal, None) or list(self.known.values())
+
+    def watch_orders(self, thing_id: ThingId, changed: Callable[[ThingOrder], None]) -> Callable[[], None]:
+        """Call ``changed`` with what ``progress`` is told."""
+        entry = (thing_id, changed)
+        self._watchers.append(entry)
+        return lambda: self._watchers.remove(entry)
+
+    def _heard(self, method: str, principal: Principal, what: object) -> Declined | None:
+        self.asked.append((method, principal, what))
+        if self._declined is not None:
+            return self._declined
+        if principal.kind is not PrincipalKind.THING:
+            return Declined(code=DeclineCode.FOREIGN_THING, detail=f"{principal.name} is no thing")
+        return None
+
+
 @dataclass(slots=True)
 class ProtocolKit:
     """The hub as an adapter sees it, made of fakes. Make it inside a running loop."""
 
     sink: RecordingSink = field(default_factory=RecordingSink)
+    machine: FakeMachine = field(default_factory=FakeMachine)
     things: FakeDirectory = field(default_factory=FakeDirectory)
     authenticator: FakeAuthenticator = field(default_factory=FakeAuthenticator)
     clock: ManualClock = field(default_factory=ManualClock)
@@ -217,6 +363,7 @@ class ProtocolKit:
         """Return what the hub would hand to the adapter."""
         return ProtocolDeps(
             sink=self.sink,
+            machine=self.machine,
             things=self.things,
             authenticator=self.authenticator,
             clock=self.clock,

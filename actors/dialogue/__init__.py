@@ -1,15 +1,17 @@
 """What the kinds of actors tell each other, and the work they give to relays.
 
-Addresses are ``thing/<id>``, ``owner/<id>``, ``community/<id>`` and ``order/<key>``. Commands are imperative; reports
-and events are in the past tense. A question is two messages with one correlation id.
+Addresses are ``thing/<id>``, ``device/<thing id>``, ``owner/<id>``, ``community/<id>`` and ``order/<key>``. Commands
+are imperative; reports and events are in the past tense. A question is two messages with one correlation id.
 """
 
 from actors.dialogue.base import (
     COMPUTE_RELAY,
+    THINGS_RELAY,
     Message,
     chapter_address,
     community_address,
     desk_relay,
+    device_address,
     order_address,
     owner_address,
     thing_address,
@@ -34,6 +36,17 @@ from actors.dialogue.desks import (
     PlaceRequest,
     SearchTimes,
     TakeTurn,
+)
+from actors.dialogue.devices import (
+    AskPeers,
+    CarryOut,
+    CommandEnded,
+    CommandKnown,
+    CommandReported,
+    CommandThing,
+    DeviceDeadline,
+    SearchOffers,
+    SendCommand,
 )
 from actors.dialogue.orders import (
     Approve,
@@ -68,15 +81,17 @@ from actors.dialogue.owners import (
     SwitchOff,
     SwitchOn,
 )
-from actors.dialogue.things import AdviceGiven, OrderProgressed, RegisterThing, RetireThing
+from actors.dialogue.things import AdviceGiven, EndRequest, OrderProgressed, RegisterThing, RequestNeed, RetireThing
 
 __all__ = [
     "COMPUTE_RELAY",
+    "THINGS_RELAY",
     "AdviceGiven",
     "AnyDeskJob",
     "Approve",
     "AskClearance",
     "AskCommunity",
+    "AskPeers",
     "AskPermission",
     "AskReservation",
     "AttemptEnded",
@@ -86,14 +101,21 @@ __all__ = [
     "CancelRecord",
     "CancelReported",
     "Candidate",
+    "CarryOut",
     "ClearanceAnswered",
     "CloseNeed",
+    "CommandEnded",
+    "CommandKnown",
+    "CommandReported",
+    "CommandThing",
     "ComputeAdvice",
     "ComputeJob",
     "ContributeLives",
     "DeadlinePassed",
     "DeskJob",
     "DeskWaits",
+    "DeviceDeadline",
+    "EndRequest",
     "FindOffers",
     "GrantMandate",
     "JoinCommunity",
@@ -111,10 +133,13 @@ __all__ = [
     "Refusal",
     "RegisterThing",
     "Reject",
+    "RequestNeed",
     "ReservationAnswered",
     "RetireThing",
     "RevokeMandate",
+    "SearchOffers",
     "SearchTimes",
+    "SendCommand",
     "SettleReservation",
     "ShareExperience",
     "SwitchOff",
@@ -129,6 +154,7 @@ __all__ = [
     "chapter_address",
     "community_address",
     "desk_relay",
+    "device_address",
     "order_address",
     "owner_address",
     "thing_address",

@@ -40,6 +40,11 @@ def order_address(key: OrderKey) -> str:
     return f"order/{key}"
 
 
+def device_address(thing_id: ThingId) -> str:
+    """Return where the actor is reached that commands a thing and answers its own questions."""
+    return f"device/{thing_id}"
+
+
 def desk_relay(connection: str) -> str:
     """Return the relay name of a CRM connection's desk."""
     return f"desk:{connection}"
@@ -47,3 +52,6 @@ def desk_relay(connection: str) -> str:
 
 COMPUTE_RELAY = "compute"
 """Executes heavy computing off the event loop."""
+
+THINGS_RELAY = "things"
+"""Brings commands to things, by the protocol that each is connected by."""

@@ -48,6 +48,8 @@ class PermissionAnswered(Message, frozen=True, kw_only=True):
 
     verdict: Verdict
     sentence: str
+    inquiry: str = ""
+    """The key that was asked for, where no order asked."""
 
 
 class ReservationAnswered(Message, frozen=True, kw_only=True):

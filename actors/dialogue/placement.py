@@ -1,8 +1,8 @@
 """Where actors and desks live: every address has a key, a key has a slot, a slot belongs to a shard.
 
-Things are placed by their id, owners by theirs, communities by theirs, orders by their key, and the desk of a CRM
-connection by the connection's name. The slot of a key never changes: it is stored with things, and rows of every
-journal lie where it says. What may change one day is which shard a slot belongs to.
+Things and their devices are placed by the thing's id, owners by theirs, communities by theirs, orders by their key, and
+the desk of a CRM connection by the connection's name. The slot of a key never changes: it is stored with things, and
+rows of every journal lie where it says. What may change one day is which shard a slot belongs to.
 """
 
 import re
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 SLOTS: Final = 4096
 _DIGEST_BYTES: Final = 8
-_PLACED: Final = re.compile(r"(?:thing/|owner/|community/|order/|desk:)(.+)", re.DOTALL)
+_PLACED: Final = re.compile(r"(?:thing/|device/|owner/|community/|order/|desk:)(.+)", re.DOTALL)
 
 
 def placement_key(address: str) -> str:
@@ -24,7 +24,7 @@ def placement_key(address: str) -> str:
     """
     found = _PLACED.fullmatch(address)
     if found is None:
-        raise ValueError(f"{address!r} has no place: expected a thing, owner, community, order or desk")
+        raise ValueError(f"{address!r} has no place: expected a thing, device, owner, community, order or desk")
     return found[1]
 
 

@@ -3,6 +3,7 @@
 from actors.dialogue.base import Message
 from actors.model.advice import Advice
 from actors.model.ids import CommunityId, OrderKey
+from actors.model.machine import RequestEnding, Wanted
 from actors.model.money import Money
 from actors.model.orders import (
     OrderState,
@@ -22,6 +23,18 @@ class RetireThing(Message, frozen=True, kw_only=True):
     """A thing is gone: its needs close and it leaves its communities."""
 
     by: str
+
+
+class RequestNeed(Message, frozen=True, kw_only=True):
+    """The thing itself says that it needs something; the reply is ``RequestTaken`` or ``Declined``."""
+
+    wanted: Wanted
+
+
+class EndRequest(Message, frozen=True, kw_only=True):
+    """The thing itself says that a need is over; the reply is ``RequestTaken`` or ``Declined``."""
+
+    ending: RequestEnding
 
 
 class AdviceGiven(Message, frozen=True, kw_only=True):

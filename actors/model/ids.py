@@ -12,6 +12,7 @@ OfferId = NewType("OfferId", str)
 OrderKey = NewType("OrderKey", str)
 CorrelationId = NewType("CorrelationId", str)
 InstallationId = NewType("InstallationId", str)
+CommandId = NewType("CommandId", str)
 
 _FIELD_SEPARATOR = "\x1f"
 

@@ -27,6 +27,15 @@ class PropertySpec(Value, frozen=True, kw_only=True):
     minimum: float | None = None
     maximum: float | None = None
     title: str = ""
+    writable: bool = False
+    """The hub may set it, by a command."""
+
+
+class ActionSpec(Value, frozen=True, kw_only=True):
+    """Something a thing can be told to do, such as a reset. ``arguments`` are named and typed as properties are."""
+
+    title: str
+    arguments: dict[str, PropertySpec] = {}
 
 
 class SkuChoice(Value, frozen=True, kw_only=True):
@@ -88,7 +97,7 @@ class FaultSpec(Value, frozen=True, kw_only=True):
 
 
 class ThingProfile(Value, frozen=True, kw_only=True):
-    """A kind of thing. ``sources`` maps protocol name to {property: address there}."""
+    """A kind of thing. ``sources`` maps protocol name to {property or action: address there}."""
 
     name: Name
     title: str
@@ -99,4 +108,5 @@ class ThingProfile(Value, frozen=True, kw_only=True):
     slots: dict[str, SlotSpec] = {}
     components: dict[str, HealthSpec] = {}
     faults: dict[str, FaultSpec] = {}
+    actions: dict[str, ActionSpec] = {}
     sources: dict[str, dict[str, str]] = {}

@@ -241,6 +241,9 @@ def _permit(
 ) -> tuple[tuple[OwnerEvent, ...], tuple[Effect, ...]]:
     """Judge what depends on no price, before anything is sent for the need."""
     _, verdict = _allowing(state, ask, limits, now)
+    if ask.reply_to:
+        told = PermissionAnswered(verdict=verdict, sentence=SENTENCES[verdict], inquiry=ask.key)
+        return (), (Tell(ask.reply_to, told),)
     answer = PermissionAnswered(verdict=verdict, sentence=SENTENCES[verdict])
     events = () if verdict is Verdict.ALLOWED else (Blocked(key=ask.key),)
     return events, (Tell(order_address(ask.key), answer),)

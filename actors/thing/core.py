@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-import numpy as np
 from msgspec.structs import replace
 
 from actors.community.health_index import HealthModel
@@ -13,11 +12,13 @@ from actors.dialogue import (
     AdviceGiven,
     AskCommunity,
     CloseNeed,
+    EndRequest,
     JoinCommunity,
     LeaveCommunity,
     OrderProgressed,
     RaiseNeed,
     RegisterThing,
+    RequestNeed,
     RetireThing,
     ShareExperience,
     chapter_address,
@@ -27,6 +28,7 @@ from actors.dialogue import (
 from actors.dialogue.placement import slot_of
 from actors.model.advice import Advice, ExperienceCard, Question, Recommendation, Topic
 from actors.model.ids import CommunityId, InstallationId, fingerprint, order_key
+from actors.model.machine import DeclineCode, Declined, RequestEnding, RequestTaken, Wanted
 from actors.model.needs import Need
 from actors.model.orders import TERMINAL, OrderState
 from actors.model.profiles import ThingProfile
@@ -34,6 +36,7 @@ from actors.model.readings import DeviceMessage, Reported
 from actors.model.things import Purpose, ThingRecord
 from actors.runtime.turns import Claim, Effect, Note, Put, Release, Step, Tell
 from actors.thing.absorb import Plan, absorb
+from actors.thing.asking import asked_need, health_question, subject_of
 from actors.thing.levels import newest
 from actors.thing.noticing import (
     active_faults,
@@ -61,7 +64,7 @@ from actors.thing.state import (
     ThingState,
 )
 
-ThingMessage = DeviceMessage | RegisterThing | RetireThing | AdviceGiven | OrderProgressed
+ThingMessage = DeviceMessage | RegisterThing | RetireThing | AdviceGiven | OrderProgressed | RequestNeed | EndRequest
 
 _FEWEST_CYCLES = 5
 _ENDED_BY_PEOPLE = frozenset({OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED})
@@ -133,6 +136,10 @@ class ThingCore:
                 return self._follow(state, record, message, now)
             case RetireThing(by=by):
                 return self._retire(state, record, by, now)
+            case RequestNeed(wanted=wanted):
+                return self._request(state, record, wanted, now)
+            case EndRequest(ending=ending):
+                return self._end_request(state, record, ending, now)
 
     def _plan(self, reference: str) -> Plan:
         plan = self._plans.get(reference)
@@ -216,7 +223,7 @@ class ThingCore:
         state: ThingState,
         record: ThingRecord,
         need: Need,
-        source: DeviceMessage | Advice,
+        source: DeviceMessage | Advice | Wanted,
         decided: tuple[list[ThingEvent], list[Effect]],
     ) -> None:
         key = order_key(self._installation, need.owner_id, need.thing_id, need.subject, need.episode, need.revision)
@@ -250,7 +257,8 @@ class ThingCore:
                 continue
             found = self._model_for(state, name)
             if found is not None:
-                questions.append(_question(state, record, name, component, found, now))
+                chain = chain_of(record.thing_id, name, need_state(state, name).episode + 1)
+                questions.append(health_question(record, name, component, found, (chain, now)))
         return questions
 
     def _model_for(self, state: ThingState, subject: str) -> tuple[CommunityId, HealthModel] | None:
@@ -271,6 +279,48 @@ class ThingCore:
             Tell(chapter_address(community_id, record.thing_id), ShareExperience(thing_id=record.thing_id, card=card))
             for community_id in after.communities[:1]
         ]
+
+    # What the thing asks for by itself.
+
+    def _request(self, state: ThingState, record: ThingRecord, wanted: Wanted, now: datetime) -> Step[ThingState]:
+        """Open a need as if it had been noticed; the one that is open already stays the only one."""
+        if record.retired_at is not None:
+            return Step(state, reply=_is_retired(record))
+        known = need_state(state, wanted.subject)
+        need = asked_need(state, record, self._profiles[state.profile], wanted, now)
+        if isinstance(need, Declined):
+            return Step(state, reply=need)
+        if known.key is not None and not may_open(state, wanted.subject) and not known.muted:
+            return Step(state, reply=RequestTaken(key=known.key, subject=wanted.subject, already=True))
+        if known.muted:
+            return Step(state, reply=_dismissed(wanted.subject))
+        events: list[ThingEvent] = []
+        effects: list[Effect] = []
+        self._open(state, record, need, wanted, (events, effects))
+        after = _evolve_all(state, events)
+        opened = after.needs[wanted.subject].key
+        assert opened is not None  # noqa: S101 - it was opened above
+        return Step(after, tuple(events), tuple(effects), RequestTaken(key=opened, subject=wanted.subject))
+
+    def _end_request(
+        self, state: ThingState, record: ThingRecord, ending: RequestEnding, now: datetime
+    ) -> Step[ThingState]:
+        """Close a need on the thing's own word; what the CRM holds of it stays there unless the need is met."""
+        del now
+        known, spec = need_state(state, ending.subject), subject_of(self._profiles[state.profile], ending.subject)
+        if isinstance(spec, Declined):
+            return Step(state, reply=spec)
+        if not known.is_open or known.key is None:
+            return Step(state, reply=_not_open(ending.subject))
+        told = "the thing has it" if ending.met else "the thing wants it no more"
+        reason = f"{told}: {ending.reason}" if ending.reason else told
+        event = NeedClosed(subject=ending.subject, reason=reason)
+        effects = (
+            Note(_chain(record, known, ending.subject), "need_closed", reason),
+            Tell(order_address(known.key), CloseNeed(reason=reason, dismissed=not ending.met)),
+        )
+        reply = RequestTaken(key=known.key, subject=ending.subject, already=True)
+        return Step(_evolve(state, event), (event,), effects, reply)
 
     # Answers.
 
@@ -313,6 +363,22 @@ class ThingCore:
             events.append(NeedClosed(subject=news.subject, reason=news.sentence, muted=True))
             effects.append(Note(_chain(record, known, news.subject), "need_closed", news.sentence))
         return Step(self.fold(state, None, tuple(events), now), tuple(events), tuple(effects))
+
+
+def _is_retired(record: ThingRecord) -> Declined:
+    return Declined(code=DeclineCode.UNKNOWN_THING, detail=f"{record.thing_id} is retired", next_step="stop asking")
+
+
+def _dismissed(subject: str) -> Declined:
+    return Declined(
+        code=DeclineCode.DISMISSED,
+        detail=f"a person ended the last request for {subject}",
+        next_step="report what shows that it is needed anew, such as a refill or a fault that ended",
+    )
+
+
+def _not_open(subject: str) -> Declined:
+    return Declined(code=DeclineCode.NOT_OPEN, detail=f"nothing is open for {subject}", next_step="nothing to do")
 
 
 def _kept(record: ThingRecord, known: ThingRecord | None, now: datetime) -> ThingRecord:
@@ -415,7 +481,10 @@ def _chain(record: ThingRecord, known: NeedState, subject: str) -> str:
     return chain_of(record.thing_id, subject, known.episode)
 
 
-def _source_note(state: ThingState, need: Need, message: DeviceMessage | Advice) -> Note:
+def _source_note(state: ThingState, need: Need, message: DeviceMessage | Advice | Wanted) -> Note:
+    if isinstance(message, Wanted):
+        sentence = f"{need.thing_id} asked by itself for {need.title}"
+        return Note(need.correlation_id, "request", sentence, {"wanted": message, "evidence": need.evidence})
     if not isinstance(message, DeviceMessage):
         sentence = f"{need.thing_id} reported cycle {need.evidence.get('cycle', 0):g} of {need.title}"
         return Note(need.correlation_id, "reading", sentence, {"messages": state.messages, "evidence": need.evidence})
@@ -431,29 +500,6 @@ def _source_note(state: ThingState, need: Need, message: DeviceMessage | Advice)
         "messages_before": state.messages - 1,
     }
     return Note(need.correlation_id, "reading", f"{need.thing_id} reported {told}", facts)
-
-
-def _question(
-    state: ThingState,
-    record: ThingRecord,
-    name: str,
-    component: ComponentState,
-    found: tuple[CommunityId, HealthModel],
-    now: datetime,
-) -> Question:
-    community_id, model = found
-    vector = model.features(np.array(component.first), np.array(component.last), component.cycles)
-    return Question(
-        correlation_id=chain_of(record.thing_id, name, need_state(state, name).episode + 1),
-        community_id=community_id,
-        topic=Topic.HEALTH,
-        thing_id=record.thing_id,
-        owner_id=record.owner_id,
-        subject=name,
-        features=tuple(float(value) for value in vector),
-        age=component.cycle,
-        asked_at=now,
-    )
 
 
 def _supply_card(

@@ -113,7 +113,7 @@ def _slot_need(state: ThingState, record: ThingRecord, name: str, spec: SlotSpec
         return None
     episode = need_state(state, name).episode + 1
     evidence = {"level": level, **({"empty_in_days_p10": days[0], "empty_in_days": days[1]} if days else {})}
-    rate = _use_per_day(slot)
+    rate = use_per_day(slot)
     return Need(
         thing_id=record.thing_id,
         owner_id=record.owner_id,
@@ -141,7 +141,7 @@ def _slot_reason(name: str, spec: SlotSpec, level: float, days: tuple[float, flo
 def _days_left(slot: SlotState, spec: SlotSpec, now: datetime) -> tuple[float, float] | None:
     """Return (10 % quantile, median) of the days until empty, from now; None while that is far off or unknown."""
     lead = spec.delivery_days + spec.safety_days
-    rate = _use_per_day(slot)
+    rate = use_per_day(slot)
     (start, _), (end, level) = oldest(slot.levels), newest(slot.levels)
     if count(slot.levels) < _FEWEST_SAMPLES or end - start < _SHORTEST_HISTORY_S:
         return None
@@ -154,7 +154,8 @@ def _days_left(slot: SlotState, spec: SlotSpec, now: datetime) -> tuple[float, f
     return max(0.0, forecast.p10_days - since), max(0.0, forecast.p50_days - since)
 
 
-def _use_per_day(slot: SlotState) -> float:
+def use_per_day(slot: SlotState) -> float:
+    """Return how much a day is used up since the last refill; nothing while that is unknown."""
     (start, full), (end, level) = oldest(slot.levels), newest(slot.levels)
     return (full - level) / ((end - start) / _DAY_S) if end > start and full > level else 0.0
 

@@ -120,7 +120,9 @@ class _Nobody:
 async def front(_things: int) -> AsyncGenerator[int]:
     """The front end alone, with a commit that is a timer."""
     nobody: Any = _Nobody()
-    deps = ProtocolDeps(sink=nobody, things=nobody, authenticator=nobody, clock=SystemClock(), chance=Random(1))
+    deps = ProtocolDeps(
+        sink=nobody, machine=nobody, things=nobody, authenticator=nobody, clock=SystemClock(), chance=Random(1)
+    )
     settings = FrontSettings(per_peer_per_s=_ENOUGH_PER_S)
     async with serving(Site(), _TimerTaker(), deps, settings, ("127.0.0.1", 0)) as (port, _):
         yield port.number

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from actors.model.profiles import ThingProfile
 from actors.model.readings import DeviceMessage, Principal, Reading, Receipt, Refused
-from actors.ports import LinkStatus, ProtocolDeps, ProtocolSpec
+from actors.ports import LinkStatus, ProtocolDeps, ProtocolSpec, RefusesCommands
 from hub.bench.turns import BenchFailed, profile
 from hub.bootstrap import open_hub
 from hub.config import CommunityConfig, HubConfig
@@ -49,7 +49,7 @@ class _NoConfig(Struct):
     """Nothing to choose."""
 
 
-class Inlet:
+class Inlet(RefusesCommands):
     """A ``ProtocolAdapter`` for lines: who sends is known by its token, as over HTTP."""
 
     http_routes: Sequence[Any] = ()

@@ -67,6 +67,7 @@ class TurnBench:
         self._registry = Registry({"bench": kind}, {}, journal)
         self._engine.on_records(self._registry.follow)
         self._sink = DurableSink(self._engine, self._registry)
+        self._machine: Any = None  # readings only
         self._engine.start()
         self._decode = msgspec.json.Decoder(_Body).decode
         self._things = [ThingId(f"t{number}") for number in range(things)]
@@ -77,7 +78,12 @@ class TurnBench:
     def deps(self) -> ProtocolDeps:
         """Return what a protocol adapter needs to feed this engine."""
         return ProtocolDeps(
-            sink=self._sink, things=self._registry, authenticator=self._registry, clock=self._clock, chance=Random(1)
+            sink=self._sink,
+            machine=self._machine,
+            things=self._registry,
+            authenticator=self._registry,
+            clock=self._clock,
+            chance=Random(1),
         )
 
     async def register(self) -> None:

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from actors.model.profiles import (
+    ActionSpec,
     FaultSpec,
     HealthSpec,
     PropertyKind,
@@ -47,6 +48,7 @@ class ProfileParts(Struct, frozen=True, kw_only=True):
     slots: Mapping[str, SlotSpec]
     components: Mapping[str, HealthSpec]
     faults: Mapping[str, FaultSpec]
+    actions: Mapping[str, ActionSpec]
     sources: Mapping[str, Mapping[str, str]]
     references: Sequence[Reference]
 
@@ -102,6 +104,7 @@ def check_profile(profile: ProfileParts, protocols: Sequence[str], spot: Spot) -
     for reference in profile.references:
         _check_reference(reference, profile, spot)
     _check_subjects(profile, spot)
+    _check_actions(profile, spot)
     for protocol, addresses in profile.sources.items():
         at = spot.at("sources").at(protocol).entered()
         if protocol not in protocols:
@@ -117,6 +120,7 @@ def _parts(raw: Mapping[str, object], decoder: Decoder, spot: Spot) -> ProfilePa
         slots=_right(_entries(SlotSpec, raw.get("slots"), decoder, spot)),
         components=_right(_entries(HealthSpec, raw.get("components"), decoder, spot)),
         faults=_right(_entries(FaultSpec, raw.get("faults"), decoder, spot)),
+        actions=_right(_entries(ActionSpec, raw.get("actions"), decoder, spot)),
         sources={name: _texts(table) for name, table in as_table(raw.get("sources")).items()},
         references=list(_references(raw)),
     )
@@ -219,10 +223,21 @@ def _check_subjects(profile: ProfileParts, spot: Spot) -> None:
             owner.setdefault(name, table)
 
 
+def _check_actions(profile: ProfileParts, spot: Spot) -> None:
+    """Properties and actions have addresses in the same table, so they share one set of names."""
+    for name, action in profile.actions.items():
+        at = spot.at("actions").at(name).entered()
+        if name in profile.properties:
+            got = f'"{name}", which is in [properties.{name}] too'
+            at.note("names that differ among properties and actions", got, "rename one")
+        for argument, prop in action.arguments.items():
+            _check_property(prop, at.at("arguments").at(argument).entered())
+
+
 def _check_sources(addresses: Mapping[str, str], profile: ProfileParts, spot: Spot) -> None:
     by_address: dict[str, str] = {}
     for name, address in addresses.items():
-        if name not in profile.properties:
+        if name not in profile.properties and name not in profile.actions:
             _note_no_property(name, profile, spot.at(name))
         if address in by_address:
             got = f'"{address}", which {by_address[address]} has too'

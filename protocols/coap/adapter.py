@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, final
 
-from actors.ports import LinkStatus, ProtocolDeps
+from actors.ports import LinkStatus, ProtocolDeps, RefusesCommands
 from protocols.coap.config import CoapConfig
 from protocols.coap.front import Front, FrontSettings, Taker
 from protocols.coap.identity import PlainByAddress
@@ -62,7 +62,7 @@ async def serving(
 
 
 @final
-class CoapAdapter:
+class CoapAdapter(RefusesCommands):
     """A ``ProtocolAdapter`` with a UDP socket of its own."""
 
     def __init__(self, host: str, port: UdpPort, front: Front, intake: Intake) -> None:

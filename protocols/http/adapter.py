@@ -21,7 +21,7 @@ from actors.model.readings import (
     Refused,
     Stored,
 )
-from actors.ports import ConnectedThing, LinkStatus, ProtocolDeps
+from actors.ports import ConnectedThing, LinkStatus, ProtocolDeps, RefusesCommands
 from protocols.http.config import HttpConfig
 from protocols.http.mapping import FORMATS, PROBLEM_TYPE, Rejected, bearer, message_id, rejection
 from protocols.payloads import Format, decode_payload
@@ -37,7 +37,7 @@ async def open_http(config: HttpConfig, deps: ProtocolDeps) -> AsyncGenerator["H
 
 
 @final
-class HttpAdapter:
+class HttpAdapter(RefusesCommands):
     """A ``ProtocolAdapter`` whose routes run in the hub's HTTP application."""
 
     def __init__(self, config: HttpConfig, deps: ProtocolDeps) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from actors.model.ids import ThingId
-from actors.ports import LinkStatus, ProtocolAdapter, ProtocolDeps
+from actors.ports import LinkStatus, ProtocolAdapter, ProtocolDeps, RefusesCommands
 from protocols.opcua.addressing import PROTOCOL, without_endpoint
 from protocols.opcua.config import OpcUaConfig
 from protocols.opcua.supervision import Link
@@ -17,7 +17,7 @@ _log = structlog.get_logger()
 _ALWAYS_COUNTED = ("accepted", "refused", "malformed")
 
 
-class OpcUaAdapter:
+class OpcUaAdapter(RefusesCommands):
     """A client of OPC UA servers; it listens nowhere itself."""
 
     def __init__(self, config: OpcUaConfig, deps: ProtocolDeps) -> None:

@@ -15,6 +15,8 @@ from firm import INSTALLATION, PROFILES, settings
 from actors.community.core import CommunityCore
 from actors.community.health_index import HealthModel
 from actors.desk.desk import Desk, DeskSettings
+from actors.device.core import DeviceCore
+from actors.device.inquiring import InquirySettings
 from actors.dialogue import COMPUTE_RELAY, AdviceGiven, ComputeAdvice, ComputeJob, desk_relay
 from actors.model.advice import Abstention
 from actors.owner.core import OwnerCore
@@ -163,6 +165,7 @@ async def small_hub(
         engine.add_kind(ThingCore(PROFILES, NoModels(), INSTALLATION))
         engine.add_kind(OwnerCore())
         engine.add_kind(CommunityCore())
+        engine.add_kind(DeviceCore(InquirySettings(sellers=("shop",))))
         engine.add_kind(OrderCore(settings(connections={"shop": crm.capabilities})))
         desk = Desk("shop", crm, engine, clock, Random(1), DESK)
         engine.add_relay(desk_relay("shop"), desk)

@@ -9,6 +9,8 @@ from firm import INSTALLATION, NOW, PROFILES, settings
 from small_hub import NoModels
 
 from actors.community.core import CommunityCore
+from actors.device.core import DeviceCore
+from actors.device.inquiring import InquirySettings
 from actors.dialogue import (
     AnyDeskJob,
     BookReported,
@@ -76,6 +78,7 @@ class World:
             OrderCore(purchasing or settings()),
             ThingCore(PROFILES, models or NoModels(), INSTALLATION),
             CommunityCore(),
+            DeviceCore(InquirySettings(sellers=("shop",))),
         )
         self.kinds = {core.kind: Kind(core) for core in cores}
         self.states: dict[str, Any] = {}

@@ -1,0 +1,151 @@
+"""What a thing asks for by itself, judged by its profile and by what is known of it. Pure functions."""
+
+from datetime import datetime
+from difflib import get_close_matches
+
+import numpy as np
+
+from actors.community.health_index import HealthModel
+from actors.model.advice import Question, Topic
+from actors.model.ids import CommunityId, CorrelationId
+from actors.model.machine import DeclineCode, Declined, Wanted
+from actors.model.needs import Need, NeedKind
+from actors.model.profiles import FaultSpec, HealthSpec, SkuChoice, SlotSpec, ThingProfile
+from actors.model.things import ThingRecord
+from actors.thing.levels import newest
+from actors.thing.noticing import chain_of, need_state, use_per_day
+from actors.thing.state import ComponentState, ThingState
+
+_SAY_WHICH = "name a slot, component or fault of the thing's profile"
+Spec = SlotSpec | HealthSpec | FaultSpec
+
+
+def subject_of(profile: ThingProfile, subject: str) -> Spec | Declined:
+    """Return what the profile says about a subject, or that it knows none of this name."""
+    spec = profile.slots.get(subject) or profile.components.get(subject) or profile.faults.get(subject)
+    if spec is not None:
+        return spec
+    known = [*profile.slots, *profile.components, *profile.faults]
+    close = get_close_matches(subject, known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    detail = f"subject: {hint}expected one of {', '.join(known) or 'none'}, got {subject!r}"
+    return Declined(code=DeclineCode.UNKNOWN_SUBJECT, detail=detail, next_step=_SAY_WHICH)
+
+
+def kind_of(spec: Spec) -> NeedKind:
+    """Return the ability that a mandate must grant for it."""
+    match spec:
+        case SlotSpec():
+            return NeedKind.SUPPLY
+        case HealthSpec():
+            return NeedKind.REPLACEMENT
+        case FaultSpec():
+            return NeedKind.SERVICE
+
+
+def chosen_skus(spec: Spec, wanted: Wanted) -> tuple[SkuChoice, ...] | Declined:
+    """Return the products that would do: those of the profile, or the one of them that is asked for."""
+    skus = () if isinstance(spec, FaultSpec) else spec.skus
+    chosen = tuple(choice for choice in skus if wanted.sku in {"", choice.sku})
+    if chosen or (isinstance(spec, FaultSpec) and not wanted.sku):
+        return chosen
+    fitting = ", ".join(choice.sku for choice in skus) or "none"
+    detail = f"sku: expected one that the profile lists for {wanted.subject} ({fitting}), got {wanted.sku!r}"
+    return Declined(code=DeclineCode.UNKNOWN_ITEM, detail=detail, next_step="leave it out, or name one that fits")
+
+
+def asked_need(
+    state: ThingState, record: ThingRecord, profile: ThingProfile, wanted: Wanted, now: datetime
+) -> Need | Declined:
+    """Return the need that a thing's request opens, made as those that the hub notices."""
+    spec = subject_of(profile, wanted.subject)
+    if isinstance(spec, Declined):
+        return spec
+    skus = chosen_skus(spec, wanted)
+    if isinstance(skus, Declined):
+        return skus
+    episode = need_state(state, wanted.subject).episode + 1
+    title = spec.title or wanted.subject
+    is_service = isinstance(spec, FaultSpec)
+    pieces = spec.quantity if isinstance(spec, SlotSpec) else 1
+    return Need(
+        thing_id=record.thing_id,
+        owner_id=record.owner_id,
+        kind=kind_of(spec),
+        subject=wanted.subject,
+        episode=episode,
+        reason=f"{title}: the thing asks for it" + (f": {wanted.reason}" if wanted.reason else ""),
+        opened_at=now,
+        correlation_id=chain_of(record.thing_id, wanted.subject, episode),
+        skus=skus,
+        quantity=pieces if is_service else wanted.quantity or pieces,
+        evidence=_evidence(state, wanted.subject),
+        title=title,
+        work=spec.work if isinstance(spec, FaultSpec) else "",
+        priority=spec.priority if isinstance(spec, FaultSpec) else 2,
+        duration_minutes=spec.duration_minutes if isinstance(spec, FaultSpec) else 60,
+    )
+
+
+def supply_question(
+    state: ThingState, record: ThingRecord, subject: str, spec: SlotSpec, asked: tuple[CorrelationId, datetime]
+) -> Question | Declined:
+    """Return what a thing asks its peers about a supply."""
+    if not state.communities:
+        return _no_community(record)
+    slot = state.slots.get(subject)
+    rate = use_per_day(slot) if slot is not None and slot.levels else 0.0
+    chain, now = asked
+    return Question(
+        correlation_id=chain,
+        community_id=state.communities[0],
+        topic=Topic.MATERIAL,
+        thing_id=record.thing_id,
+        owner_id=record.owner_id,
+        subject=subject,
+        features=(rate,) if rate else (),
+        skus=tuple(choice.sku for choice in spec.skus),
+        asked_at=now,
+    )
+
+
+def health_question(
+    record: ThingRecord,
+    name: str,
+    component: ComponentState,
+    found: tuple[CommunityId, HealthModel],
+    asked: tuple[CorrelationId, datetime],
+) -> Question:
+    """Return what a thing asks its peers about a component that has lived some cycles."""
+    community_id, model = found
+    chain, now = asked
+    vector = model.features(np.array(component.first), np.array(component.last), component.cycles)
+    return Question(
+        correlation_id=chain,
+        community_id=community_id,
+        topic=Topic.HEALTH,
+        thing_id=record.thing_id,
+        owner_id=record.owner_id,
+        subject=name,
+        features=tuple(float(value) for value in vector),
+        age=component.cycle,
+        asked_at=now,
+    )
+
+
+def _evidence(state: ThingState, subject: str) -> dict[str, float]:
+    slot, component = state.slots.get(subject), state.components.get(subject)
+    if slot is not None and slot.levels:
+        rate = use_per_day(slot)
+        return {"level": newest(slot.levels)[1], **({"use_per_day": rate} if rate else {})}
+    if component is not None and component.cycle >= 0:
+        return {"cycle": component.cycle}
+    return {}
+
+
+def _no_community(record: ThingRecord) -> Declined:
+    return Declined(
+        code=DeclineCode.NO_COMMUNITY,
+        detail=f"{record.thing_id} is in no community",
+        next_step="the operator lists its profile as a member of one",
+    )
