@@ -17,10 +17,18 @@ from aiohttp import web
 from msgspec import Struct
 
 from actors.community.core import CommunityCore
+from actors.connection.core import ConnectionCore, ConnectionSettings
 from actors.desk.desk import Desk
 from actors.device.core import DeviceCore
 from actors.device.inquiring import InquirySettings
-from actors.dialogue import COMPUTE_RELAY, THINGS_RELAY, community_address, desk_relay
+from actors.dialogue import (
+    COMPUTE_RELAY,
+    THINGS_RELAY,
+    OpenConnection,
+    community_address,
+    connection_address,
+    desk_relay,
+)
 from actors.model.errors import ConfigError
 from actors.model.ids import CommunityId, InstallationId
 from actors.model.profiles import ThingProfile
@@ -152,6 +160,15 @@ class _Parts:
         sellers = tuple(name for name, can in purchasing.connections.items() if can.offers)
         self._engine.add_kind(DeviceCore(InquirySettings(sellers=sellers, currency=purchasing.currency)))
         self._engine.add_kind(OrderCore(purchasing))
+        self._engine.add_kind(ConnectionCore(self._connections(adapters)))
+
+    def _connections(self, adapters: Mapping[str, CrmAdapter]) -> dict[str, ConnectionSettings]:
+        return {
+            choice.name: ConnectionSettings(
+                can=adapters[choice.name].capabilities, changes_s=choice.desk.changes_every_s
+            )
+            for choice in self._config.crm
+        }
 
     def add_desks(self, adapters: Mapping[str, CrmAdapter], gone: Collection[str]) -> dict[str, Desk]:
         if gone:
@@ -182,6 +199,9 @@ class _Parts:
         group.create_task(self._compute.run(self._engine))
         group.create_task(self._commands.run())
         self._engine.start()
+        for choice in self._config.crm:
+            address = connection_address(choice.name)
+            self._engine.submit(address, OpenConnection(connection=choice.name), lambda _outcome: None)
         stack.push_async_callback(self._drain)
         return await self._open_protocols(stack)
 

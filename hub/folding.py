@@ -9,6 +9,7 @@ import msgspec
 
 from actors.community.core import CommunityCore
 from actors.community.health_index import HealthModel
+from actors.connection.core import ConnectionCore
 from actors.device.core import DeviceCore
 from actors.model.ids import CommunityId, InstallationId
 from actors.model.profiles import ThingProfile
@@ -54,6 +55,7 @@ def folding_kinds(profiles: Iterable[ThingProfile]) -> Mapping[str, Kind]:
         OwnerCore(),
         CommunityCore(),
         OrderCore(PurchasingSettings(installation=installation, connections={})),
+        ConnectionCore({}),
         GateCore({}),
     )
     return {core.kind: Kind(core) for core in cores}

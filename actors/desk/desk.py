@@ -22,6 +22,7 @@ from actors.dialogue import (
     BookTime,
     CancelRecord,
     CancelReported,
+    ChangesReported,
     DeskWaits,
     FindOffers,
     LookUp,
@@ -30,10 +31,12 @@ from actors.dialogue import (
     OffersReported,
     PlaceReported,
     PlaceRequest,
+    ReadChanges,
     SearchTimes,
     TakeTurn,
     TimesReported,
     TurnGiven,
+    order_address,
 )
 from actors.model.ids import OrderKey
 from actors.model.orders import PurchaseOrder, RecordKind
@@ -59,6 +62,7 @@ log = structlog.get_logger(__name__)
 PROBE_KEY = OrderKey("I2CPROBEPROBEPROBEPROBEPROBEP")
 """A key that no order can have: probing with it only reads."""
 
+_ORDERS = order_address(OrderKey(""))
 _RESTARTED = "the hub was restarted while this was under way"
 
 
@@ -71,6 +75,10 @@ class Office(Protocol):
 
     def submit(self, address: str, message: Any, done: Callable[[Any], None], message_id: str = "") -> None:
         """Hand in a message."""
+        ...
+
+    def discard(self, outbox_id: int) -> None:
+        """Forget work from the outbox that needs no answer."""
         ...
 
 
@@ -101,6 +109,7 @@ class Desk:
         self._adapter = adapter
         self._office = office
         self._clock = clock
+        self._chance = chance
         self._settings = settings or DeskSettings()
         self._breaker = Breaker(
             connection, clock, chance, base_s=self._settings.probe_base_s, cap_s=self._settings.probe_cap_s
@@ -111,6 +120,7 @@ class Desk:
         self._granted: dict[str, float] = {}
         self._room = asyncio.Semaphore(self._settings.parallel)
         self._writing = 0
+        self._follows = False
         self._early: list[tuple[OutboxRow, bool]] = []
         self._group: asyncio.TaskGroup | None = None
 
@@ -135,6 +145,8 @@ class Desk:
         elif isinstance(job, PlaceRequest | BookTime):
             self._granted.pop(row.address, None)
             self._group.create_task(self._write(row, job, recovered=recovered))
+        elif isinstance(job, ReadChanges):
+            self._group.create_task(self._follow(row, job))
         else:
             self._group.create_task(self._read(row, job))
 
@@ -185,6 +197,8 @@ class Desk:
             await asyncio.sleep(0.01)
 
     def _tell_of_waiting(self, address: str) -> None:
+        if not address.startswith(_ORDERS):
+            return
         next_try_at = self._breaker.next_try_at or self._clock.now()
         waits = DeskWaits(reason=f"{self._connection}: {self._breaker.reason}", next_try_at=next_try_at)
         self._office.submit(address, waits, _ignore)
@@ -240,6 +254,19 @@ class Desk:
                 self._report(row, CancelReported(outcome=await self._cancel(row, job)))
             case _:
                 raise TypeError(f"{type(job).__name__} is not a read")
+
+    async def _follow(self, row: OutboxRow, job: ReadChanges) -> None:
+        """Read changes, one question at a time: a second one would be answered by the first."""
+        if self._follows:
+            self._office.discard(row.outbox_id)
+            return
+        self._follows = True
+        try:
+            await asyncio.sleep(self._chance.uniform(0.0, job.within_s))
+            outcome = await self._until_answered(row, lambda: self._adapter.changes_since(job.cursor))
+        finally:
+            self._follows = False
+        self._report(row, ChangesReported(connection=self._connection, outcome=outcome))
 
     async def _prove(self, row: OutboxRow, job: LookUp) -> FindOutcome:
         """Look until there is proof: absence counts only when no late commit can come any more.

@@ -1,7 +1,8 @@
 """What the kinds of actors tell each other, and the work they give to relays.
 
-Addresses are ``thing/<id>``, ``device/<thing id>``, ``owner/<id>``, ``community/<id>`` and ``order/<key>``. Commands
-are imperative; reports and events are in the past tense. A question is two messages with one correlation id.
+Addresses are ``thing/<id>``, ``device/<thing id>``, ``owner/<id>``, ``community/<id>``, ``order/<key>`` and
+``connection/<name>``. Commands are imperative; reports and events are
+in the past tense. A question is two messages with one correlation id.
 """
 
 from actors.dialogue.base import (
@@ -10,6 +11,7 @@ from actors.dialogue.base import (
     Message,
     chapter_address,
     community_address,
+    connection_address,
     desk_relay,
     device_address,
     order_address,
@@ -26,6 +28,14 @@ from actors.dialogue.communities import (
     TrainingFinished,
 )
 from actors.dialogue.computing import ComputeAdvice, ComputeJob, TakeCard, TrainModel
+from actors.dialogue.connections import (
+    ChangesReported,
+    ConnectionWoke,
+    DropVisit,
+    FollowVisit,
+    OpenConnection,
+    RecordsHeard,
+)
 from actors.dialogue.desks import (
     AnyDeskJob,
     BookTime,
@@ -34,6 +44,7 @@ from actors.dialogue.desks import (
     FindOffers,
     LookUp,
     PlaceRequest,
+    ReadChanges,
     SearchTimes,
     TakeTurn,
 )
@@ -63,6 +74,7 @@ from actors.dialogue.orders import (
     PermissionAnswered,
     PlaceReported,
     RaiseNeed,
+    RecordHeard,
     Refusal,
     Reject,
     ReservationAnswered,
@@ -102,6 +114,7 @@ __all__ = [
     "CancelReported",
     "Candidate",
     "CarryOut",
+    "ChangesReported",
     "ClearanceAnswered",
     "CloseNeed",
     "CommandEnded",
@@ -110,13 +123,16 @@ __all__ = [
     "CommandThing",
     "ComputeAdvice",
     "ComputeJob",
+    "ConnectionWoke",
     "ContributeLives",
     "DeadlinePassed",
     "DeskJob",
     "DeskWaits",
     "DeviceDeadline",
+    "DropVisit",
     "EndRequest",
     "FindOffers",
+    "FollowVisit",
     "GrantMandate",
     "JoinCommunity",
     "LeaveCommunity",
@@ -125,11 +141,15 @@ __all__ = [
     "MandateChanged",
     "Message",
     "OffersReported",
+    "OpenConnection",
     "OrderProgressed",
     "PermissionAnswered",
     "PlaceReported",
     "PlaceRequest",
     "RaiseNeed",
+    "ReadChanges",
+    "RecordHeard",
+    "RecordsHeard",
     "Refusal",
     "RegisterThing",
     "Reject",
@@ -153,6 +173,7 @@ __all__ = [
     "TurnGiven",
     "chapter_address",
     "community_address",
+    "connection_address",
     "desk_relay",
     "device_address",
     "order_address",

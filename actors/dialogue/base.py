@@ -45,6 +45,11 @@ def device_address(thing_id: ThingId) -> str:
     return f"device/{thing_id}"
 
 
+def connection_address(connection: str) -> str:
+    """Return where the actor of a CRM connection is reached."""
+    return f"connection/{connection}"
+
+
 def desk_relay(connection: str) -> str:
     """Return the relay name of a CRM connection's desk."""
     return f"desk:{connection}"

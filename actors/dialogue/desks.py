@@ -67,4 +67,11 @@ class CancelRecord(DeskJob, frozen=True, kw_only=True):
     reason: str
 
 
-AnyDeskJob = FindOffers | TakeTurn | PlaceRequest | LookUp | SearchTimes | BookTime | CancelRecord
+class ReadChanges(DeskJob, frozen=True, kw_only=True):
+    """Read what changed since a cursor, at some time within so many seconds; answered by ``ChangesReported``."""
+
+    cursor: str
+    within_s: float = 0.0
+
+
+AnyDeskJob = FindOffers | TakeTurn | PlaceRequest | LookUp | SearchTimes | BookTime | CancelRecord | ReadChanges

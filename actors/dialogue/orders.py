@@ -11,7 +11,7 @@ from actors.model.needs import Need
 from actors.model.orders import (
     RecordKind,
 )
-from actors.model.outcomes import FindOutcome, OffersOutcome, PlaceOutcome, TimeSlotsOutcome
+from actors.model.outcomes import CrmRecord, FindOutcome, OffersOutcome, PlaceOutcome, TimeSlotsOutcome
 from actors.model.things import Place
 
 
@@ -146,6 +146,13 @@ class CancelReported(Message, frozen=True, kw_only=True):
     """How cancelling in the CRM ended."""
 
     outcome: FindOutcome
+
+
+class RecordHeard(Message, frozen=True, kw_only=True):
+    """What the CRM's record says now, by its own word: somebody there changed it, or it is ours from before."""
+
+    connection: str
+    record: CrmRecord
 
 
 class DeadlinePassed(Message, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Where actors and desks live: every address has a key, a key has a slot, a slot belongs to a shard.
 
 Things and their devices are placed by the thing's id, owners by theirs, communities by theirs, orders by their key, and
-the desk of a CRM connection by the connection's name. The slot of a key never changes: it is stored with things, and
+a CRM connection with its desk by the connection's name. The slot of a key never changes: it is stored with things, and
 rows of every journal lie where it says. What may change one day is which shard a slot belongs to.
 """
 
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 SLOTS: Final = 4096
 _DIGEST_BYTES: Final = 8
-_PLACED: Final = re.compile(r"(?:thing/|device/|owner/|community/|order/|desk:)(.+)", re.DOTALL)
+_PLACED: Final = re.compile(r"(?:thing/|device/|owner/|community/|order/|connection/|desk:)(.+)", re.DOTALL)
 
 
 def placement_key(address: str) -> str:
@@ -24,7 +24,8 @@ def placement_key(address: str) -> str:
     """
     found = _PLACED.fullmatch(address)
     if found is None:
-        raise ValueError(f"{address!r} has no place: expected a thing, device, owner, community, order or desk")
+        wanted = "a thing, device, owner, community, order, connection or desk"
+        raise ValueError(f"{address!r} has no place: expected {wanted}")
     return found[1]
 
 

@@ -41,7 +41,8 @@ TRANSITIONS: Final[dict[OrderState, frozenset[OrderState]]] = {
     _S.UNKNOWN: frozenset({_S.RECONCILING, _S.DEAD_LETTER}),
     _S.RECONCILING: frozenset({_S.PLACED, _S.CONFIRMED, _S.APPROVED, _S.UNKNOWN, _S.DEAD_LETTER}),
     _S.PLACED: frozenset({_S.CONFIRMED, _S.FULFILLED, _S.CANCELLING, _S.CANCELLED, _S.REJECTED, _S.DEAD_LETTER}),
-    _S.CONFIRMED: frozenset({_S.FULFILLED, _S.CANCELLING, _S.CANCELLED, _S.DEAD_LETTER}),
+    # A visit that people cancelled in the CRM leads back: the request stands, another time is looked for.
+    _S.CONFIRMED: frozenset({_S.PLACED, _S.FULFILLED, _S.CANCELLING, _S.CANCELLED, _S.DEAD_LETTER}),
     _S.CANCELLING: frozenset({_S.CANCELLED, _S.CONFIRMED, _S.DEAD_LETTER}),
     _S.BLOCKED: frozenset({_S.DRAFTED, _S.APPROVED, _S.CANCELLED, _S.EXPIRED}),
     # A person's decision leads out of a person's list.

@@ -320,6 +320,8 @@ def _settle(state: OwnerState, settle: SettleReservation) -> tuple[tuple[OwnerEv
     if reservation is None:
         return ((Settled(key=settle.key, spent_minor=0),) if settle.key in state.blocked else ()), ()
     reserved = reservation.amount.minor if reservation.amount else 0
-    spent = min(settle.spent.minor, reserved) if settle.spent else 0
-    effects = (Meter(reservation.meter, spent - reserved, 0),) if spent != reserved else ()
+    budget = state.mandates[reservation.mandate_id].budget.minor
+    left = max(0, budget - state.used.get(reservation.meter, 0))
+    spent = min(settle.spent.minor, reserved + left) if settle.spent and reservation.amount else 0
+    effects = (Meter(reservation.meter, spent - reserved, budget),) if spent != reserved else ()
     return (Settled(key=settle.key, spent_minor=spent),), effects

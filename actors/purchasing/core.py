@@ -19,6 +19,7 @@ from actors.dialogue import (
     PermissionAnswered,
     PlaceReported,
     RaiseNeed,
+    RecordHeard,
     Reject,
     ReservationAnswered,
     TimesReported,
@@ -26,7 +27,7 @@ from actors.dialogue import (
 )
 from actors.model.ids import OrderKey
 from actors.model.orders import TERMINAL, OrderState
-from actors.purchasing import deciding, ending, placing, sourcing, visiting
+from actors.purchasing import deciding, ending, following, placing, sourcing, visiting
 from actors.purchasing.choosing import key_of
 from actors.purchasing.events import OrderEvent, VisitStep
 from actors.purchasing.sourcing import PurchasingSettings
@@ -54,6 +55,7 @@ OrderMessage = (
     | TimesReported
     | BookReported
     | CancelReported
+    | RecordHeard
     | DeadlinePassed
 )
 
@@ -142,7 +144,9 @@ def _take_report(turn: Turn, settings: PurchasingSettings, message: OrderMessage
         case BookReported(attempt=attempt, outcome=outcome):
             visiting.take_booking_outcome(turn, settings, attempt, outcome)
         case CancelReported(outcome=outcome):
-            deciding.take_cancelled(turn, outcome)
+            deciding.take_cancelled(turn, settings, outcome)
+        case RecordHeard(connection=connection, record=record):
+            following.hear(turn, settings, connection, record)
         case CloseNeed(reason=reason, dismissed=dismissed):
             ending.close_need(turn, reason, dismissed=dismissed)
         case DeskWaits(reason=reason, next_try_at=next_try_at):
@@ -164,7 +168,7 @@ def _take_deadline(turn: Turn, settings: PurchasingSettings, name: str) -> None:
         case "blocked" if state is OrderState.BLOCKED:
             _try_again(turn, settings, "some time has passed")
         case "status":
-            placing.ask_status(turn)
+            following.ask_status(turn, settings)
         case "times" if state is OrderState.PLACED and turn.data.visit is VisitStep.WAITING:
             visiting.search_times(turn, settings)
         case "expiry":

@@ -3,9 +3,10 @@
 from actors.dialogue import CancelRecord
 from actors.model.orders import OrderState
 from actors.model.outcomes import Absent, FindOutcome, Found, RecordStatus
-from actors.purchasing.ending import NOT_SENT, end
+from actors.purchasing.ending import NOT_SENT, end, watch
 from actors.purchasing.events import ApprovalGiven, RecordKnown, VisitMoved, VisitStep
-from actors.purchasing.placing import go_on, record_kind
+from actors.purchasing.following import record_kind
+from actors.purchasing.placing import go_on
 from actors.purchasing.sourcing import PurchasingSettings, queue
 from actors.purchasing.turn import Turn
 from actors.purchasing.visiting import is_booking
@@ -54,7 +55,7 @@ def cancel(turn: Turn, settings: PurchasingSettings, by: str, reason: str) -> st
     return "cancelling"
 
 
-def take_cancelled(turn: Turn, outcome: FindOutcome) -> None:
+def take_cancelled(turn: Turn, settings: PurchasingSettings, outcome: FindOutcome) -> None:
     """Take the CRM's word on cancelling."""
     if turn.data.state is not OrderState.CANCELLING:
         return
@@ -68,6 +69,7 @@ def take_cancelled(turn: Turn, outcome: FindOutcome) -> None:
             why = getattr(outcome, "message", "") or getattr(outcome, "reason", "") or "it stays as it was"
             turn.move(OrderState.CONFIRMED, "not_cancelled", f"the CRM did not cancel it: {why}", "ask the seller")
             turn.forget("expiry")
+            watch(turn, settings)
 
 
 def _take_up(turn: Turn, why: str) -> None:

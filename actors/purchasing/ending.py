@@ -2,9 +2,11 @@
 
 from typing import Final
 
-from actors.dialogue import OrderProgressed, SettleReservation, thing_address
+from actors.dialogue import DropVisit, OrderProgressed, SettleReservation, connection_address, thing_address
+from actors.model.money import Money
 from actors.model.orders import OrderState, PurchaseOrder
 from actors.purchasing.events import NeedOver, VisitStep
+from actors.purchasing.sourcing import PurchasingSettings
 from actors.purchasing.turn import Turn
 
 _S = OrderState
@@ -17,13 +19,24 @@ _DEADLINES: Final = ("expiry", "advice", "offers", "source_again", "blocked", "s
 _PERSON: Final = "look at the CRM record and decide: approve to go on under the same key, or cancel"
 
 
-def confirm(turn: Turn) -> None:
+def confirm(turn: Turn, settings: PurchasingSettings) -> None:
     """The CRM stands by it."""
     visit = f", visit {turn.data.slot.starts_at:%d %b %H:%M} UTC" if turn.data.booking and turn.data.slot else ""
     name = turn.data.record.number or turn.data.record.record_id if turn.data.record else turn.key
     turn.move(OrderState.CONFIRMED, "confirmed", f"{name} is confirmed by {turn.data.connection}{visit}")
     turn.forget("expiry")
+    watch(turn, settings)
     tell_thing(turn)
+
+
+def watch(turn: Turn, settings: PurchasingSettings) -> None:
+    """Look the record up again later: often only where the CRM does not tell by itself what changed."""
+    can = settings.connections.get(turn.data.connection)
+    tells = can is not None and can.changes
+    if turn.data.state is OrderState.PLACED:
+        turn.remind("status", settings.heard_status_s if tells else settings.status_s)
+    elif turn.data.state is OrderState.CONFIRMED and not tells:
+        turn.remind("status", settings.confirmed_status_s)
 
 
 def end(turn: Turn, state: OrderState, code: str, sentence: str, next_step: str = "") -> None:
@@ -31,11 +44,22 @@ def end(turn: Turn, state: OrderState, code: str, sentence: str, next_step: str 
     turn.move(state, code, sentence, next_step)
     for name in _DEADLINES:
         turn.forget(name)
-    spent = None
-    if state is OrderState.FULFILLED and isinstance(turn.data.request, PurchaseOrder):
-        spent = turn.data.request.total
+    spent = _due(turn) if state is OrderState.FULFILLED else None
     turn.tell_owner(SettleReservation(key=turn.key, spent=spent))
+    if turn.data.booking is not None:
+        turn.tell(connection_address(turn.data.connection), DropVisit(key=turn.data.booking.key))
     tell_thing(turn)
+
+
+def _due(turn: Turn) -> Money | None:
+    """Return what an order costs in the end: what its record says where people raised it there."""
+    request, record = turn.data.request, turn.data.record
+    if not isinstance(request, PurchaseOrder):
+        return None
+    total = None if record is None else record.total
+    if total is None or total.currency != request.total.currency:
+        return request.total
+    return max(total, request.total, key=lambda money: money.minor)
 
 
 def hand_to_person(turn: Turn, code: str, sentence: str) -> None:

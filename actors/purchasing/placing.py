@@ -1,11 +1,10 @@
-"""From an approved order to a record in the CRM: clearance, placing, doubt, proof, and what people do to the record."""
+"""From an approved order to a record in the CRM: clearance, placing, doubt and proof."""
 
 from datetime import timedelta
 from typing import assert_never
 
 from actors.dialogue import AskClearance, AttemptEnded, LookUp, PlaceRequest
 from actors.model.mandates import Verdict
-from actors.model.needs import NeedKind
 from actors.model.orders import OrderState, PurchaseOrder, RecordKind
 from actors.model.outcomes import (
     Absent,
@@ -24,8 +23,9 @@ from actors.model.outcomes import (
     Transient,
     Unsupported,
 )
-from actors.purchasing.ending import confirm, end, hand_to_person
+from actors.purchasing.ending import confirm, end, hand_to_person, watch
 from actors.purchasing.events import ClearanceAsked, PlacingStarted, RecordKnown
+from actors.purchasing.following import record_kind, take_status
 from actors.purchasing.sourcing import PurchasingSettings, block, queue, source
 from actors.purchasing.turn import Turn
 from actors.purchasing.visiting import ask_to_book, book, search_times, take_booking_proof, wait, wants_visit
@@ -138,8 +138,8 @@ def take_look_up(turn: Turn, settings: PurchasingSettings, kind: RecordKind, out
         take_booking_proof(turn, settings, outcome)
     elif turn.data.state is OrderState.RECONCILING:
         _take_proof(turn, settings, outcome)
-    elif turn.data.state is OrderState.PLACED:
-        _take_status(turn, settings, outcome)
+    else:
+        take_status(turn, settings, outcome)
 
 
 def _take_proof(turn: Turn, settings: PurchasingSettings, outcome: FindOutcome) -> None:
@@ -172,40 +172,11 @@ def _take_record(turn: Turn, settings: PurchasingSettings, record: CrmRecord, ho
 def go_on(turn: Turn, settings: PurchasingSettings, record: CrmRecord) -> None:
     """Do what follows from a record that the CRM holds: a visit, the confirmation, or following its status."""
     if wants_visit(turn, settings) and turn.data.booking is None:
+        watch(turn, settings)
         search_times(turn, settings)
     elif record.status in {RecordStatus.CONFIRMED, RecordStatus.FULFILLED} or not isinstance(
         turn.data.request, PurchaseOrder
     ):
-        confirm(turn)
+        confirm(turn, settings)
     else:
-        turn.remind("status", settings.status_s)
-
-
-def ask_status(turn: Turn) -> None:
-    """Look at the record again."""
-    if turn.data.state is OrderState.PLACED and turn.data.record is not None:
-        turn.work(turn.data.connection, LookUp(key=turn.key, kind=record_kind(turn)))
-
-
-def _take_status(turn: Turn, settings: PurchasingSettings, outcome: FindOutcome) -> None:
-    """Follow what people did to the record in the CRM."""
-    if not isinstance(outcome, Found):
-        turn.remind("status", settings.status_s)
-        return
-    record = outcome.record
-    if record != turn.data.record:
-        turn.happen(RecordKnown(record=record))
-    match record.status:
-        case RecordStatus.CANCELLED:
-            end(turn, OrderState.CANCELLED, "cancelled_in_crm", f"cancelled in the CRM ({record.status_text})")
-        case RecordStatus.FULFILLED:
-            end(turn, OrderState.FULFILLED, "fulfilled_in_crm", f"done, says the CRM ({record.status_text})")
-        case RecordStatus.CONFIRMED if not wants_visit(turn, settings):
-            confirm(turn)
-        case _:
-            turn.remind("status", settings.status_s)
-
-
-def record_kind(turn: Turn) -> RecordKind:
-    """Return which kind of CRM record this order becomes."""
-    return RecordKind.SERVICE if turn.order.need.kind is NeedKind.SERVICE else RecordKind.ORDER
+        watch(turn, settings)

@@ -66,6 +66,11 @@ class PurchasingSettings(Struct, frozen=True, kw_only=True):
     blocked_s: float = 3600.0
     """A blocked order asks again so often: a new period brings a new budget, and limits pass."""
     status_s: float = 60.0
+    """How often an order that is placed and not yet confirmed is looked up."""
+    heard_status_s: float = 900.0
+    """The same at a CRM that tells what changed: only for what is told while nobody listens."""
+    confirmed_status_s: float = 3600.0
+    """How often a confirmed order is looked up at a CRM that does not tell what changed."""
     times_s: float = 1800.0
     expiry_days: float = 14.0
     visit_within_days: float = 14.0

@@ -185,7 +185,7 @@ def _visit(data: OrderData, event: OrderEvent) -> OrderData:
         case SlotChosen(slot=slot):
             return replace(data, slot=slot, visit=VisitStep.QUEUED, waiting=None)
         case SlotLost():
-            return replace(data, slot=None, lost_slots=data.lost_slots + 1)
+            return replace(data, slot=None, booking=None, lost_slots=data.lost_slots + 1)
         case VisitMoved(to=to):
             return replace(data, visit=to, clearing="")
         case BookingStarted(attempt=attempt):

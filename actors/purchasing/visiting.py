@@ -2,7 +2,17 @@
 
 from datetime import timedelta
 
-from actors.dialogue import AskClearance, AttemptEnded, BookTime, LookUp, SearchTimes, TakeTurn
+from actors.dialogue import (
+    AskClearance,
+    AttemptEnded,
+    BookTime,
+    DropVisit,
+    FollowVisit,
+    LookUp,
+    SearchTimes,
+    TakeTurn,
+    connection_address,
+)
 from actors.model.ids import OrderKey, fingerprint
 from actors.model.needs import NeedKind
 from actors.model.orders import AppointmentBooking, AppointmentQuery, OrderState, RecordKind, TimeSlot
@@ -16,12 +26,13 @@ from actors.model.outcomes import (
     Found,
     Permanent,
     PlaceOutcome,
+    RecordStatus,
     TimeSlots,
     TimeSlotsOutcome,
     Unsupported,
 )
 from actors.purchasing.choosing import booking_key_of
-from actors.purchasing.ending import confirm, hand_to_person
+from actors.purchasing.ending import confirm, hand_to_person, tell_thing
 from actors.purchasing.events import BookingKnown, BookingStarted, ClearanceAsked, SlotChosen, SlotLost, VisitMoved
 from actors.purchasing.events import VisitStep as Step
 from actors.purchasing.sourcing import PurchasingSettings
@@ -103,6 +114,7 @@ def book(turn: Turn, settings: PurchasingSettings) -> None:
         site=turn.order.place,
         thing_id=turn.order.need.thing_id,
     )
+    turn.tell(connection_address(turn.data.connection), FollowVisit(key=key, order=turn.key))
     turn.work(turn.data.connection, BookTime(booking=booking, attempt=attempt))
 
 
@@ -120,14 +132,14 @@ def take_booking_outcome(turn: Turn, settings: PurchasingSettings, attempt: int,
     turn.tell_owner(AttemptEnded(key=turn.key))
     match outcome:
         case Created(record=record):
-            _booked(turn, record)
+            _booked(turn, settings, record)
         case Duplicate(record=record):
             _booked_before(turn, settings, record)
         case Permanent(message=message):
             _search_again(turn, settings, message)
         case Unsupported():
             turn.happen(VisitMoved(to=Step.NONE))
-            confirm(turn)
+            confirm(turn, settings)
         case _:
             reason = outcome.reason
             after_s = turn.again_s(settings.place_again_s, settings.longest_again_s, outcome)
@@ -152,20 +164,55 @@ def take_booking_proof(turn: Turn, settings: PurchasingSettings, outcome: FindOu
             hand_to_person(turn, "visit_unknown", "it cannot be found out whether the visit is booked")
 
 
-def _booked(turn: Turn, record: CrmRecord) -> None:
+def _booked(turn: Turn, settings: PurchasingSettings, record: CrmRecord) -> None:
     turn.happen(BookingKnown(record=record))
     turn.note("visit", f"booked: {record.number or record.record_id}", record=record)
-    confirm(turn)
+    confirm(turn, settings)
 
 
 def _booked_before(turn: Turn, settings: PurchasingSettings, record: CrmRecord) -> None:
     """A booking with our key counts as ours unless it carries another mark; some CRMs keep none on appointments."""
     slot = turn.data.slot
     if slot is not None and record.fingerprint in {None, _mark(_key(turn, settings), slot)}:
-        _booked(turn, record)
+        _booked(turn, settings, record)
         return
     told = f"booking {record.number or record.record_id} has our key, but another fingerprint"
     hand_to_person(turn, "foreign_booking", told)
+
+
+def hear_booking(turn: Turn, settings: PurchasingSettings, record: CrmRecord) -> None:
+    """Follow what people in the CRM did to the visit: moved it, or took it out of the calendar."""
+    booking = turn.data.booking
+    if booking is None or record.key != booking.key or turn.data.state not in {OrderState.PLACED, OrderState.CONFIRMED}:
+        return
+    if record.status is RecordStatus.CANCELLED:
+        _lose_booking(turn, settings, record)
+    elif record != booking:
+        _take_booking(turn, record)
+
+
+def _take_booking(turn: Turn, record: CrmRecord) -> None:
+    before = turn.data.slot
+    turn.happen(BookingKnown(record=record))
+    slot = turn.data.slot
+    if slot is None or before is None or (slot.starts_at, slot.ends_at) == (before.starts_at, before.ends_at):
+        return
+    told = (
+        f"the visit was moved in the CRM: now {slot.starts_at:%d %b %H:%M} UTC, before {before.starts_at:%d %b %H:%M}"
+    )
+    turn.move(turn.data.state, "visit_moved", told)
+    tell_thing(turn)
+
+
+def _lose_booking(turn: Turn, settings: PurchasingSettings, record: CrmRecord) -> None:
+    """The request stands without a visit: book another time, as for one that somebody else took."""
+    turn.tell(connection_address(turn.data.connection), DropVisit(key=record.key))
+    if turn.data.state is OrderState.CONFIRMED:
+        told = f"the visit was cancelled in the CRM ({record.status_text}); looking for another time"
+        turn.move(OrderState.PLACED, "visit_cancelled", told)
+        turn.remind("expiry", settings.expiry_days * 86400)
+        tell_thing(turn)
+    _search_again(turn, settings, f"cancelled in the CRM ({record.status_text})")
 
 
 def _search_again(turn: Turn, settings: PurchasingSettings, message: str) -> None:

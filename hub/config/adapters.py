@@ -8,7 +8,7 @@ from actors.model.errors import ConfigError
 from hub.config import words
 from hub.config.decode import Decoder
 from hub.config.problems import Spot
-from hub.config.tables import CrmChoice, ProtocolChoice
+from hub.config.tables import CrmChoice, DeskConfig, ProtocolChoice
 from hub.plugins import CRM_ADAPTERS, PROTOCOLS, Plugins
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -67,8 +67,9 @@ def _connection(name: str, raw: object, decoder: Decoder, plugins: Plugins, spot
     except ConfigError as error:
         spot.at("adapter").note("a CRM adapter that can be loaded", str(error), "install it again")
         return None
+    desk = decoder.table(DeskConfig, table.pop("desk", {}), spot.at("desk"))
     config = decoder.table(spec.config_type, table, spot)
-    return None if config is None else CrmChoice(name=name, spec=spec, config=config)
+    return None if config is None or desk is None else CrmChoice(name=name, spec=spec, config=config, desk=desk)
 
 
 def _adapter_name(adapter: object, plugins: Plugins, spot: Spot) -> str | None:

@@ -77,12 +77,20 @@ class ProtocolChoice(Struct, frozen=True, kw_only=True):
     config: Struct
 
 
+class DeskConfig(Value, frozen=True, kw_only=True):
+    """``[crm.NAME.desk]``: how a connection is worked with, whatever its adapter."""
+
+    changes_every_s: Annotated[float, Meta(ge=1)] = 60.0
+    """How often the CRM is asked what changed, where it can tell."""
+
+
 class CrmChoice(Struct, frozen=True, kw_only=True):
     """``[crm.NAME]``: a connection, its adapter's spec and decoded options."""
 
     name: str
     spec: CrmSpec
     config: Struct
+    desk: DeskConfig = DeskConfig()
 
 
 class HubConfig(Struct, frozen=True, kw_only=True):

@@ -48,8 +48,8 @@ def _overspent(world: World, orders: Mapping[OrderKey, OrderData]) -> Iterator[s
             reservation, order = meters.get(held.order_key), orders.get(held.order_key)
             if not held.is_ours or reservation is None or order is None or order.order is None:
                 continue
-            if held.record.total is not None and held.record.status != "cancelled":
-                spent[reservation.meter, order.order.need.owner_id, reservation.mandate_id] += held.record.total.minor
+            if held.ordered is not None and held.record.status != "cancelled":
+                spent[reservation.meter, order.order.need.owner_id, reservation.mandate_id] += held.ordered.minor
     for (meter, owner, mandate_id), minor in spent.items():
         if minor > highest[owner, mandate_id]:
             yield f"{meter}: records for {minor}, the budget was never above {highest[owner, mandate_id]}"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
 from random import Random
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -26,7 +26,6 @@ from actors.model.outcomes import (
     Ambiguous,
     AuthFailed,
     Capabilities,
-    Changes,
     ChangesOutcome,
     Conflict,
     Created,
@@ -46,6 +45,7 @@ from actors.model.outcomes import (
     Transient,
 )
 from actors.ports import RefusesExtras
+from hub.simulation.held import ChangeLog, Held
 from hub.simulation.scenery import HOUR_S, Chronicle, JumpingClock
 
 T = TypeVar("T")
@@ -95,17 +95,6 @@ class Leaving(Struct, frozen=True, kw_only=True):
     total: Money | None
 
 
-class Held(Struct, kw_only=True):
-    """One record of a CRM."""
-
-    record: CrmRecord
-    chain: str
-    """The need that it meets: whatever its key is, there must never be two of one."""
-    order_key: OrderKey
-    visible_s: float
-    is_ours: bool = True
-
-
 class _Write(Struct, frozen=True, kw_only=True):
     kind: RecordKind
     key: OrderKey
@@ -139,6 +128,7 @@ class SimCrm(RefusesExtras):
         self._on_leaving = on_leaving
         self._loop = asyncio.get_running_loop()
         self._offers = 0
+        self._log = ChangeLog()
         self._taken: set[str] = set()
 
     # The port.
@@ -196,15 +186,20 @@ class SimCrm(RefusesExtras):
         return await self._read("cancel", lambda: self._cancelled(key, kind))
 
     async def changes_since(self, cursor: str) -> ChangesOutcome:
-        """Nothing is read from here."""
-        return Changes(records=(), cursor=cursor)
+        """Return what was made or changed."""
+        return await self._read("changes_since", lambda: self._log.since(cursor))
 
     # People and others at the CRM.
 
     def set_status(self, held: Held, status: RecordStatus) -> None:
+        """Let a person in the CRM bring a record further, or cancel it."""
+        self.change(held, status=status)
+
+    def change(self, held: Held, **changes: Any) -> None:
         """Let a person in the CRM change a record."""
-        held.record = replace(held.record, status=status)
-        self._chronicle.tell("status", self.name, held.record.record_id, status)
+        held.record = replace(held.record, **changes)
+        self._log.add(held)
+        self._chronicle.tell("changed", self.name, held.record.record_id, changes)
 
     def squat(self, key: OrderKey, kind: RecordKind) -> None:
         """Let somebody else hold a record under a key of ours."""
@@ -339,10 +334,12 @@ class SimCrm(RefusesExtras):
             order_key=write.order_key,
             visible_s=self._loop.time() + lag_s,
             is_ours=is_ours,
+            ordered=write.total,
         )
         if write.slot is not None:
             self._taken.add(write.slot.reference)
         self.records.append(held)
+        self._log.add(held)
         self._chronicle.tell("holds", self.name, number, write.key, record.status)
         return held
 

@@ -9,7 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from actors.community.core import CommunityCore
-from actors.dialogue import COMPUTE_RELAY, desk_relay
+from actors.connection.core import ConnectionSettings
+from actors.dialogue import COMPUTE_RELAY, OpenConnection, connection_address, desk_relay
 from actors.dialogue.placement import ShardMap
 from actors.model.ids import ThingId
 from actors.model.readings import DeviceMessage, Principal, PrincipalKind, Receipt
@@ -42,6 +43,7 @@ class Life:
         self.is_up = False
         self.ends = asyncio.Event()
         self._clock = clock
+        self._connections = tuple(crms)
         self._registry = Registry({PROFILE.name: PROFILE}, {}, WholeRecords(journals))
         settings = EngineSettings(
             batch_turns=chance.choice((1, 3, 64, 2048)),
@@ -70,7 +72,9 @@ class Life:
             blocked_s=14400.0,
             expiry_days=2.0,
         )
-        cores = (parts.things(), parts.owners(limits), CommunityCore(), parts.orders(settings))
+        follows = {name: ConnectionSettings(can=can[name], changes_s=600.0) for name in crms}
+        orders, connections = parts.orders(settings), parts.connections(follows)
+        cores = (parts.things(), parts.owners(limits), CommunityCore(), orders, connections)
         for core in cores:
             self.engine.add_kind(core)
         return {core.kind: core for core in cores}
@@ -81,6 +85,8 @@ class Life:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(desk.run()) for desk in self._desks]
             self.engine.start()
+            for name in self._connections:
+                self.command(connection_address(name), OpenConnection(connection=name), lambda _outcome: None)
             self.is_up = True
             await self.ends.wait()
             if orderly:

@@ -1,7 +1,7 @@
 """What a simulated hub is put together from. A planted fault replaces one part; everything else stays real."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from actors.community.health_index import HealthModel
+from actors.connection.core import ConnectionCore, ConnectionSettings
 from actors.desk.desk import Desk, DeskSettings, Office
 from actors.dialogue import AdviceGiven, ComputeAdvice, ComputeJob
 from actors.model.advice import Abstention, Advice, Evidence, Question, Recommendation
@@ -154,6 +155,10 @@ class Parts:
     def owners(self, limits: OwnerLimits) -> OwnerCore:
         """Return the core of owners."""
         return OwnerCore(limits)
+
+    def connections(self, settings: Mapping[str, ConnectionSettings]) -> ConnectionCore:
+        """Return the core of connections."""
+        return ConnectionCore(settings)
 
     def orders(self, settings: PurchasingSettings) -> OrderCore:
         """Return the core of orders."""

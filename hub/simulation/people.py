@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.dialogue import (
     Approve,
@@ -30,8 +31,9 @@ from actors.model.things import Connection, Place, Purpose, ThingRecord
 from actors.owner.core import OffAcknowledged
 from actors.purchasing.view import OrderView
 from actors.runtime.cells import Outcome, Taken
-from hub.simulation.crm import Held, SimCrm
+from hub.simulation.crm import SimCrm
 from hub.simulation.devices import Printer
+from hub.simulation.held import Held
 from hub.simulation.parts import COMMUNITY, PROFILE
 from hub.simulation.scenery import BEGIN, HOUR_S
 from hub.simulation.world import World
@@ -195,7 +197,7 @@ def _is_doubtful(view: OrderView) -> bool:
 
 
 class Deliverers:
-    """The people at the CRMs: they confirm or cancel what is open, and bring what is confirmed."""
+    """The people at the CRMs: they confirm, change or cancel what is there, and bring what is confirmed."""
 
     def __init__(self, world: World, printers: Mapping[ThingId, Printer]) -> None:
         self._world = world
@@ -221,8 +223,23 @@ class Deliverers:
                 crm.set_status(held, RecordStatus.CANCELLED)
             case RecordStatus.CONFIRMED | RecordStatus.FULFILLED if draw < 0.12:
                 self._deliver(crm, held)
+            case RecordStatus.CONFIRMED if draw > 0.97:
+                self._interfere(crm, held)
             case _:
                 return
+
+    def _interfere(self, crm: SimCrm, held: Held) -> None:
+        """Cancel what was confirmed, move a visit, or ask for another price."""
+        record = held.record
+        if self._chance.random() < 0.5:
+            crm.set_status(held, RecordStatus.CANCELLED)
+        elif record.scheduled is not None and crm.capabilities.changes:
+            day = timedelta(days=1)
+            slot = record.scheduled
+            crm.change(held, scheduled=replace(slot, starts_at=slot.starts_at + day, ends_at=slot.ends_at + day))
+        elif record.total is not None:
+            minor = round(record.total.minor * self._chance.choice((0.9, 1.2)))
+            crm.change(held, total=replace(record.total, minor=minor))
 
     def _deliver(self, crm: SimCrm, held: Held) -> None:
         name = (crm.name, held.record.record_id)

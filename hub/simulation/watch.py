@@ -141,5 +141,5 @@ class Watch:
 def reading_kinds() -> dict[str, Kind]:
     """Return the real kinds, to read and fold what is on disk."""
     settings = PurchasingSettings(installation=INSTALLATION, connections={})
-    cores = (Parts().things(), OwnerCore(), CommunityCore(), OrderCore(settings))
+    cores = (Parts().things(), OwnerCore(), CommunityCore(), OrderCore(settings), Parts().connections({}))
     return {core.kind: Kind(core) for core in cores}

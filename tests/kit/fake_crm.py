@@ -133,7 +133,7 @@ class FakeCrm(RefusesExtras):
         return Found(record=self.records[kind, key])
 
     async def changes_since(self, cursor: str) -> Any:
-        return Changes(records=(), cursor=cursor)
+        return await self._read("changes_since", cursor, Changes(records=(), cursor=cursor))
 
     async def _read(self, method: str, argument: Any, usual: Any) -> Any:
         planned = self._next(method, argument)

@@ -14,6 +14,7 @@ from firm import INSTALLATION, PROFILES, settings
 
 from actors.community.core import CommunityCore
 from actors.community.health_index import HealthModel
+from actors.connection.core import ConnectionCore, ConnectionSettings
 from actors.desk.desk import Desk, DeskSettings
 from actors.device.core import DeviceCore
 from actors.device.inquiring import InquirySettings
@@ -167,6 +168,7 @@ async def small_hub(
         engine.add_kind(CommunityCore())
         engine.add_kind(DeviceCore(InquirySettings(sellers=("shop",))))
         engine.add_kind(OrderCore(settings(connections={"shop": crm.capabilities})))
+        engine.add_kind(ConnectionCore({"shop": ConnectionSettings(can=crm.capabilities, changes_s=1.0)}))
         desk = Desk("shop", crm, engine, clock, Random(1), DESK)
         engine.add_relay(desk_relay("shop"), desk)
         engine.add_relay(COMPUTE_RELAY, SilentPeers(engine))

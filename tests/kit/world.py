@@ -9,6 +9,7 @@ from firm import INSTALLATION, NOW, PROFILES, settings
 from small_hub import NoModels
 
 from actors.community.core import CommunityCore
+from actors.connection.core import ConnectionCore, ConnectionSettings
 from actors.device.core import DeviceCore
 from actors.device.inquiring import InquirySettings
 from actors.dialogue import (
@@ -17,12 +18,14 @@ from actors.dialogue import (
     BookTime,
     CancelRecord,
     CancelReported,
+    ChangesReported,
     FindOffers,
     LookUp,
     LookUpReported,
     OffersReported,
     PlaceReported,
     PlaceRequest,
+    ReadChanges,
     SearchTimes,
     TakeTurn,
     TimesReported,
@@ -61,6 +64,8 @@ class Job:
                 return TimesReported(outcome=outcome)
             case BookTime(attempt=attempt):
                 return BookReported(attempt=attempt, outcome=outcome)
+            case ReadChanges():
+                return ChangesReported(connection=self.connection, outcome=outcome)
             case CancelRecord():
                 return CancelReported(outcome=outcome)
         raise TypeError(f"{self.body} is no job of a desk")
@@ -73,9 +78,12 @@ class World:
         self, purchasing: PurchasingSettings | None = None, *, limits: OwnerLimits | None = None, models: Any = None
     ) -> None:
         generous = OwnerLimits(max_orders_per_7_days=1000, min_between_orders=timedelta(0))
+        purchasing = purchasing or settings()
+        follows = {name: ConnectionSettings(can=can) for name, can in purchasing.connections.items()}
         cores = (
+            ConnectionCore(follows),
             OwnerCore(limits or generous),
-            OrderCore(purchasing or settings()),
+            OrderCore(purchasing),
             ThingCore(PROFILES, models or NoModels(), INSTALLATION),
             CommunityCore(),
             DeviceCore(InquirySettings(sellers=("shop",))),

@@ -16,7 +16,13 @@ from hub.simulation.planted.outside import (
     PlainCreate,
     RestartSendsAgain,
 )
-from hub.simulation.planted.rules import ApprovalSkipped, BudgetOutside, OffSwitchCached, RevocationCached
+from hub.simulation.planted.rules import (
+    ApprovalSkipped,
+    BudgetOutside,
+    ChangesNotTold,
+    OffSwitchCached,
+    RevocationCached,
+)
 from hub.simulation.planted.shards import LettersDoubled, LettersForgotten
 from hub.simulation.planted.store import (
     AckBeforeCommit,
@@ -51,5 +57,6 @@ PLANTED: Final[Mapping[str, Parts]] = {
     "revocation_cached": RevocationCached(),
     "budget_outside": BudgetOutside(),
     "approval_skipped": ApprovalSkipped(),
+    "changes_not_told": ChangesNotTold(),
 }
 """Every fault by its name."""

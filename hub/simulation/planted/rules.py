@@ -1,10 +1,13 @@
-"""Faults of the rules that an owner's actor keeps."""
+"""Faults of the rules that owners' and connections' actors keep."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
 
+from actors.connection.core import ConnectionCore, ConnectionSettings
+from actors.connection.state import ConnectionState
 from actors.dialogue import AskClearance, AskReservation, ClearanceAnswered, ReservationAnswered
 from actors.model.mandates import Verdict
 from actors.owner.core import OwnerCore, OwnerLimits
@@ -82,3 +85,17 @@ class ApprovalSkipped(Parts):
 
     def owners(self, limits: OwnerLimits) -> OwnerCore:
         return _Hasty(limits)
+
+
+class _Forgetful(ConnectionCore):
+    def step(self, state: ConnectionState, message: Any, now: datetime) -> Step[ConnectionState]:
+        step = super().step(state, message, now)
+        effects = tuple(effect for effect in step.effects if not isinstance(effect, Tell))
+        return Step(step.state, step.events, effects, step.reply)
+
+
+class ChangesNotTold(Parts):
+    """How far changes were read is kept, and what was read is not told."""
+
+    def connections(self, settings: Mapping[str, ConnectionSettings]) -> ConnectionCore:
+        return _Forgetful(settings)

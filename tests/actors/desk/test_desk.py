@@ -15,11 +15,13 @@ from actors.desk.desk import Desk, DeskSettings
 from actors.dialogue import (
     BookTime,
     CancelRecord,
+    ChangesReported,
     DeskWaits,
     FindOffers,
     LookUp,
     PlaceReported,
     PlaceRequest,
+    ReadChanges,
     SearchTimes,
     TakeTurn,
     TurnGiven,
@@ -30,6 +32,7 @@ from actors.model.outcomes import (
     Absent,
     Ambiguous,
     AuthFailed,
+    Changes,
     Created,
     Found,
     Permanent,
@@ -53,6 +56,7 @@ class Office:
         self.reports: list[tuple[str, Any]] = []
         self.waits: list[tuple[str, DeskWaits]] = []
         self.times: list[float] = []
+        self.discarded: list[int] = []
 
     def complete(self, outbox_id: int, address: str, message: Any) -> None:
         self.reports.append((address, message))
@@ -60,6 +64,9 @@ class Office:
 
     def submit(self, address: str, message: Any, done: Callable[[Any], None], message_id: str = "") -> None:
         self.waits.append((address, message))
+
+    def discard(self, outbox_id: int) -> None:
+        self.discarded.append(outbox_id)
 
 
 class Work:
@@ -257,3 +264,22 @@ async def test_it_ends_at_once_with_a_request_under_way_and_reports_nothing_fals
         work.give(PLACE)
         await asyncio.sleep(1)
     assert work.office.reports == []
+
+
+@virtual_time
+async def test_changes_are_read_one_question_at_a_time_and_a_second_one_is_dropped() -> None:
+    async with working() as work:
+        for _ in range(2):
+            work.give(ReadChanges(cursor="c1", within_s=6.0), "connection/shop")
+        assert await work.reports() == [ChangesReported(connection="shop", outcome=Changes(records=(), cursor="c1"))]
+        assert work.office.discarded == [2]
+        assert work.office.times[0] <= 6.5
+
+
+@virtual_time
+async def test_a_connection_is_not_told_of_waiting() -> None:
+    async with working() as work:
+        work.crm.plan("changes_since", Transient(reason="down"))
+        work.give(ReadChanges(cursor=""), "connection/shop")
+        await work.reports()
+        assert work.office.waits == []

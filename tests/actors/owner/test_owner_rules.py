@@ -129,7 +129,9 @@ def test_asking_again_gives_the_former_reservation_back_first() -> None:
     assert sum(made.meters.values()) == 2900
 
 
-@pytest.mark.parametrize(("spent", "left"), [(eur(2000), 2000), (eur(1500), 1500), (None, 0), (eur(9999), 2000)])
+@pytest.mark.parametrize(
+    ("spent", "left"), [(eur(2000), 2000), (eur(1500), 1500), (None, 0), (eur(9999), 9999), (eur(20_000), 10_000)]
+)
 def test_settling_keeps_what_was_spent_and_frees_the_rest(spent: Money | None, left: int) -> None:
     made = world()
     heard(made, wants())
