@@ -148,11 +148,39 @@ class MachineInterface(Protocol):
         ...
 
 
+class AdapterStore(Protocol):
+    """An adapter's own small records, such as registrations of devices or counters of security contexts.
+
+    They outlive the process and a power cut. What is true about things, orders and money is not kept here.
+    """
+
+    def all(self, kind: str) -> Mapping[str, bytes]:
+        """Return the records of a kind by key, read from disk: for the start."""
+        ...
+
+    async def keep(self, kind: str, key: str, body: bytes) -> None:
+        """Write a record, or write it anew; it is on disk when this returns.
+
+        Raises:
+            StoreDown: It is not.
+        """
+        ...
+
+    async def forget(self, kind: str, key: str) -> None:
+        """Remove a record, if there is one.
+
+        Raises:
+            StoreDown: It may be there still.
+        """
+        ...
+
+
 class ProtocolDeps(Struct, frozen=True, kw_only=True):
     """What the hub gives a protocol adapter."""
 
     sink: ReadingSink
     machine: MachineInterface
+    store: AdapterStore
     things: ThingDirectory
     authenticator: Authenticator
     clock: Clock

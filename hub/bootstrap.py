@@ -58,6 +58,7 @@ from hub.registry import Registry, operator_token
 from hub.sharding import whole_engine, whole_journal
 from hub.storage.connection import FILE_NAME, JournalSettings, explained
 from hub.storage.shards import open_shards
+from hub.storage.shelf import Shelves, open_shelves
 from hub.storage.sqlite import SqliteJournal
 
 log = structlog.get_logger(__name__)
@@ -105,7 +106,8 @@ async def open_hub(
             keeping = Keeping(journals, profiles.values(), config.storage, now)
             desks = parts.add_desks(adapters, await gone_connections(journal, adapters))
             group = await stack.enter_async_context(_cancelled_at_end())
-            protocols = await parts.start(stack, group, desks)
+            shelves = stack.enter_context(open_shelves(config.data_dir))
+            protocols = await parts.start(stack, group, desks, shelves)
             keeping.start(group)
             hub = parts.api(desks, protocols, keeping)
             url = await parts.serve(stack, hub, protocols)
@@ -186,7 +188,7 @@ class _Parts:
         return desks
 
     async def start(
-        self, stack: AsyncExitStack, group: asyncio.TaskGroup, desks: Mapping[str, Desk]
+        self, stack: AsyncExitStack, group: asyncio.TaskGroup, desks: Mapping[str, Desk], shelves: Shelves
     ) -> dict[str, ProtocolAdapter]:
         """Recover first, then let devices in: what was acknowledged is there before anything new comes."""
         operator = Principal(kind=PrincipalKind.OPERATOR, name="operator")
@@ -203,7 +205,7 @@ class _Parts:
             address = connection_address(choice.name)
             self._engine.submit(address, OpenConnection(connection=choice.name), lambda _outcome: None)
         stack.push_async_callback(self._drain)
-        return await self._open_protocols(stack)
+        return await self._open_protocols(stack, shelves)
 
     def _load_models(self) -> None:
         models: dict[tuple[CommunityId, str], str] = {}
@@ -217,17 +219,18 @@ class _Parts:
         finished = await self._engine.stop(within_s=_DRAIN_S)
         log.info("turns_drained", finished=finished, **self._engine.counters())
 
-    async def _open_protocols(self, stack: AsyncExitStack) -> dict[str, ProtocolAdapter]:
-        deps = ProtocolDeps(
-            sink=self._sink,
-            machine=self._machine,
-            things=self._registry,
-            authenticator=self._registry,
-            clock=self._clock,
-            chance=self._chance,
-        )
+    async def _open_protocols(self, stack: AsyncExitStack, shelves: Shelves) -> dict[str, ProtocolAdapter]:
         protocols: dict[str, ProtocolAdapter] = {}
         for choice in self._config.protocols:
+            deps = ProtocolDeps(
+                sink=self._sink,
+                machine=self._machine,
+                store=shelves.of(choice.name),
+                things=self._registry,
+                authenticator=self._registry,
+                clock=self._clock,
+                chance=self._chance,
+            )
             protocols[choice.name] = await stack.enter_async_context(choice.spec.open(choice.config, deps))
         self._commands.connect(protocols)
         return protocols

@@ -10,6 +10,7 @@ from typing import Final, Protocol, final
 
 from actors.model.advice import Advice, Evidence, Recommendation, Topic
 from actors.model.commands import CommandBody, InvokeAction, ThingCommand
+from actors.model.errors import StoreDown
 from actors.model.ids import CommandId, CorrelationId, OrderKey, OwnerId, ThingId
 from actors.model.machine import (
     DeclineCode,
@@ -348,12 +349,39 @@ class FakeMachine:
         return None
 
 
+@final
+class MemoryStore:
+    """An ``AdapterStore`` in memory; hand it to a second kit to play a restart."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, dict[str, bytes]] = {}
+        self.is_down = False
+        """Whether every write is refused."""
+
+    def all(self, kind: str) -> Mapping[str, bytes]:
+        """Return the records of a kind by key."""
+        return dict(self._records.get(kind, {}))
+
+    async def keep(self, kind: str, key: str, body: bytes) -> None:
+        """Keep a record."""
+        if self.is_down:
+            raise StoreDown("as told")
+        self._records.setdefault(kind, {})[key] = body
+
+    async def forget(self, kind: str, key: str) -> None:
+        """Remove a record."""
+        if self.is_down:
+            raise StoreDown("as told")
+        self._records.get(kind, {}).pop(key, None)
+
+
 @dataclass(slots=True)
 class ProtocolKit:
     """The hub as an adapter sees it, made of fakes. Make it inside a running loop."""
 
     sink: RecordingSink = field(default_factory=RecordingSink)
     machine: FakeMachine = field(default_factory=FakeMachine)
+    store: MemoryStore = field(default_factory=MemoryStore)
     things: FakeDirectory = field(default_factory=FakeDirectory)
     authenticator: FakeAuthenticator = field(default_factory=FakeAuthenticator)
     clock: ManualClock = field(default_factory=ManualClock)
@@ -364,6 +392,7 @@ class ProtocolKit:
         return ProtocolDeps(
             sink=self.sink,
             machine=self.machine,
+            store=self.store,
             things=self.things,
             authenticator=self.authenticator,
             clock=self.clock,

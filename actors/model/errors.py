@@ -24,6 +24,12 @@ class ConfigError(HubError):
     remedy = Remedy.FIX_CONFIG
 
 
+class StoreDown(HubError):
+    """A record cannot be written now; what was asked has not happened."""
+
+    remedy = Remedy.RETRY
+
+
 class LinkRefused(HubError):
     """The other side does not accept our credentials or certificate."""
 

@@ -31,6 +31,7 @@ from protocols.coap.front import FrontSettings
 from protocols.coap.identity import Sender
 from protocols.coap.mapping import Arrival
 from protocols.coap.replies import STORED, Reply
+from protocols.testing import MemoryStore
 
 _LOOPBACK = ("127.0.0.1",)
 _ENOUGH_PER_S = 1e6
@@ -121,10 +122,16 @@ async def front(_things: int) -> AsyncGenerator[int]:
     """The front end alone, with a commit that is a timer."""
     nobody: Any = _Nobody()
     deps = ProtocolDeps(
-        sink=nobody, machine=nobody, things=nobody, authenticator=nobody, clock=SystemClock(), chance=Random(1)
+        sink=nobody,
+        machine=nobody,
+        store=MemoryStore(),
+        things=nobody,
+        authenticator=nobody,
+        clock=SystemClock(),
+        chance=Random(1),
     )
     settings = FrontSettings(per_peer_per_s=_ENOUGH_PER_S)
-    async with serving(Site(), _TimerTaker(), deps, settings, ("127.0.0.1", 0)) as (port, _):
+    async with serving(Site(), _TimerTaker(), deps, settings, ("127.0.0.1", 0)) as (port, _, _):
         yield port.number
 
 

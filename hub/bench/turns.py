@@ -21,6 +21,7 @@ from hub.clock import SystemClock
 from hub.ingest import DurableSink
 from hub.registry import Registry
 from hub.storage.sqlite import SqliteJournal
+from protocols.testing import MemoryStore
 
 _PROPERTIES = 10
 
@@ -80,6 +81,7 @@ class TurnBench:
         return ProtocolDeps(
             sink=self._sink,
             machine=self._machine,
+            store=MemoryStore(),
             things=self._registry,
             authenticator=self._registry,
             clock=self._clock,

@@ -1,49 +1,80 @@
 """Runs the CoAP server: site, socket and intake together."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, final
 
 from actors.ports import LinkStatus, ProtocolDeps, RefusesCommands
+from protocols.coap.client import DeviceClient, RenewalSettings
 from protocols.coap.config import CoapConfig
+from protocols.coap.devices import Devices
+from protocols.coap.directory import Directory
+from protocols.coap.echo import EchoGate
 from protocols.coap.front import Front, FrontSettings, Taker
 from protocols.coap.identity import PlainByAddress
 from protocols.coap.intake import Intake
 from protocols.coap.port import UdpPort, bound
 from protocols.coap.resources import site_for
-from protocols.coap.stack import stacked
+from protocols.coap.roster import Roster
+from protocols.coap.stack import AiocoapStack, stacked
+from protocols.coap.watching import WatchSettings
 
 
 @asynccontextmanager
-async def open_coap(config: CoapConfig, deps: ProtocolDeps) -> AsyncGenerator["CoapAdapter"]:
-    """Listen as configured until the context ends.
+async def open_coap(
+    config: CoapConfig, deps: ProtocolDeps, renewal: RenewalSettings | None = None
+) -> AsyncGenerator["CoapAdapter"]:
+    """Listen as configured, and watch the devices that are known, until the context ends.
 
     Raises:
         ConfigError: The address cannot be bound.
     """
-    intake = Intake(
-        deps,
-        PlainByAddress(config.plain_from, deps.things),
-        max_payload_bytes=config.max_payload_bytes,
-        retry_after_s=config.retry_after_s,
-    )
-    site = site_for(intake, reply_within_s=config.reply_within_s, retry_after_s=config.retry_after_s)
-    settings = FrontSettings(
+    roster = Roster(deps.things)
+    resolver = PlainByAddress(config.plain_from, deps.things, roster)
+    intake = Intake(deps, resolver, max_payload_bytes=config.max_payload_bytes, retry_after_s=config.retry_after_s)
+    directory = Directory(deps.store, deps.clock, resolver, roster, most=config.max_registrations)
+    directory.load()
+    gate = EchoGate(deps.clock.monotonic, most=config.max_peers, is_on=config.echo)
+    site = site_for(intake, gate, directory, reply_within_s=config.reply_within_s, retry_after_s=config.retry_after_s)
+    async with serving(site, intake, deps, front_settings(config), (config.host, config.port)) as (port, front, stack):
+        client = DeviceClient(stack, deps.clock, deps.chance, renewal or RenewalSettings())
+        devices = Devices(client, directory, roster, deps, WatchSettings(retry_cap_s=config.retry_cap_s))
+        async with running(devices.run()):
+            yield CoapAdapter(config.host, port, front, intake, devices)
+
+
+@asynccontextmanager
+async def running(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Run something beside the body, and cancel it at the end."""
+    failure: Exception | None = None
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work)
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - raised below, outside of the group, as what it is
+            failure = error
+        finally:
+            task.cancel()
+    if failure is not None:
+        raise failure
+
+
+def front_settings(config: CoapConfig) -> FrontSettings:
+    """Return what the operator's limits are for the front end."""
+    return FrontSettings(
         per_peer_per_s=config.per_peer_per_s,
         slow_per_s=config.slow_per_s,
         max_peers=config.max_peers,
         reply_within_s=config.reply_within_s,
         retry_after_s=config.retry_after_s,
     )
-    async with serving(site, intake, deps, settings, (config.host, config.port)) as (port, front):
-        yield CoapAdapter(config.host, port, front, intake)
 
 
 @asynccontextmanager
 async def serving(
     site: Any, taker: Taker, deps: ProtocolDeps, settings: FrontSettings, address: tuple[str, int]
-) -> AsyncGenerator[tuple[UdpPort, Front]]:
+) -> AsyncGenerator[tuple[UdpPort, Front, AiocoapStack]]:
     """Join socket, front end and aiocoap until the context ends.
 
     Raises:
@@ -56,7 +87,7 @@ async def serving(
         front.stand_before(stack)
         port.start(front.receive, stack.take_error)
         try:
-            yield port, front
+            yield port, front, stack
         finally:
             front.close()
 
@@ -65,11 +96,17 @@ async def serving(
 class CoapAdapter(RefusesCommands):
     """A ``ProtocolAdapter`` with a UDP socket of its own."""
 
-    def __init__(self, host: str, port: UdpPort, front: Front, intake: Intake) -> None:
+    def __init__(self, host: str, port: UdpPort, front: Front, intake: Intake, devices: Devices) -> None:
         self._host = host
         self._port = port
         self._front = front
         self._intake = intake
+        self._devices = devices
+
+    @property
+    def devices(self) -> Devices:
+        """The devices that the hub talks to of itself."""
+        return self._devices
 
     @property
     def http_routes(self) -> Sequence[Any]:
@@ -83,9 +120,14 @@ class CoapAdapter(RefusesCommands):
         return (f"coap://{host}:{self._port.number}",)
 
     def links(self) -> Sequence[LinkStatus]:
-        """None: devices come and go."""
-        return ()
+        """Return how the devices are doing that the hub observes."""
+        return self._devices.links()
 
     def counters(self) -> Mapping[str, int]:
         """Return what the intake, the front end and the socket counted."""
-        return {**self._intake.counters(), **self._front.counters(), **self._port.counters()}
+        return {
+            **self._intake.counters(),
+            **self._front.counters(),
+            **self._port.counters(),
+            **self._devices.counters(),
+        }

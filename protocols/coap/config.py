@@ -29,6 +29,13 @@ class CoapConfig(Value, frozen=True, kw_only=True):
     max_peers: Annotated[int, Meta(ge=16)] = 10_000
     """Addresses whose latest exchanges are remembered, about 2 kB each; the longest silent one is forgotten first."""
 
+    max_registrations: Annotated[int, Meta(ge=1)] = 100_000
+    """Devices in the resource directory."""
+    retry_cap_s: Annotated[float, Meta(ge=1)] = 60.0
+    """Longest wait before a device that the hub observes and that was lost is tried again."""
+    echo: bool = True
+    """Answers more than three times as large as their request leave only when the sender has shown that it is there."""
+
     def __post_init__(self) -> None:
         """Refuse networks that are none.
 

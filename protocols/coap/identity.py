@@ -11,8 +11,8 @@ from actors.model.ids import OwnerId, ThingId
 from actors.model.readings import Principal, PrincipalKind
 from actors.ports import ConnectedThing, ThingDirectory
 from protocols.coap.replies import Rejected, ReplyCode
+from protocols.coap.roster import ADDRESS_OPTION, Roster
 
-ADDRESS_OPTION = "address"
 _REMEMBERED: Final = 8192
 
 
@@ -25,7 +25,7 @@ class Sender(Struct, frozen=True, kw_only=True):
 
 
 class PrincipalResolver(Protocol):
-    """Says who a sender is. OSCORE will be another one of these."""
+    """Says who a sender is."""
 
     def admit(self, sender: Sender) -> None:
         """Let a sender in, before anything of its request is kept.
@@ -43,14 +43,23 @@ class PrincipalResolver(Protocol):
         """
         ...
 
+    def owners(self, sender: Sender) -> frozenset[OwnerId]:
+        """Return the owners of the things that a sender may be.
+
+        Raises:
+            Rejected: It is none.
+        """
+        ...
+
 
 @final
 class PlainByAddress:
     """Plain CoAP: the address must be allowed, and must be the one that the thing's connection option names."""
 
-    def __init__(self, plain_from: Sequence[str], things: ThingDirectory) -> None:
+    def __init__(self, plain_from: Sequence[str], things: ThingDirectory, roster: Roster | None = None) -> None:
         self._networks = tuple(ip_network(network) for network in plain_from)
         self._things = things
+        self._roster = roster or Roster(things)
         # addresses are read once and not for each request, which would cost more than all the rest of it
         self._allows = lru_cache(_REMEMBERED)(self._is_allowed)
         self._owns = lru_cache(_REMEMBERED)(_is_own)
@@ -74,6 +83,16 @@ class PlainByAddress:
             text = f"{address} is not the address that {thing_id} is connected with (its connection option 'address')"
             raise Rejected(ReplyCode.UNAUTHORIZED, "unauthenticated", text)
         return self._principal(thing.thing_id, thing.owner_id, sender.host), thing
+
+    def owners(self, sender: Sender) -> frozenset[OwnerId]:
+        """Return the owners of the things that are connected with this address."""
+        self.admit(sender)
+        address = str(plain_address(sender.host))
+        owners = self._roster.owners_at(address)
+        if not owners:
+            text = f"{address} is not the address of any thing (its connection option 'address')"
+            raise Rejected(ReplyCode.UNAUTHORIZED, "unauthenticated", text)
+        return owners
 
     def _is_allowed(self, host: str) -> bool:
         address = plain_address(host)

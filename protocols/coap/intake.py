@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import final
 
-from actors.model.readings import Receipt
-from actors.ports import ProtocolDeps
+from actors.model.ids import OwnerId, ThingId
+from actors.model.readings import Principal, Receipt
+from actors.ports import ConnectedThing, ProtocolDeps
 from protocols.coap.identity import PrincipalResolver, Sender
 from protocols.coap.mapping import Arrival, device_message
 from protocols.coap.replies import Rejected, Reply, ReplyCode, reply_to
@@ -46,6 +47,22 @@ class Intake:
             Rejected: It may not.
         """
         self._resolver.admit(sender)
+
+    def resolve(self, sender: Sender, thing_id: ThingId) -> tuple[Principal, ConnectedThing]:
+        """Return the principal of a sender that speaks for this thing.
+
+        Raises:
+            Rejected: It is not that thing.
+        """
+        return self._resolver.resolve(sender, thing_id)
+
+    def owners(self, sender: Sender) -> frozenset[OwnerId]:
+        """Return the owners of the things that a sender may be.
+
+        Raises:
+            Rejected: It is none.
+        """
+        return self._resolver.owners(sender)
 
     def check_size(self, size: int) -> None:
         """Say whether a body of this size, complete or announced, is taken.

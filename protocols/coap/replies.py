@@ -16,15 +16,21 @@ _TEXT_BYTES: Final = 512  # a diagnostic stays within one datagram
 class ReplyCode(IntEnum):
     """Response codes as they stand on the wire: class times 32 plus detail.
 
-    RFC 7252 section 5.9; 4.22 is of RFC 8132, 4.29 of RFC 8516.
+    RFC 7252 section 5.9; 4.09 and 4.22 are of RFC 8132, 4.29 of RFC 8516.
     """
 
+    CREATED = 0x41
+    DELETED = 0x42
     CHANGED = 0x44
+    CONTENT = 0x45
     BAD_REQUEST = 0x80
     UNAUTHORIZED = 0x81
     BAD_OPTION = 0x82
     FORBIDDEN = 0x83
     NOT_FOUND = 0x84
+    NOT_ALLOWED = 0x85
+    NOT_ACCEPTABLE = 0x86
+    CONFLICT = 0x89
     TOO_LARGE = 0x8D
     UNSUPPORTED_FORMAT = 0x8F
     UNPROCESSABLE = 0x96
@@ -58,9 +64,10 @@ STORED_BEFORE: Final = Reply(code=ReplyCode.CHANGED, is_duplicate=True)
 class Rejected(HubError):
     """A request is not taken."""
 
-    def __init__(self, code: ReplyCode, reason: str, text: str) -> None:
+    def __init__(self, code: ReplyCode, reason: str, text: str, *, retry_s: float | None = None) -> None:
         super().__init__(text)
-        self.reply = Reply(code=code, reason=reason, text=text)
+        max_age_s = None if retry_s is None else max(1, ceil(retry_s))
+        self.reply = Reply(code=code, reason=reason, text=text, max_age_s=max_age_s)
 
 
 _CODES: Final[Mapping[ReadingRefusal, ReplyCode]] = {

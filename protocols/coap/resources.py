@@ -1,30 +1,36 @@
 """The resources as aiocoap serves them: its messages in, arrivals out; replies in, its messages out."""
 
 import asyncio
-from typing import Any, Literal, cast, final
+from typing import Any, Final, Literal, cast, final
 
-from aiocoap import Message
-from aiocoap.error import RenderableError
-from aiocoap.numbers.codes import Code
-from aiocoap.resource import PathCapable, Resource, Site, WKCResource
+from aiocoap.resource import PathCapable, Resource, Site
 from aiocoap.util.linkformat import Link, LinkFormat
 
 from actors.model.ids import ThingId
 from protocols.coap.datagram import UNDERSTOOD
-from protocols.coap.identity import Sender
+from protocols.coap.directory import Directory
+from protocols.coap.echo import EchoGate
 from protocols.coap.intake import Intake
+from protocols.coap.links import Link as OwnLink
+from protocols.coap.links import filtered, parse_links, parse_query
 from protocols.coap.mapping import FORMATS, Arrival
-from protocols.coap.replies import Rejected, Reply, bad_option, unavailable
+from protocols.coap.rd import LookUp, OneRegistration, Registrations, link_answer
+from protocols.coap.replies import Reply, bad_option, unavailable
+from protocols.coap.serving import Refusal, Served, admit_body, message_of, sender_of
 
-_Listing: Any = WKCResource  # its default alone would type impl_info
 
-
-def site_for(intake: Intake, *, reply_within_s: float, retry_after_s: float) -> Any:
-    """Return the site: ``/t/{thing_id}`` and ``/.well-known/core``."""
+def site_for(
+    intake: Intake, gate: EchoGate, directory: Directory, *, reply_within_s: float, retry_after_s: float
+) -> Any:
+    """Return the site: ``/t/{thing_id}``, the Resource Directory, and ``/.well-known/core``."""
     site: Any = StrictSite(intake)
     readings = ThingReadings(intake, reply_within_s=reply_within_s, retry_after_s=retry_after_s)
     site.add_resource(["t"], readings)
-    site.add_resource([".well-known", "core"], _Listing(site.get_resources_as_linkheader, impl_info=None))
+    site.add_resource(["rd"], Registrations(intake, gate, directory))
+    site.add_resource(["rd"], OneRegistration(intake, gate, directory))
+    site.add_resource(["rd-lookup", "ep"], LookUp(intake, gate, directory.endpoints, "ep"))
+    site.add_resource(["rd-lookup", "res"], LookUp(intake, gate, directory.resources, "res"))
+    site.add_resource([".well-known", "core"], Listing(intake, gate, site))
     return site
 
 
@@ -40,8 +46,33 @@ class StrictSite(Site):  # type: ignore[misc] # aiocoap has no types
         """Serve one request, or answer 4.02."""
         unknown = next((option for option in request.request.opt.option_list() if _is_beyond_us(option.number)), None)
         if unknown is not None:
-            raise _Refusal(self._intake.counted(bad_option(int(unknown.number), is_proxying=False)))
+            raise Refusal(self._intake.counted(bad_option(int(unknown.number), is_proxying=False)))
         await super().render_to_pipe(request)
+
+
+@final
+class Listing(Served):
+    """``/.well-known/core``: what there is here (RFC 6690), for anybody, with filters. It names no thing."""
+
+    def __init__(self, intake: Intake, gate: EchoGate, site: Any) -> None:
+        super().__init__(intake, gate)
+        self._site = site
+        self.ct = "40"
+
+    async def needs_blockwise_assembly(self, request: Any) -> Literal[True]:
+        """Let anybody ask."""
+        del request
+        return True
+
+    async def answered_get(self, request: Any) -> Any:
+        """Return the links that meet the query; a group that has none of them gets silence."""
+        links: list[OwnLink] = list(parse_links(str(self._site.get_resources_as_linkheader()).encode()))
+        query = parse_query(request.opt.uri_query)
+        found = filtered(links, query)
+        response = link_answer(found, request)
+        if query and not found and request.remote.is_multicast_locally:
+            response.opt.no_response = _NOT_2XX  # RFC 6690 section 4.1
+        return response
 
 
 @final
@@ -61,13 +92,7 @@ class ThingReadings(Resource, PathCapable):  # type: ignore[misc] # aiocoap has 
 
     async def needs_blockwise_assembly(self, request: Any) -> Literal[True]:
         """Let blocks be put together for those who may speak, up to the size that is taken."""
-        block = request.opt.block1
-        try:
-            self._intake.admit(_sender(request))
-            start = 0 if block is None else block.start
-            self._intake.check_size(max(start + len(request.payload), request.opt.size1 or 0))
-        except Rejected as rejected:
-            raise _Refusal(self._intake.counted(rejected.reply)) from None
+        admit_body(request, self._intake)
         return True
 
     async def render_post(self, request: Any) -> Any:
@@ -82,50 +107,28 @@ class ThingReadings(Resource, PathCapable):  # type: ignore[misc] # aiocoap has 
         self._intake.take(arrival, answer)
         try:
             async with asyncio.timeout(self._reply_within_s):
-                return _message(await answered)
+                return message_of(await answered)
         except TimeoutError:
             late = f"not stored within {self._reply_within_s:g} s; it may be stored later"
-            return _message(unavailable("not_stored_yet", late, self._retry_after_s))
+            return message_of(unavailable("not_stored_yet", late, self._retry_after_s))
 
     render_put = render_post
 
 
-class _Refusal(RenderableError):  # type: ignore[misc] # aiocoap has no types
-    """A reply on its way through aiocoap as an exception."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.text)
-        self._reply = reply
-
-    def to_message(self) -> Any:
-        """Return the response."""
-        return _message(self._reply)
+_NOT_2XX: Final = 2  # RFC 7967 section 2.1
 
 
 def _is_beyond_us(option_number: int) -> bool:
     return bool(option_number & 1) and option_number not in UNDERSTOOD
 
 
-def _sender(request: Any) -> Sender:
-    remote = request.remote
-    host, port = cast("tuple[str, int]", remote.sockaddr[:2])
-    return Sender(host=host, port=port, claims=tuple(remote.authenticated_claims))
-
-
 def _arrival(request: Any) -> Arrival:
     path = cast("tuple[str, ...]", request.opt.uri_path)
     return Arrival(
-        sender=_sender(request),
+        sender=sender_of(request),
         thing_id=ThingId("/".join(path)),
         content_format=None if request.opt.content_format is None else int(request.opt.content_format),
         payload=request.payload,
         message_id=request.mid,
         token=request.token,
     )
-
-
-def _message(reply: Reply) -> Any:
-    response = Message(code=Code(int(reply.code)), payload=reply.payload)
-    if reply.max_age_s is not None:
-        response.opt.max_age = reply.max_age_s
-    return response

@@ -5,13 +5,14 @@ methods of the udp6 protocol. A test builds it; a new version of aiocoap needs a
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, final
 
 from aiocoap import Context, Message, Reliable
 from aiocoap.messagemanager import MessageManager
 from aiocoap.numbers.codes import Code
+from aiocoap.pipe import Pipe
 from aiocoap.tokenmanager import TokenManager
 from aiocoap.transports.udp6 import MessageInterfaceUDP6, UDP6EndpointAddress
 
@@ -35,7 +36,7 @@ async def stacked(site: Any, port: UdpPort) -> AsyncGenerator["AiocoapStack"]:
     tokens.token_interface = messages
     context.request_interfaces.append(tokens)
     interface.connection_made(_Transport(loop, port, interface))
-    stack = AiocoapStack(messages, interface)
+    stack = AiocoapStack(context, messages, interface)
     try:
         yield stack
     finally:
@@ -46,7 +47,8 @@ async def stacked(site: Any, port: UdpPort) -> AsyncGenerator["AiocoapStack"]:
 class AiocoapStack:
     """What the front end and the port see of aiocoap."""
 
-    def __init__(self, messages: Any, interface: Any) -> None:
+    def __init__(self, context: Any, messages: Any, interface: Any) -> None:
+        self._context = context
         self._messages = messages
         self._interface = interface
 
@@ -71,6 +73,25 @@ class AiocoapStack:
         response.remote = UDP6EndpointAddress(address, self._interface, pktinfo=packet_info)
         response.transport_tuning = Reliable()
         self._messages.send_message(response, _nobody_waits)
+
+    def remote(self, host: str, port: int) -> Any:
+        """Return a far end, named as the socket names it."""
+        return UDP6EndpointAddress((host, port, 0, 0), self._interface)
+
+    async def request(self, message: Any) -> Any:
+        """Send a whole request, in blocks if need be, and return the whole answer."""
+        return await self._context.request(message).response
+
+    async def open(self, message: Any, take: Callable[[Any], bool]) -> Callable[[], None]:
+        """Send a request and hand every event of aiocoap's pipe to ``take``, in order, as long as it says so.
+
+        What is returned ends that: the next notification is then reset (RFC 7641 section 3.6).
+        """
+        pipe: Any = Pipe(message, self._context.log)
+        end: Callable[[], None] = pipe.on_event(take)
+        interface: Any = await self._context.find_remote_and_interface(message)
+        interface.request(pipe)
+        return end
 
 
 @final

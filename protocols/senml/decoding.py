@@ -23,10 +23,11 @@ _FRACTIONS_UP_TO_BYTES: Final = 4096
 _OPAQUE: Final = object()
 
 
-def decode_json(body: bytes, now: datetime, *, max_records: int = MAX_RECORDS) -> Pack:
+def decode_json(body: bytes, now: datetime, *, max_records: int = MAX_RECORDS, paths: bool = False) -> Pack:
     """Resolve a pack of ``application/senml+json``; ``now`` is what relative times refer to.
 
     Data values (``vd``) come as their base64url text. Sums (``s``) are checked and dropped: no property holds them.
+    ``paths``: names begin with a slash, as those of LwM2M do.
 
     Raises:
         MalformedPayload: The text says which record and field, and what was expected there.
@@ -36,13 +37,13 @@ def decode_json(body: bytes, now: datetime, *, max_records: int = MAX_RECORDS) -
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedPayload(f"SenML JSON: {error}; expected an array of records") from None
     records = records_of(decoded, max_records)
-    pack = resolve(records, now)
+    pack = resolve(records, now, paths=paths)
     if _may_repeat_labels(body, records):
         _refuse_repeated_labels(body)
     return pack
 
 
-def decode_cbor(body: bytes, now: datetime, *, max_records: int = MAX_RECORDS) -> Pack:
+def decode_cbor(body: bytes, now: datetime, *, max_records: int = MAX_RECORDS, paths: bool = False) -> Pack:
     """Resolve a pack of ``application/senml+cbor``, else as ``decode_json``.
 
     Decimal fractions (tag 4) are taken in bodies up to 4096 bytes, other tagged values not at all.
@@ -60,7 +61,7 @@ def decode_cbor(body: bytes, now: datetime, *, max_records: int = MAX_RECORDS) -
     if len(body) > stream.tell():
         raise MalformedPayload(f"SenML CBOR, byte {stream.tell()}: expected the end, got more")
     records = [_named(index, record) for index, record in enumerate(records_of(decoded, max_records))]
-    return resolve(records, now)
+    return resolve(records, now, paths=paths)
 
 
 def _may_repeat_labels(body: bytes, records: Sequence[Record]) -> bool:

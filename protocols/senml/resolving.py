@@ -25,6 +25,7 @@ _TYPES: Final[Mapping[str, tuple[str, frozenset[type]]]] = (
 )
 _VALUES: Final = frozenset({"v", "vs", "vb", "vd"})
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:./_]{0,199}")  # RFC 8428 section 4.5.1; the length is ours
+_PATH: Final = re.compile(r"/[A-Za-z0-9\-:./_]{0,199}")  # LwM2M 1.1 names values by their paths, against RFC 8428
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*={0,2}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -59,13 +60,15 @@ def records_of(decoded: object, max_records: int) -> Sequence[Record]:
     return cast("list[Record]", records)
 
 
-def resolve(records: Sequence[Record], now: datetime) -> Pack:
+def resolve(records: Sequence[Record], now: datetime, *, paths: bool = False) -> Pack:
     """Resolve records under the labels of JSON; ``now`` is what relative times refer to.
+
+    ``paths``: names begin with a slash, as those of LwM2M do.
 
     Raises:
         MalformedPayload: The text says which record and field, and what was expected there.
     """
-    base = _Base(now)
+    base = _Base(now, _PATH if paths else _NAME)
     entries: list[tuple[str, Reading]] = []
     for index, record in enumerate(records):
         try:
@@ -83,10 +86,11 @@ class _Wrong(Exception):
 class _Base:
     """The base fields as they stand while a pack is read (RFC 8428 section 4.1)."""
 
-    __slots__ = ("_device", "_name", "_now", "_sum", "_time", "_unit", "_value", "_version", "timed")
+    __slots__ = ("_device", "_name", "_names_are", "_now", "_sum", "_time", "_unit", "_value", "_version", "timed")
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime, names_are: re.Pattern[str]) -> None:
         self._now = now
+        self._names_are = names_are
         self._device: str | None = None
         self._name = ""
         self._time: float | None = None
@@ -123,9 +127,9 @@ class _Base:
 
     def _names(self, record: Record) -> tuple[str, str]:
         name = self._name + record.get("n", "")
-        if _NAME.fullmatch(name) is None:
-            got = repr(name[:80])
-            raise _Wrong(f", name: expected 1 to 200 of A-Z a-z 0-9 - : . / _, first a letter or digit, got {got}")
+        if self._names_are.fullmatch(name) is None:
+            got, first = repr(name[:80]), "a slash" if self._names_are is _PATH else "a letter or digit"
+            raise _Wrong(f", name: expected 1 to 200 of A-Z a-z 0-9 - : . / _, first {first}, got {got}")
         if self._device is None:
             self._device = self._name
         return name, name.removeprefix(self._device) or name

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from protocols.coap import SPEC, CoapAdapter, CoapConfig
 from protocols.testing import DEADLINE_S, TANK, ProtocolKit, sample_thing
 
-GET, POST, PUT = 1, 2, 3
+GET, POST, PUT, DELETE = 1, 2, 3, 4
 CON, NON, ACK, RST = 0x40, 0x50, 0x60, 0x70
 CHANGED, BAD_OPTION, TOO_MANY, UNAVAILABLE = 0x44, 0x82, 0x9D, 0xA3
 BODY = b'[{"n":"level","v":1}]'
@@ -44,6 +44,39 @@ def post(message_id: int, *more: Option, body: bytes = BODY, thing: str = TANK, 
     return request(message_id, (11, b"t"), (11, thing.encode()), SENML_JSON, *more, body=body, **rest)
 
 
+def options_of(datagram: bytes) -> list[Option]:
+    """Return the options of a sound datagram."""
+    at, number, options = 4 + (datagram[0] & 15), 0, list[Option]()
+    while at < len(datagram) and datagram[at] != 0xFF:
+        first, at = datagram[at], at + 1
+        parts = []
+        for nibble in (first >> 4, first & 15):
+            width = max(0, nibble - 12)
+            parts.append(int.from_bytes(datagram[at : at + width], "big") + (nibble, 13, 269)[width])
+            at += width
+        number += parts[0] if first >> 4 > 12 else first >> 4
+        size = parts[1] if first & 15 > 12 else first & 15
+        options.append((number, datagram[at : at + size]))
+        at += size
+    return options
+
+
+def payload_of(datagram: bytes) -> bytes:
+    """Return the payload of a sound datagram."""
+    at = 4 + (datagram[0] & 15)
+    while at < len(datagram) and datagram[at] != 0xFF:
+        first = datagram[at]
+        extended = datagram[at + 1 : at + 1 + max(0, (first >> 4) - 12)]
+        at += 1 + len(extended)
+        length = first & 15
+        if length > 12:
+            wide = datagram[at : at + length - 12]
+            at += len(wide)
+            length = int.from_bytes(wide, "big") + (13 if length == 13 else 269)
+        at += length
+    return datagram[at + 1 :]
+
+
 @asynccontextmanager
 async def coap_listening(kit: ProtocolKit, **config: Any) -> AsyncGenerator[tuple[CoapAdapter, Address]]:
     kit.things.register(sample_thing(options={"address": "127.0.0.1"}))
@@ -71,7 +104,10 @@ async def asked(peer: socket.socket, address: Address, datagram: bytes) -> bytes
     return await received(peer)
 
 
-async def until(adapter: CoapAdapter, counter: str, count: int = 1) -> None:
+async def until(adapter: CoapAdapter, counter: str, count: int = 1, *, exactly: bool = False) -> None:
     async with asyncio.timeout(DEADLINE_S):
-        while adapter.counters()[counter] < count:  # noqa: ASYNC110 - a counter has no event
+        while True:
+            now = adapter.counters().get(counter, 0)
+            if now == count or (now > count and not exactly):
+                return
             await asyncio.sleep(0)

@@ -44,7 +44,7 @@ def peer() -> Iterator[socket.socket]:
 
 def test_what_was_opened_is_closed(peer: socket.socket) -> None:
     async def serve() -> None:
-        async with coap_listening(ProtocolKit()) as (_, address):
+        async with coap_listening(ProtocolKit(), echo=False) as (_, address):
             assert b"</t>" in await asked(peer, address, request(1, *WELL_KNOWN, code=GET))
             assert (await asked(peer, address, post(2)))[1] == CHANGED
         assert len(asyncio.all_tasks()) == 1

@@ -255,7 +255,9 @@ async def test_other_methods_and_paths_are_refused(device: Device) -> None:
 
 async def test_the_well_known_core_lists_the_resource_and_no_thing(device: Device) -> None:
     uri = f"{device.adapter.urls[0]}/.well-known/core"
-    listing = (await device.context.request(Message(code=GET, uri=uri)).response).payload.decode()
+    request: Any = Message(code=GET, uri=uri)
+    request.opt.block2 = (0, False, 2)
+    listing = (await device.context.request(request).response).payload.decode()
     assert "</t>" in listing
     assert 'rt="iot2crm.readings"' in listing
     assert TANK not in listing

@@ -40,7 +40,7 @@ async def observable() -> AsyncGenerator[tuple[Level, Address]]:
     kit, site, level = ProtocolKit(), Site(), Level()
     site.add_resource(["o"], level)
     intake = Intake(kit.deps(), PlainByAddress(("127.0.0.1",), kit.things), max_payload_bytes=99, retry_after_s=1)
-    async with serving(site, intake, kit.deps(), FrontSettings(), ("127.0.0.1", 0)) as (port, _):
+    async with serving(site, intake, kit.deps(), FrontSettings(), ("127.0.0.1", 0)) as (port, _, _):
         yield level, ("127.0.0.1", port.number)
 
 
