@@ -263,7 +263,7 @@ class _Parts:
     async def serve(self, stack: AsyncExitStack, hub: Hub, protocols: Mapping[str, ProtocolAdapter]) -> str:
         routes = [route for protocol in protocols.values() for route in protocol.http_routes]
         application = build_application(hub, routes, max_body_bytes=self._config.limits.max_body_bytes)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0, auto_decompress=False)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await _listen(runner, self._config.listen)

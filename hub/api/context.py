@@ -94,8 +94,10 @@ async def body_of(request: web.Request, kind: type[_T]) -> _T:
     """Return the request's JSON body.
 
     Raises:
-        Problem: it does not decode; the text says where.
+        Problem: it does not decode, the text says where; or it is packed.
     """
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Problem(415, "unsupported", "Content-Encoding: expected identity", "send the body unpacked")
     try:
         return msgspec.json.decode(await request.read() or b"{}", type=kind)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

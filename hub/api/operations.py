@@ -13,7 +13,7 @@ from actors.model.readings import PrincipalKind
 from hub.api.context import HUB, Hub, answer, asker, hub_of, instant
 from hub.api.problems import Problem
 
-_GAUGES = frozenset({"resident", "waiting", "segments"})
+_GAUGES = frozenset({"resident", "waiting", "segments", "streams"})
 
 
 async def health(request: web.Request) -> web.Response:

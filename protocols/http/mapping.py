@@ -1,13 +1,15 @@
 """Between HTTP and the vocabulary: media types, identities, and problems (RFC 9457). Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.model.errors import HubError
+from actors.model.machine import RETRYABLE_DECLINES, DeclineCode, Declined
 from actors.model.readings import ReadingRefusal, Refused
 from protocols.payloads import Format, Payload, content_id, digest
 
@@ -16,7 +18,15 @@ FORMATS: Final[Mapping[str, Format]] = {form.media_type: form for form in Format
 _KEY: Final = re.compile(r'"?([!#-~]{1,100})"?')
 
 
-class Problem(Struct, frozen=True, kw_only=True):
+class ItemProblem(Struct, frozen=True, kw_only=True):
+    """What is wrong with one message of a batch; ``index`` counts from 0."""
+
+    index: int
+    code: str
+    detail: str
+
+
+class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The body of an error: what happened, and what the device should do next."""
 
     type: str
@@ -25,6 +35,8 @@ class Problem(Struct, frozen=True, kw_only=True):
     detail: str
     code: str
     next_step: str
+    items: tuple[ItemProblem, ...] = ()
+    """The messages of a batch that were not stored; all others were."""
 
 
 class _Case(Struct, frozen=True):
@@ -45,6 +57,12 @@ _CASES: Final[Mapping[str, _Case]] = {
     "unsupported": _Case(
         415, "The body's form is not supported", "Use one of the media types named, without encoding."
     ),
+    "key_reused": _Case(422, "The key was used for another body", "Use a new Idempotency-Key for what is new."),
+    "in_flight": _Case(409, "The same request is under way", "Send it again after the time in Retry-After."),
+    "unknown_command": _Case(
+        404, "No such command waits", "Its deadline is over, or another acknowledgement was first: do nothing."
+    ),
+    "too_many_streams": _Case(503, "Too many things listen", "Connect again after the time in Retry-After."),
     "not_stored_yet": _Case(503, "Not stored in time", _SEND_AGAIN),
     ReadingRefusal.FOREIGN_THING: _Case(
         403, "Not for this thing", "Post to the thing that the token belongs to, or use the other thing's token."
@@ -65,6 +83,24 @@ _CASES: Final[Mapping[str, _Case]] = {
     ),
     ReadingRefusal.STOPPING: _Case(503, "The hub is stopping", _SEND_AGAIN),
 }
+_DECLINES: Final[Mapping[DeclineCode, tuple[int, str]]] = {
+    DeclineCode.FOREIGN_THING: (403, "Not for this thing"),
+    DeclineCode.UNKNOWN_THING: (404, "No such thing"),
+    DeclineCode.UNKNOWN_SUBJECT: (422, "No such slot, component or fault"),
+    DeclineCode.UNKNOWN_ITEM: (422, "No such product for it"),
+    DeclineCode.UNKNOWN_ORDER: (404, "No such order"),
+    DeclineCode.NOT_OPEN: (409, "Nothing is open"),
+    DeclineCode.DISMISSED: (409, "A person ended the last one"),
+    DeclineCode.NO_COMMUNITY: (409, "No community to ask"),
+    DeclineCode.NO_EVIDENCE: (409, "Too little is known yet"),
+    DeclineCode.NOT_PERMITTED: (403, "The owner's rules do not allow it"),
+    DeclineCode.TOO_OFTEN: (429, "Too often"),
+    DeclineCode.LATE: (503, "No answer in time"),
+    DeclineCode.BUSY: (503, "The hub is busy"),
+    DeclineCode.STORAGE_DOWN: (503, "The hub cannot store at the moment"),
+    DeclineCode.STOPPING: (503, "The hub is stopping"),
+    DeclineCode.INTERNAL: (500, "The hub failed on this request"),
+}
 
 
 class Rejected(HubError):
@@ -74,6 +110,28 @@ class Rejected(HubError):
         super().__init__(detail)
         self.problem = problem(code, detail)
         self.headers = dict(headers or {})
+
+    def with_items(self, items: Sequence[ItemProblem]) -> "Rejected":
+        """Return it for a batch, with what is wrong with each of its messages."""
+        self.problem = replace(self.problem, items=tuple(items))
+        return self
+
+    @classmethod
+    def declined(cls, declined: Declined) -> "Rejected":
+        """Return what a no of the machine interface becomes on the wire."""
+        rejected = cls("malformed", declined.detail)
+        status, title = _DECLINES[declined.code]
+        rejected.problem = Problem(
+            type=f"urn:iot2crm:problem:{declined.code}",
+            title=title,
+            status=status,
+            detail=declined.detail,
+            code=declined.code,
+            next_step=declined.next_step,
+        )
+        if declined.code in RETRYABLE_DECLINES:
+            rejected.headers = {"Retry-After": str(max(1, ceil(declined.retry_after_s or 5.0)))}
+        return rejected
 
 
 def problem(code: str, detail: str) -> Problem:
@@ -115,13 +173,18 @@ def message_id(payload: Payload, key: str | None, *, form: Format, body: bytes, 
     if payload.own_id is not None:
         return payload.own_id
     if key is not None:
-        return f"key:{_bare(key)}"
+        return f"key:{bare_key(key)}"
     if payload.timed:
         return content_id(form, body)
     return f"http:{digest(form.media_type.encode(), body, arrival.encode())}"
 
 
-def _bare(key: str) -> str:
+def bare_key(key: str) -> str:
+    """Return the key that a header ``Idempotency-Key`` holds, with or without the quotes of the IETF draft.
+
+    Raises:
+        Rejected: it is not 1 to 100 visible ASCII characters.
+    """
     matched = _KEY.fullmatch(key)
     if matched is None:
         raise Rejected("malformed", "header Idempotency-Key: expected 1 to 100 visible ASCII characters")
