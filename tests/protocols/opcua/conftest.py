@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from node_opcua import NodeServer, NoNodeOpcua
 
 from actors.model.ids import ThingId
 from actors.model.profiles import PropertyKind, PropertySpec, ThingProfile
@@ -154,25 +155,41 @@ class Hub:
 
 
 class NetworkPath:
-    """A TCP path to the plant that can stall: sockets stay open and nothing goes through, in either direction."""
+    """A TCP path to a server. It can stall (sockets stay open, nothing goes through) and be cut (resets, refusals)."""
 
     def __init__(self) -> None:
         self.flows = asyncio.Event()
         self.flows.set()
         self.url = ""
+        self._is_cut = False
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    def cut(self) -> None:
+        """Reset all connections and refuse new ones."""
+        self._is_cut = True
+        for writer in self._writers:
+            writer.transport.abort()
+
+    def mend(self) -> None:
+        """Let connections through again."""
+        self._is_cut = False
 
     @asynccontextmanager
-    async def open(self, port: int) -> AsyncGenerator["NetworkPath"]:
+    async def open(self, port: int, resource: str = "") -> AsyncGenerator["NetworkPath"]:
         async with asyncio.TaskGroup() as group:
             pipes: list[asyncio.Task[None]] = []
 
             async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                if self._is_cut:
+                    writer.transport.abort()
+                    return
                 far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+                self._writers |= {writer, far_writer}
                 pipes.append(group.create_task(self._pipe(reader, far_writer)))
                 pipes.append(group.create_task(self._pipe(far_reader, writer)))
 
             server = await asyncio.start_server(join, "127.0.0.1", 0)
-            self.url = f"opc.tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            self.url = f"opc.tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}/{resource}"
             yield self
             server.close()
             for pipe in pipes:
@@ -219,3 +236,26 @@ def start_plant(tmp_path: Path) -> Iterator[Callable[..., PlantProcess]]:
     yield start
     for process in started:
         process.kill()
+
+
+@pytest.fixture
+def start_sim(tmp_path: Path) -> Iterator[Callable[..., NodeServer]]:
+    """Start servers of node-opcua."""
+    started: list[NodeServer] = []
+
+    def start(**options: Any) -> NodeServer:
+        try:
+            started.append(NodeServer(tmp_path / "pki", **options))
+        except NoNodeOpcua as error:
+            pytest.skip(str(error))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.kill()
+
+
+@pytest.fixture
+def network_path() -> NetworkPath:
+    """A path that leads nowhere yet."""
+    return NetworkPath()

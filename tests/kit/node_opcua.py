@@ -1,0 +1,90 @@
+"""A server that is not ours: node-opcua, installed by npm into the repository's cache, in a process of its own."""
+
+import fcntl
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+HOME = Path(__file__).parents[2] / ".cache" / "node-opcua"
+PACKAGE = "node-opcua@2.182.2"
+NAMESPACE = "urn:iot2crm:sim"
+_SCRIPT = Path(__file__).with_name("node_opcua_server.js")
+
+
+class NoNodeOpcua(Exception):
+    """node-opcua cannot be had here; the text says why."""
+
+
+def installed() -> Path:
+    """Return the folder of node's modules, filled at the first time.
+
+    Raises:
+        NoNodeOpcua: node, npm or the package cannot be had.
+    """
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        raise NoNodeOpcua("node-opcua: node and npm are not installed")
+    HOME.mkdir(parents=True, exist_ok=True)
+    with (HOME / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp = HOME / "ready"
+        if not stamp.exists() or stamp.read_text() != PACKAGE:
+            _install()
+            stamp.write_text(PACKAGE)
+    return HOME / "node_modules"
+
+
+def _install() -> None:
+    npm = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", str(HOME), PACKAGE]
+    try:
+        subprocess.run(npm, check=True, capture_output=True, timeout=300, text=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
+        raise NoNodeOpcua(f"{PACKAGE} cannot be installed: {said[-1] if said else error}") from error
+
+
+class NodeServer:
+    """A running server; every method returns when it has answered."""
+
+    def __init__(self, pki: Path, **options: Any) -> None:
+        settings = {"port": 0, "variables": 10, "pki": str(pki)} | options
+        command = ["node", str(_SCRIPT), str(installed()), json.dumps(settings)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.port = int(self._answer()["port"])
+        self.url = f"opc.tcp://127.0.0.1:{self.port}/UA/Sim"
+
+    def do(self, command: str, **more: Any) -> Mapping[str, Any]:
+        """Carry out one command of the script."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"do": command, **more}) + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self.process.kill()
+        self.close()
+
+    def close(self) -> None:
+        """End it and wait for it."""
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                stream.close()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(5)
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith('{"ok":'):  # it also prints advice
+                answer: dict[str, Any] = json.loads(line)
+                assert answer.pop("ok"), answer
+                return answer
+        raise NoNodeOpcua("the server of node-opcua ended by itself")

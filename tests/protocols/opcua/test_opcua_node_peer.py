@@ -1,0 +1,103 @@
+"""A server that is not ours (node-opcua): nothing that it has queued is lost, whatever happens to the path."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from typing import Any
+
+import pytest
+from node_opcua import NAMESPACE, NodeServer, NoNodeOpcua
+
+from actors.model.ids import ThingId
+from actors.model.profiles import PropertySpec, ThingProfile
+from actors.ports import ConnectedThing
+from protocols.testing import OWNER
+
+SHORT = {"silence_s": 0.6, "request_timeout_s": 1.0, "sampling_interval_ms": 0, "queue_size": 100}
+RACK = 20
+
+
+@pytest.fixture(scope="module")
+def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
+    try:
+        server = NodeServer(tmp_path_factory.mktemp("pki"), variables=5000)
+    except NoNodeOpcua as error:
+        pytest.skip(str(error))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+async def sim_path(sim: NodeServer, network_path: Any) -> AsyncGenerator[Any]:
+    async with network_path.open(sim.port, "UA/Sim") as opened:
+        yield opened
+
+
+def racks(count: int, first: int = 0) -> Sequence[ConnectedThing]:
+    """Return things of 20 numbers each: rack 0 has v0 to v19."""
+    return [_rack(number) for number in range(first, first + count)]
+
+
+def _rack(number: int) -> ConnectedThing:
+    names = {f"p{index}": f"nsu={NAMESPACE};s=v{number * RACK + index}" for index in range(RACK)}
+    profile = ThingProfile(
+        name="rack",
+        title="Rack",
+        model="R",
+        properties={name: PropertySpec() for name in names},
+        sources={"opcua": names},
+    )
+    return ConnectedThing(
+        thing_id=ThingId(f"rack-{number}"), owner_id=OWNER, profile=profile, options={"endpoint": "plant"}
+    )
+
+
+def install(hub: Any, things: Sequence[ConnectedThing]) -> None:
+    for thing in things:
+        hub.kit.things.register(thing)
+
+
+def values_by_item(messages: Sequence[Any]) -> dict[tuple[str, str], list[float]]:
+    found: dict[tuple[str, str], list[float]] = {}
+    for message in messages:
+        for told in message.readings:
+            found.setdefault((message.thing_id, told.name), []).append(told.value)
+    return found
+
+
+async def test_initial_values_of_five_thousand_items_are_all_seen(sim: NodeServer, hub: Any) -> None:
+    install(hub, racks(250))
+    async with hub.running(sim.url, items=5000) as link:
+        await link.until(lambda: link.count("values") >= 5000)
+        await link.until(lambda: len(values_by_item(hub.kit.sink.messages)) == 5000)
+        assert {len(told) for told in values_by_item(hub.kit.sink.stored).values()} == {1}
+
+
+@pytest.mark.parametrize("harm", ["none", "stall", "reset"])
+async def test_no_value_of_a_thousand_changing_doubles_is_lost(
+    harm: str, sim: NodeServer, sim_path: Any, hub: Any
+) -> None:
+    install(hub, racks(50))
+    begin = sim.do("value")["value"]
+    async with hub.running(sim_path.url, items=1000, **SHORT) as link:
+        await link.until(lambda: len(values_by_item(hub.kit.sink.messages)) == 1000)
+        sim.do("count", variables=1000, every_ms=100, times=25)
+        await link.until(lambda: link.count("values") >= 3000)
+        await _harm(harm, sim_path, link)
+        expected = [float(number) for number in range(begin, begin + 26)]
+        await link.until(lambda: link.count("values") - link.count("without_news") >= 26_000)
+        seen = values_by_item(hub.kit.sink.messages)
+    assert {tuple(told) for told in seen.values()} == {tuple(expected)}
+    assert link.count("lost_notifications") == link.count("overflowed") == 0
+
+
+async def _harm(harm: str, path: Any, link: Any) -> None:
+    if harm == "stall":
+        path.flows.clear()
+    elif harm == "reset":
+        path.cut()
+    else:
+        return
+    await link.until(lambda: link.state == "down")
+    await asyncio.sleep(0.3)  # values go on changing while the path is broken
+    path.flows.set()
+    path.mend()
