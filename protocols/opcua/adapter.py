@@ -9,9 +9,10 @@ import structlog
 
 from actors.model.ids import ThingId
 from actors.ports import LinkStatus, ProtocolAdapter, ProtocolDeps, RefusesCommands
-from protocols.opcua.addressing import PROTOCOL, without_endpoint
+from protocols.opcua.addressing import PROTOCOL
 from protocols.opcua.config import OpcUaConfig
 from protocols.opcua.supervision import Link
+from protocols.opcua.wanted import without_endpoint
 
 _log = structlog.get_logger()
 _ALWAYS_COUNTED = ("accepted", "refused", "malformed")

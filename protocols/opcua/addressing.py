@@ -1,9 +1,9 @@
-"""Which node of a server is which property of a thing."""
+"""How nodes are named, whatever numbers a server gives its namespaces."""
 
 import base64
 import re
 import urllib.parse
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from actors.model.errors import ConfigError
 from actors.model.ids import ThingId
-from actors.ports import ConnectedThing
 
 PROTOCOL: Final = "opcua"
 STANDARD_NAMESPACE: Final = "http://opcfoundation.org/UA/"
@@ -38,19 +37,6 @@ class NodeAddress(Struct, frozen=True, kw_only=True):
         return f"nsu={self.namespace};{self.kind}={self.identifier}"
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
-    """What to monitor for the registered things, and for people why something is left out."""
-
-    items: Mapping[ItemKey, NodeAddress]
-    problems: Mapping[ThingId, str]
-
-    def changed(self, things: Collection[ThingId], fresh: "Wanted") -> "Wanted":
-        """Return what is wanted after these things changed; ``fresh`` is what is wanted of them now."""
-        items = {key: address for key, address in self.items.items() if key.thing_id not in things}
-        problems = {thing_id: reason for thing_id, reason in self.problems.items() if thing_id not in things}
-        return Wanted(items=items | dict(fresh.items), problems=problems | dict(fresh.problems))
-
-
 def parse_address(text: str, options: Mapping[str, str]) -> NodeAddress:
     """Return the node that ``text`` names, its {placeholders} filled in from ``options``.
 
@@ -68,38 +54,6 @@ def parse_address(text: str, options: Mapping[str, str]) -> NodeAddress:
     )
     _check_identifier(address)
     return address
-
-
-def wanted_at(endpoint: str, things: Sequence[ConnectedThing]) -> Wanted:
-    """Return the items of the things that are connected through ``endpoint``."""
-    items: dict[ItemKey, NodeAddress] = {}
-    problems: dict[ThingId, str] = {}
-    for thing in things:
-        if thing.options.get("endpoint") != endpoint:
-            continue
-        try:
-            items.update(_items_of(thing))
-        except ConfigError as error:
-            problems[thing.thing_id] = str(error)
-    return Wanted(items=items, problems=problems)
-
-
-def without_endpoint(endpoints: Mapping[str, object], things: Sequence[ConnectedThing]) -> Mapping[ThingId, str]:
-    """Return the things that no endpoint serves, each with the reason."""
-    known = ", ".join(sorted(endpoints))
-    return {
-        thing.thing_id: f"connection option endpoint: expected one of {known}; got {thing.options.get('endpoint')!r}"
-        for thing in things
-        if thing.options.get("endpoint") not in endpoints
-    }
-
-
-def _items_of(thing: ConnectedThing) -> dict[ItemKey, NodeAddress]:
-    sources = thing.profile.sources.get(PROTOCOL)
-    if not sources:
-        raise ConfigError(f"profile {thing.profile.name}: table sources.opcua is missing or empty")
-    options = {"thing_id": thing.thing_id, "serial": thing.serial, **thing.options}
-    return {ItemKey(thing.thing_id, name): parse_address(text, options) for name, text in sources.items()}
 
 
 def _fill(text: str, options: Mapping[str, str]) -> str:

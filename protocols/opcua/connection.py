@@ -2,21 +2,26 @@
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from asyncua.ua import uaerrors
 from msgspec import Struct
+from msgspec.structs import replace
 
 from protocols.opcua.addressing import NodeAddress
+from protocols.opcua.binary import Malformed
 from protocols.opcua.config import EndpointConfig
-from protocols.opcua.faults import ANSWER_OR_PATH
-from protocols.opcua.mapping import Sample
+from protocols.opcua.learning import TypeLearner
+from protocols.opcua.notifications import read_publish_response, read_republish_response
 from protocols.opcua.opening import open_session
 from protocols.opcua.publishing import Notice, Undecodable
+from protocols.opcua.sources import Trigger, Watching
 from protocols.opcua.stack import SessionTicket, abort, plain_cancellation, ticket_of, ua
+from protocols.opcua.structures import TypeBook
+from protocols.opcua.variants import Structure
 
 MOST_ITEMS_PER_CALL: Final = 1000
 """Larger calls gain nothing, and some controllers take no more."""
@@ -26,6 +31,12 @@ _FACTS: Final = (
     ua.ObjectIds.Server_ServerStatus_StartTime,
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
 )
+
+_TRIGGERS: Final = {
+    Trigger.STATUS: ua.DataChangeTrigger.Status,
+    Trigger.VALUE: ua.DataChangeTrigger.StatusValue,
+    Trigger.TIME: ua.DataChangeTrigger.StatusValueTimestamp,
+}
 
 
 class ServerFacts(Struct, frozen=True, kw_only=True):
@@ -48,6 +59,7 @@ class ItemRequest(Struct, frozen=True, kw_only=True):
 
     handle: int
     node: Any
+    watching: Watching = Watching()
 
 
 class Connection:
@@ -57,6 +69,7 @@ class Connection:
         self._client = client
         self._session = client.uaclient.session
         self._config = config
+        self._types = TypeLearner(self._session, TypeBook())
 
     @classmethod
     async def establish(cls, config: EndpointConfig, ticket: SessionTicket | None) -> "Connection":
@@ -113,25 +126,25 @@ class Connection:
     async def publish(self, subscription_id: int, acknowledged: Sequence[int]) -> Notice:
         """Send a PublishRequest with acknowledgements and wait, however long, for the server's answer."""
         acks = [ua.SubscriptionAcknowledgement(subscription_id, number) for number in acknowledged]
+        data = await self._session.publish_bytes(acks)
         try:
-            response = await self._session.publish(acks)
-        except uaerrors.UaStructParsingError as error:
-            raise Undecodable from error
-        response.ResponseHeader.ServiceResult.check()
-        return _notice(int(response.Parameters.SubscriptionId), response.Parameters.NotificationMessage)
+            notice = read_publish_response(data)
+        except Malformed as error:
+            raise Undecodable(str(error)) from error
+        return await self._explained(notice)
 
     async def republish(self, subscription_id: int, number: int) -> Notice | None:
         """Ask for a notification once more; None when the server no longer has it."""
         try:
-            message = await self._session.republish(subscription_id, number)
+            data = await self._session.republish_bytes(subscription_id, number)
         except uaerrors.BadMessageNotAvailable:
             return None
-        except ANSWER_OR_PATH:
-            raise
-        except Exception as error:  # the decoder of asyncua raises whatever the bytes provoke
-            raise Undecodable from error
+        try:
+            notice = read_republish_response(data, subscription_id)
+        except Malformed as error:
+            raise Undecodable(str(error)) from error
         # asyncua's own server answers with an empty message instead of BadMessageNotAvailable
-        return _notice(subscription_id, message) if message.NotificationData else None
+        return None if notice.is_keep_alive else await self._explained(notice)
 
     async def create_items(self, subscription_id: int, requests: Sequence[ItemRequest]) -> list[int | str]:
         """Monitor values: the server's id of each item, or the name of the status that refuses it."""
@@ -141,6 +154,12 @@ class Connection:
         params.ItemsToCreate = [self._item(request) for request in requests]
         results = await self._session.create_monitored_items(params)
         return [int(made.MonitoredItemId) if made.StatusCode.is_good() else made.StatusCode.name for made in results]
+
+    async def names_of(self, nodes: Sequence[Any]) -> list[Mapping[int, str] | None]:
+        """Return for each variable what its numbers are called, where it is of an enumeration."""
+        values = await self._session.read_attributes(list(nodes), ua.AttributeIds.DataType)
+        types = [None if value.Value is None else value.Value.Value for value in values]
+        return await self._types.names_of(types)
 
     async def delete_items(self, subscription_id: int, items: Sequence[int]) -> None:
         """End monitoring; what is queued for these items is dropped."""
@@ -177,11 +196,28 @@ class Connection:
         item.ItemToMonitor.NodeId = request.node
         item.ItemToMonitor.AttributeId = ua.AttributeIds.Value
         item.MonitoringMode = ua.MonitoringMode.Reporting
-        item.RequestedParameters.ClientHandle = request.handle
-        item.RequestedParameters.SamplingInterval = self._config.sampling_interval_ms
-        item.RequestedParameters.QueueSize = self._config.queue_size
-        item.RequestedParameters.DiscardOldest = True
+        watching, config = request.watching, self._config
+        parameters = item.RequestedParameters
+        parameters.ClientHandle = request.handle
+        parameters.SamplingInterval = (
+            config.sampling_interval_ms if watching.sampling_ms is None else watching.sampling_ms
+        )
+        parameters.QueueSize = watching.queue or config.queue_size
+        parameters.DiscardOldest = True
+        parameters.Filter = _filter(watching)
         return item
+
+    async def _explained(self, notice: Notice) -> Notice:
+        """Return the notice with structures as dicts."""
+        if not any(_has_structure(sample.value) for _, sample in notice.values):
+            return notice
+        values = [
+            (handle, replace(sample, value=await self._types.explain(sample.value)))
+            if _has_structure(sample.value)
+            else (handle, sample)
+            for handle, sample in notice.values
+        ]
+        return replace(notice, values=values)
 
 
 def node_id(address: NodeAddress, namespaces: Sequence[str]) -> Any | None:
@@ -200,34 +236,23 @@ def node_id(address: NodeAddress, namespaces: Sequence[str]) -> Any | None:
             return ua.NodeId(address.identifier, index)
 
 
-def _notice(subscription_id: int, message: Any) -> Notice:
-    values: list[tuple[int, Sample]] = []
-    status: str | None = None
-    parts: list[Any] = message.NotificationData or []
-    for part in parts:
-        match part:
-            case ua.DataChangeNotification():
-                values.extend((item.ClientHandle, _sample(item.Value)) for item in part.MonitoredItems)
-            case ua.StatusChangeNotification():
-                status = part.Status.name
-            case _:  # events, once they are subscribed to
-                continue
-    return Notice(
-        subscription_id=subscription_id,
-        sequence_number=int(message.SequenceNumber),
-        is_keep_alive=not parts,
-        values=values,
-        status=status,
-    )
+def _has_structure(value: object) -> bool:
+    if value.__class__ is list:
+        return any(_has_structure(element) for element in cast("list[object]", value)[:1])
+    return value.__class__ is Structure
 
 
-def _sample(value: Any) -> Sample:
-    return Sample(
-        None if value.Value is None else value.Value.Value,
-        0 if value.StatusCode is None else value.StatusCode.value,
-        value.SourceTimestamp,
-        value.ServerTimestamp,
-    )
+def _filter(watching: Watching) -> Any:
+    """Return the data change filter; None asks for what is usual."""
+    if watching.deadband is None and watching.deadband_percent is None and watching.trigger is Trigger.VALUE:
+        return None
+    found = ua.DataChangeFilter()
+    found.Trigger = _TRIGGERS[watching.trigger]
+    if watching.deadband is not None:
+        found.DeadbandType, found.DeadbandValue = int(ua.DeadbandType.Absolute), watching.deadband
+    elif watching.deadband_percent is not None:
+        found.DeadbandType, found.DeadbandValue = int(ua.DeadbandType.Percent), watching.deadband_percent
+    return found
 
 
 def _unused(_result: object) -> None:

@@ -6,11 +6,10 @@ from asyncua.ua import uaerrors
 
 from actors.model.errors import HubError, LinkDown, LinkRefused
 
-ANSWER_OR_PATH: Final[tuple[type[Exception], ...]] = (
+ANSWERS: Final[tuple[type[Exception], ...]] = (
     uaerrors.UaStatusCodeError,  # pyright: ignore[reportAssignmentType] - a class, that it takes for a module
-    OSError,
 )
-"""What a service call raises when the server refuses it, or when the path to the server is at fault."""
+"""What a service call raises when the server refuses it."""
 _USER: Final = (
     uaerrors.BadUserAccessDenied,
     uaerrors.BadIdentityTokenRejected,

@@ -1,17 +1,21 @@
 """The monitored items of one link: what is wanted, what the server has, and how to make them agree."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from asyncua.ua import uaerrors
 from msgspec import Struct
 
-from protocols.opcua.addressing import ItemKey, NodeAddress, Wanted
+from actors.model.profiles import PropertyKind
+from protocols.opcua.addressing import ItemKey
 from protocols.opcua.connection import Connection, ItemRequest, node_id
-from protocols.opcua.mapping import Sample
+from protocols.opcua.mapping import Subject
+from protocols.opcua.sources import Source
+from protocols.opcua.variants import Sample
+from protocols.opcua.wanted import Wanted
 
 T = TypeVar("T")
 _log = structlog.get_logger()
@@ -20,9 +24,14 @@ _log = structlog.get_logger()
 class _Item(Struct, kw_only=True):
     """An item that the server monitors. ``server_id`` is None until it has said so."""
 
-    key: ItemKey
-    address: NodeAddress
+    subject: Subject
+    source: Source
     server_id: int | None = None
+
+    @property
+    def key(self) -> ItemKey:
+        """Whose value it is."""
+        return self.subject.key
 
 
 class ItemTable:
@@ -42,10 +51,15 @@ class ItemTable:
         """The items that the server does not monitor, each with the reason."""
         return self._refused
 
-    def values_of(self, values: Iterable[tuple[int, Sample]]) -> list[tuple[ItemKey, Sample]]:
-        """Return the values under the keys of their items; those of items that are gone are left out."""
+    @property
+    def monitored(self) -> Collection[ItemKey]:
+        """The items that the server monitors, or is about to."""
+        return {item.key for item in self._items.values()}
+
+    def values_of(self, values: Iterable[tuple[int, Sample]]) -> list[tuple[Subject, Sample]]:
+        """Return the values with whose they are; those of items that are gone are left out."""
         items = self._items
-        return [(items[handle].key, value) for handle, value in values if handle in items]
+        return [(items[handle].subject, value) for handle, value in values if handle in items]
 
     def reset(self) -> None:
         """Forget the items of a subscription that is gone."""
@@ -55,9 +69,9 @@ class ItemTable:
 
     async def reconcile(self, wanted: Wanted, connection: Connection, subscription_id: int) -> list[ItemKey]:
         """Make the server monitor what is wanted and nothing else; return the items it no longer monitors."""
-        gone = {handle: item for handle, item in self._items.items() if wanted.items.get(item.key) != item.address}
+        gone = {handle: item for handle, item in self._items.items() if wanted.items.get(item.key) != item.source}
         present = {item.key for item in self._items.values()} - {item.key for item in gone.values()}
-        missing = [(key, address) for key, address in wanted.items.items() if key not in present]
+        missing = [(key, source) for key, source in wanted.items.items() if key not in present]
         self.is_certain = False
         if gone:
             await self._remove(gone, connection, subscription_id)
@@ -77,20 +91,43 @@ class ItemTable:
             await connection.delete_items(subscription_id, batch)
 
     async def _add(
-        self, missing: Sequence[tuple[ItemKey, NodeAddress]], connection: Connection, subscription_id: int
+        self, missing: Sequence[tuple[ItemKey, Source]], connection: Connection, subscription_id: int
     ) -> None:
         facts = await connection.facts()
+        nodes = self._nodes(missing, facts.namespaces)
+        names = await self._names(nodes, connection, facts.items_per_call)
         requests: list[ItemRequest] = []
-        for key, address in missing:
-            node = node_id(address, facts.namespaces)
-            if node is None:
-                self._refused[key] = f"{address}: the server has no namespace {address.namespace}"
-                continue
+        for key, (source, node) in nodes.items():
             handle = next(self._handles)
-            self._items[handle] = _Item(key=key, address=address)  # values may come before the answer
-            requests.append(ItemRequest(handle=handle, node=node))
+            subject = subject_of(key, source, names.get(key))
+            self._items[handle] = _Item(subject=subject, source=source)  # values may come before the answer
+            requests.append(ItemRequest(handle=handle, node=node, watching=source.watching))
         for batch in _batches(requests, facts.items_per_call):
             await self._create(batch, connection, subscription_id)
+
+    def _nodes(
+        self, missing: Sequence[tuple[ItemKey, Source]], namespaces: Sequence[str]
+    ) -> Mapping[ItemKey, tuple[Source, Any]]:
+        """Return the nodes by this server's numbers for its namespaces; without its namespace an item is refused."""
+        found: dict[ItemKey, tuple[Source, Any]] = {}
+        for key, source in missing:
+            node = node_id(source.node, namespaces)
+            if node is None:
+                self._refused[key] = f"{source}: the server has no namespace {source.node.namespace}"
+            else:
+                found[key] = (source, node)
+        return found
+
+    async def _names(
+        self, nodes: Mapping[ItemKey, tuple[Source, Any]], connection: Connection, limit: int
+    ) -> Mapping[ItemKey, Mapping[int, str] | None]:
+        """Return what the numbers of enumerations are called, for properties that are text."""
+        texts = [(key, node) for key, (source, node) in nodes.items() if source.kind is PropertyKind.TEXT]
+        found: dict[ItemKey, Mapping[int, str] | None] = {}
+        for batch in _batches(texts, limit):
+            names = await connection.names_of([node for _, node in batch])
+            found.update(zip((key for key, _ in batch), names, strict=True))
+        return found
 
     async def _create(self, batch: Sequence[ItemRequest], connection: Connection, subscription_id: int) -> None:
         """Create one batch, in halves where the server takes fewer at a time than it says."""
@@ -106,7 +143,7 @@ class ItemTable:
         for request, answer in zip(batch, made, strict=True):
             if isinstance(answer, str):
                 item = self._items.pop(request.handle)
-                self._refused[item.key] = f"{item.address}: {answer}"
+                self._refused[item.key] = f"{item.source}: {answer}"
             else:
                 self._items[request.handle].server_id = answer
 
@@ -120,6 +157,17 @@ class ItemTable:
         self._told = left_out
         self._counts["items"] = len(self._items)
         self._counts["items_refused"] = len(left_out)
+
+
+def subject_of(key: ItemKey, source: Source, names: Mapping[int, str] | None = None) -> Subject:
+    """Return whose value an item brings, and what it may be."""
+    return Subject(
+        key=key,
+        kind=source.kind,
+        unit=source.unit if source.kind is PropertyKind.NUMBER else None,
+        part=tuple(source.watching.field.split(".")) if source.watching.field else (),
+        names=names,
+    )
 
 
 def _batches(things: Sequence[T], size: int) -> Iterable[Sequence[T]]:

@@ -7,21 +7,28 @@ have not settled can be asked for again, and what we acknowledge is ours.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NoReturn, Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
 import structlog
 from asyncua.ua import uaerrors
 from msgspec import Struct
 
 from protocols.opcua.faults import SubscriptionLost
-from protocols.opcua.mapping import Sample
 from protocols.opcua.sequence import MOST_MISSING, NotificationOrder, following
+from protocols.opcua.variants import Sample
 
 _log = structlog.get_logger()
 
 
 class Undecodable(Exception):
     """The server sent a notification that cannot be decoded."""
+
+
+class EventFields(NamedTuple):
+    """One event: the handle of the item that monitors it, and the fields that were asked for."""
+
+    handle: int
+    fields: tuple[object, ...]
 
 
 class Notice(Struct, frozen=True, kw_only=True):
@@ -31,6 +38,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     sequence_number: int
     is_keep_alive: bool
     values: Sequence[tuple[int, Sample]] = ()
+    events: Sequence[EventFields] = ()
     status: str | None = None
 
 
@@ -102,6 +110,8 @@ class Publisher:
         self._counts = counts
         self._arrivals: asyncio.Queue[_Arrival] = asyncio.Queue()
         self._places = 0
+        self.caught_up = asyncio.Event()
+        """Set once a first answer was handed on, and with it all that was sent before this connection."""
         self.waiting = 0
         """PublishRequests that the server has not answered yet."""
 
@@ -115,6 +125,7 @@ class Publisher:
                 group.create_task(self._keep_in_flight())
             while True:
                 await self._take(await self._arrivals.get())
+                self.caught_up.set()
 
     async def _fetch_what_was_sent(self) -> None:
         """Fetch what went into a dead path: the server has sent it, and we do not know of it."""
@@ -133,9 +144,9 @@ class Publisher:
                 continue
             except uaerrors.BadTimeout:
                 continue
-            except Undecodable:
+            except Undecodable as error:
                 self._counts["malformed"] += 1
-                _log.warning("notification_undecodable", subscription_id=self._subscription.id)
+                _log.warning("notification_undecodable", subscription_id=self._subscription.id, reason=str(error))
                 continue
             arrival = _Arrival(notice=notice, done=asyncio.get_running_loop().create_future())
             self._arrivals.put_nowait(arrival)

@@ -12,14 +12,16 @@ from actors.model.ids import ThingId
 from actors.model.readings import Principal, PrincipalKind
 from actors.ports import LinkStatus, ProtocolDeps
 from protocols.backoff import next_delay_s
-from protocols.opcua.addressing import PROTOCOL, ItemKey, Wanted, wanted_at
+from protocols.opcua.addressing import PROTOCOL, ItemKey
 from protocols.opcua.config import EndpointConfig
 from protocols.opcua.courier import Courier
 from protocols.opcua.faults import SubscriptionLost, explain, first_cause, is_link_trouble
 from protocols.opcua.foothold import Foothold, Standing, gain
 from protocols.opcua.items import ItemTable
+from protocols.opcua.losses import Losses
 from protocols.opcua.mapping import Decoder, Origin
 from protocols.opcua.publishing import Notice, Publisher
+from protocols.opcua.wanted import Wanted, wanted_at
 
 _log = structlog.get_logger()
 
@@ -36,6 +38,7 @@ class Link:
         principal = Principal(kind=PrincipalKind.LINK, name=self.name)
         self._courier = Courier(deps.sink, principal, deps.chance, self.counts)
         self._decoder = Decoder()
+        self._losses = Losses()
         self._items = ItemTable(self.counts)
         self._foothold: Foothold | None = None
         self._things_changed = asyncio.Event()
@@ -57,6 +60,7 @@ class Link:
         try:
             while True:
                 await self._stay_connected()
+                self._tell_loss()
                 await asyncio.sleep(self._delay_s())
         finally:
             ignore_changes()
@@ -85,6 +89,7 @@ class Link:
                 group.create_task(connection.renew_forever())
                 group.create_task(self._keep_items(standing))
                 group.create_task(self._watch(standing, publisher))
+                group.create_task(self._tell_return(publisher))
                 await publisher.run(self._config.in_flight, resumed=standing.resumed)
         except asyncio.CancelledError:
             await connection.close()
@@ -161,6 +166,20 @@ class Link:
             elif (silent_s := loop.time() - self._heard_at) > limit_s:
                 raise LinkDown(f"{self._config.url}: no notification and no keep-alive for {silent_s:.1f} s")
 
+    def _tell_loss(self) -> None:
+        """Tell the things that nobody can see them any more, once that has lasted longer than a hiccup."""
+        if asyncio.get_running_loop().time() - self._heard_at >= self._config.silence_s:
+            told = self._losses.begin(self._decoder.known, self._epoch(), self._deps.clock.now())
+            self._courier.submit(told, _nobody_waits)
+
+    async def _tell_return(self, publisher: Publisher) -> None:
+        """Tell what did not change meanwhile as good again, behind what the server had kept."""
+        await publisher.caught_up.wait()
+        monitored = self._items.monitored
+        known = {key: last for key, last in self._decoder.known.items() if key in monitored}
+        told = self._losses.end(known, self._epoch(), self._deps.clock.now())
+        self._courier.submit(told, _nobody_waits)
+
     def _heard(self) -> None:
         self._heard_at = asyncio.get_running_loop().time()
         if self._status.state == "up":
@@ -193,3 +212,7 @@ class Link:
     def _epoch(self) -> str:
         """Return a name that no subscription ever had: time and chance, in case one of them repeats."""
         return f"{self._deps.clock.now():%Y%m%dT%H%M%S%f}-{self._deps.chance.getrandbits(64):016x}"
+
+
+def _nobody_waits() -> None:
+    """Stand in for the acknowledgement of what no server sent."""

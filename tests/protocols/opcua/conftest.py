@@ -17,6 +17,7 @@ from node_opcua import NodeServer, NoNodeOpcua
 
 from actors.model.ids import ThingId
 from actors.model.profiles import PropertyKind, PropertySpec, ThingProfile
+from actors.model.readings import DeviceMessage
 from actors.ports import ConnectedThing, ProtocolAdapter
 from protocols.opcua import SPEC
 from protocols.opcua.config import EndpointConfig, OpcUaConfig
@@ -120,10 +121,13 @@ class Running:
                 await asyncio.sleep(0.005)
 
     def values(self, name: str) -> list[Any]:
-        """Return what was stored of one property, in order."""
-        return [
-            reading.value for message in self.kit.sink.stored for reading in message.readings if reading.name == name
-        ]
+        """Return what was stored of one property, in order; what a link tells of itself being lost is left out."""
+        return [told.value for message in self.told for told in message.readings if told.name == name]
+
+    @property
+    def told(self) -> list[DeviceMessage]:
+        """What was stored and came from the server."""
+        return [message for message in self.kit.sink.stored if "-quality-" not in message.message_id]
 
 
 @dataclass

@@ -7,7 +7,8 @@ from actors.model.errors import ConfigError
 from actors.model.ids import OwnerId, ThingId
 from actors.model.profiles import ThingProfile
 from actors.ports import ConnectedThing
-from protocols.opcua.addressing import NodeAddress, parse_address, wanted_at
+from protocols.opcua.addressing import NodeAddress, parse_address
+from protocols.opcua.wanted import wanted_at
 
 
 def test_placeholders_are_filled_in_from_the_connection() -> None:
@@ -57,5 +58,6 @@ def test_what_is_wanted_after_a_change_is_what_a_whole_look_would_find() -> None
 
 def test_a_things_id_and_serial_may_stand_in_its_addresses() -> None:
     thing = replace(machine(1, source="nsu=urn:{machine};s={thing_id}.{serial}"), serial="S7")
-    (address,) = wanted_at("plant", [thing]).items.values()
+    (source,) = wanted_at("plant", [thing]).items.values()
+    address = source.node
     assert (address.namespace, address.identifier) == ("urn:1", "m1.S7")

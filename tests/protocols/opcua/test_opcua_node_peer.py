@@ -68,8 +68,8 @@ async def test_initial_values_of_five_thousand_items_are_all_seen(sim: NodeServe
     install(hub, racks(250))
     async with hub.running(sim.url, items=5000) as link:
         await link.until(lambda: link.count("values") >= 5000)
-        await link.until(lambda: len(values_by_item(hub.kit.sink.messages)) == 5000)
-        assert {len(told) for told in values_by_item(hub.kit.sink.stored).values()} == {1}
+        await link.until(lambda: len(values_by_item(link.told)) == 5000)
+        assert {len(told) for told in values_by_item(link.told).values()} == {1}
 
 
 @pytest.mark.parametrize("harm", ["none", "stall", "reset"])
@@ -79,13 +79,13 @@ async def test_no_value_of_a_thousand_changing_doubles_is_lost(
     install(hub, racks(50))
     begin = sim.do("value")["value"]
     async with hub.running(sim_path.url, items=1000, **SHORT) as link:
-        await link.until(lambda: len(values_by_item(hub.kit.sink.messages)) == 1000)
+        await link.until(lambda: len(values_by_item(link.told)) == 1000)
         sim.do("count", variables=1000, every_ms=100, times=25)
         await link.until(lambda: link.count("values") >= 3000)
         await _harm(harm, sim_path, link)
         expected = [float(number) for number in range(begin, begin + 26)]
         await link.until(lambda: link.count("values") - link.count("without_news") >= 26_000)
-        seen = values_by_item(hub.kit.sink.messages)
+        seen = values_by_item(link.told)
     assert {tuple(told) for told in seen.values()} == {tuple(expected)}
     assert link.count("lost_notifications") == link.count("overflowed") == 0
 
