@@ -1,6 +1,6 @@
 """Dynamics 365 behind the CRM port."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from actors.model.customers import Customer, CustomerThing
@@ -38,6 +38,7 @@ from actors.ports import CrmAdapter, CrmDeps, Webhook
 from crm_adapters.dynamics import returns
 from crm_adapters.dynamics.batch import Operation
 from crm_adapters.dynamics.changes import ChangeReader, tables_followed
+from crm_adapters.dynamics.checking import Inspector
 from crm_adapters.dynamics.client import DataverseClient, understood
 from crm_adapters.dynamics.config import DynamicsConfig
 from crm_adapters.dynamics.deltas import DeltaReader
@@ -55,6 +56,8 @@ from crm_adapters.dynamics.mapping import (
 )
 from crm_adapters.dynamics.offers import Listing, offer_of, price_query, read_listings
 from crm_adapters.dynamics.placing import Register
+from crm_adapters.dynamics.preparing import Preparer
+from crm_adapters.dynamics.preview import previews_of
 from crm_adapters.dynamics.records import BOOKINGS, ORDERS, RMAS, is_unsubmitted, refusal_to_move, table_of
 from crm_adapters.dynamics.schedule import Schedule
 from crm_adapters.dynamics.upserts import Upserts
@@ -67,6 +70,8 @@ from crm_adapters.dynamics.work import (
     service_operations,
 )
 from crm_adapters.oauth import TokenKeeper
+from crm_adapters.proving import Preview
+from crm_adapters.readiness import Finding, Step
 from crm_adapters.transport import TransportSettings, open_transport
 
 _NO_CUSTOMERS = Unsupported(capability="customers")
@@ -98,6 +103,8 @@ class DynamicsAdapter:
             DeltaReader(client, config, tables_followed(config)) if by_link else ChangeReader(client, config)
         )
         self._upserts = Upserts(client, config)
+        self._preparer = Preparer(client, config)
+        self._inspector = Inspector(client, config, self._directory)
         key = config.webhook_key
         self._webhooks = None if key is None else WebhookReader(client, config, key.reveal())
 
@@ -241,6 +248,22 @@ class DynamicsAdapter:
     async def changes_since(self, cursor: str) -> ChangesOutcome:
         """Return our records that changed since, oldest first."""
         return await self._changes.since(cursor)
+
+    def previews(self, order: PurchaseOrder) -> Sequence[Preview]:
+        """Return the requests of placing an order; nothing is sent."""
+        return previews_of(order, self._config)
+
+    async def check(self) -> Sequence[Finding]:
+        """Look whether the environment has what it needs; what is tried is taken back."""
+        return await self._inspector.findings()
+
+    def preparation(self) -> Sequence[Step]:
+        """Return what an environment without any of it needs."""
+        return self._preparer.preparation()
+
+    async def prepare(self) -> Sequence[Step]:
+        """Make what is missing."""
+        return await self._preparer.prepare()
 
     async def _resume(self, order: PurchaseOrder, duplicate: Duplicate) -> PlaceOutcome:
         """Submit an order of ours that was made and never submitted, unless a person took it in hand."""

@@ -14,7 +14,6 @@ from crm_adapters.dynamics.sandbox.tables import (
     ORDER_CANCELED,
     ORDER_FULFILLED,
     ORDER_SUBMITTED,
-    TABLES,
     status_reasons,
 )
 from crm_adapters.dynamics.sandbox.writes import Writer
@@ -37,7 +36,9 @@ def fulfill_order(environment: Environment, writer: Writer, body: Body) -> None:
 
 def close_case(environment: Environment, writer: Writer, body: Body) -> None:
     """Carry out CloseIncident."""
-    resolution = writer.create(TABLES["incidentresolution"], _parameter(body, "IncidentResolution"), {})
+    resolution = writer.create(
+        environment.model.table("incidentresolution"), _parameter(body, "IncidentResolution"), {}
+    )
     case = environment.get("incident", str(resolution["_incidentid_value"]))
     if case["statecode"] != 0:
         raise refuse(400, "NotAllowed", "This case is already resolved or canceled.")
@@ -86,7 +87,7 @@ def _upsert(environment: Environment, writer: Writer, table: Table, target: Body
 
 
 def _close_order(environment: Environment, writer: Writer, body: Body, state: int) -> None:
-    closing = writer.create(TABLES["orderclose"], _parameter(body, "OrderClose"), {})
+    closing = writer.create(environment.model.table("orderclose"), _parameter(body, "OrderClose"), {})
     order = environment.get("salesorder", str(closing["_salesorderid_value"]))
     if order["statecode"] not in {ORDER_ACTIVE, ORDER_SUBMITTED}:
         raise refuse(400, "NotAllowed", "The order is already closed.")

@@ -7,14 +7,16 @@ from uuid import UUID, uuid5
 
 from crm_adapters.dynamics.sandbox.addresses import Resource
 from crm_adapters.dynamics.sandbox.errors import absent_key, refuse, unknown_resource
+from crm_adapters.dynamics.sandbox.model import PRIVILEGES, Model
 from crm_adapters.dynamics.sandbox.schema import Kind, Level, Table
-from crm_adapters.dynamics.sandbox.tables import TABLES
 
+USER_ID: Final = "00000000-0000-0000-0000-00000000a001"
+"""The application user."""
 _SPACE: Final = UUID("0b2a6b0e-6c57-4b7c-8c5c-6f0f2f1f7a11")
 _BY_NAME: Final = re.compile(r"^\s*LogicalName eq '(?P<name>\w+)'\s*$")
 
 
-def answer_definitions(root: str, resource: Resource, query: Mapping[str, str]) -> dict[str, Any]:
+def answer_definitions(model: Model, root: str, resource: Resource, query: Mapping[str, str]) -> dict[str, Any]:
     """Return what a query on ``EntityDefinitions`` finds.
 
     Raises:
@@ -22,34 +24,70 @@ def answer_definitions(root: str, resource: Resource, query: Mapping[str, str]) 
     """
     context = {"@odata.context": f"{root}/$metadata#EntityDefinitions"}
     if not resource.is_single:
-        return context | {"value": [_definition(table) for table in _matching(query)]}
-    table = _named(resource)
+        return context | {"value": [_definition(table) for table in _matching(model, query)]}
+    table = _named(model, resource)
     if not resource.rest:
-        return context | _definition(table)
+        return context | _definition(table) | _expanded(model, table, query.get("$expand", ""))
     parts = _PARTS.get(resource.rest)
     if parts is None:
         raise unknown_resource(resource.rest)
-    return context | {"value": parts(table)}
+    return context | {"value": parts(model, table)}
 
 
-def _named(resource: Resource) -> Table:
+def answer_privileges(model: Model, resource: Resource) -> dict[str, Any]:
+    """Return what ``RetrieveUserPrivileges`` tells of the application user.
+
+    Raises:
+        DataverseError: something else is asked of users.
+    """
+    if resource.rest.removesuffix("()") != "Microsoft.Dynamics.CRM.RetrieveUserPrivileges":
+        raise unknown_resource(resource.rest or resource.name)
+    granted = [
+        {"PrivilegeName": name, "PrivilegeId": _metadata_id(name), "Depth": "Global"} for name in model.granted()
+    ]
+    return {"RolePrivileges": granted}
+
+
+def add_definition(model: Model, resource: Resource, body: Mapping[str, Any]) -> None:
+    """Add a column or an alternate key to a table.
+
+    Raises:
+        DataverseError: it cannot be added.
+    """
+    table = _named(model, resource)
+    match resource.rest:
+        case "Attributes":
+            model.add_column(table, body)
+        case "Keys":
+            model.add_key(table, body)
+        case _:
+            raise unknown_resource(resource.rest)
+
+
+def _expanded(model: Model, table: Table, expand: str) -> dict[str, Any]:
+    """Return the expanded collections, whatever was selected of them."""
+    names = {part.partition("(")[0] for part in re.split(r",(?![^(]*\))", expand) if part}
+    return {name: _PARTS[name](model, table) for name in ("Attributes", "Keys") if name in names}
+
+
+def _named(model: Model, resource: Resource) -> Table:
     name = resource.key.get("LogicalName", "")
-    found = TABLES.get(name) or next(
-        (table for table in TABLES.values() if _metadata_id(table.name) == resource.guid), None
+    found = model.find(name) or next(
+        (table for table in model.all() if _metadata_id(table.name) == resource.guid), None
     )
     if found is None:
         raise absent_key("entity", {"LogicalName": name or resource.guid})
     return found
 
 
-def _matching(query: Mapping[str, str]) -> list[Table]:
+def _matching(model: Model, query: Mapping[str, str]) -> list[Table]:
     text = query.get("$filter")
     if text is None:
-        return list(TABLES.values())
+        return model.all()
     match = _BY_NAME.match(text)
     if match is None:
         raise refuse(400, "BadProperty", f"This sandbox filters EntityDefinitions by LogicalName only: {text}")
-    return [table for table in TABLES.values() if table.name == match["name"].lower()]
+    return [table for table in model.all() if table.name == match["name"].lower()]
 
 
 def _definition(table: Table) -> dict[str, Any]:
@@ -60,10 +98,17 @@ def _definition(table: Table) -> dict[str, Any]:
         "EntitySetName": table.entity_set,
         "PrimaryIdAttribute": table.primary_id,
         "PrimaryNameAttribute": table.primary_name,
+        "ChangeTrackingEnabled": True,
+        "Privileges": [_privilege(table, kind) for kind in PRIVILEGES],
     }
 
 
-def _picklists(table: Table) -> list[dict[str, Any]]:
+def _privilege(table: Table, kind: str) -> dict[str, Any]:
+    name = f"prv{kind}{table.name}"
+    return {"Name": name, "PrivilegeId": _metadata_id(name), "PrivilegeType": kind}
+
+
+def _picklists(_model: Model, table: Table) -> list[dict[str, Any]]:
     choices = (column for column in table.columns.values() if column.kind is Kind.CHOICE)
     return [
         {
@@ -76,7 +121,7 @@ def _picklists(table: Table) -> list[dict[str, Any]]:
     ]
 
 
-def _attributes(table: Table) -> list[dict[str, Any]]:
+def _attributes(_model: Model, table: Table) -> list[dict[str, Any]]:
     own = [(table.primary_id, "Uniqueidentifier", Level.SYSTEM)]
     own += [(column.name, _TYPES[column.kind], column.level) for column in table.columns.values()]
     lookups = {lookup.column: ("Lookup", lookup.level) for lookup in table.lookups.values()}
@@ -93,18 +138,20 @@ def _attributes(table: Table) -> list[dict[str, Any]]:
     ]
 
 
-def _keys(table: Table) -> list[dict[str, Any]]:
-    return [
+def _keys(model: Model, table: Table) -> list[dict[str, Any]]:
+    keys = [
         {
             "MetadataId": _metadata_id(f"{table.name} key {column}"),
             "LogicalName": f"{column}key",
             "SchemaName": f"{column}Key",
             "EntityLogicalName": table.name,
             "KeyAttributes": [column],
-            "EntityKeyIndexStatus": "Active",
+            "EntityKeyIndexStatus": model.key_status(table, column),
         }
         for column in table.keys
     ]
+    model.build_indexes()  # who asks again finds them built
+    return keys
 
 
 def _label(text: str) -> dict[str, Any]:
@@ -126,7 +173,7 @@ _TYPES: Final = {
     Kind.CHOICE: "Picklist",
 }
 _LEVELS: Final = {Level.NONE: "None", Level.APPLICATION: "ApplicationRequired", Level.SYSTEM: "SystemRequired"}
-_PARTS: Final[dict[str, Callable[[Table], list[dict[str, Any]]]]] = {
+_PARTS: Final[dict[str, Callable[[Model, Table], list[dict[str, Any]]]]] = {
     "Attributes": _attributes,
     "Attributes/Microsoft.Dynamics.CRM.PicklistAttributeMetadata": _picklists,
     "Keys": _keys,

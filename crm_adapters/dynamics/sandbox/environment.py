@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from actors.ports import Clock
 from crm_adapters.dynamics.sandbox.errors import absent_key, absent_record, refuse
+from crm_adapters.dynamics.sandbox.model import Model
 from crm_adapters.dynamics.sandbox.schema import Table
 from crm_adapters.dynamics.sandbox.tables import TABLES
 from crm_adapters.sandboxing import Tables
@@ -32,8 +33,9 @@ class Environment:
     row's id under ``_column_value``.
     """
 
-    def __init__(self, tables: Tables, clock: Clock) -> None:
+    def __init__(self, tables: Tables, clock: Clock, model: Model | None = None) -> None:
         self.tables = tables
+        self.model = Model(tables) if model is None else model
         self._clock = clock
 
     def now(self) -> str:
@@ -66,7 +68,7 @@ class Environment:
             DataverseError: 400 when no such key is defined on the table.
         """
         (column, value), *more = key.items()
-        if more or column not in table.keys:
+        if more or not self.model.has_key(table, column):
             raise refuse(
                 400, "BadProperty", f"The specified key attributes are not a defined key for the {table.name} entity"
             )
@@ -118,7 +120,7 @@ class Environment:
         """Replace some values of a row; it gets a new version."""
         old = self.get(table, guid)
         row = {**old, **changes, "modifiedon": self.now(), _VERSION: self.tables.next_number(_VERSION)}
-        self._reindex(TABLES[table], old, row)
+        self._reindex(self.model.table(table), old, row)
         self.tables.put(table, guid, row)
         return row
 
@@ -127,7 +129,7 @@ class Environment:
         row = self.get(table.name, guid)
         for collection in table.collections.values():
             if collection.cascade:
-                self._delete_children(TABLES[collection.table], f"_{collection.column}_value", guid)
+                self._delete_children(self.model.table(collection.table), f"_{collection.column}_value", guid)
         self._reindex(table, row, {})
         self.tables.delete(table.name, guid)
         self.tables.put(_gone(table.name), guid, {"id": guid, _VERSION: self.tables.next_number(_VERSION)})

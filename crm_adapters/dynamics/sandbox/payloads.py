@@ -11,7 +11,6 @@ from crm_adapters.dynamics.sandbox.addresses import parse_resource, resolve
 from crm_adapters.dynamics.sandbox.environment import Environment, written_time
 from crm_adapters.dynamics.sandbox.errors import refuse, undeclared_property
 from crm_adapters.dynamics.sandbox.schema import Column, Kind, Table
-from crm_adapters.dynamics.sandbox.tables import BY_ENTITY_SET, TABLES
 
 _BIND: Final = "@odata.bind"
 _LARGEST_AMOUNT: Final = Decimal(922_337_203_685_477)
@@ -73,12 +72,12 @@ class PayloadReader:
             DataverseError: the address names another table or no row.
         """
         resource = parse_resource(resolve(address, self._references))
-        table = BY_ENTITY_SET.get(resource.name)
+        table = self._environment.model.of_set(resource.name)
         if table is None or table.name != target or not resource.is_single:
             raise refuse(400, "BadPayload", f"A '{target}' cannot be bound to '{address}'.")
         if resource.guid:
             return str(self._environment.get(target, resource.guid)[table.primary_id])
-        return str(self._environment.need(TABLES[target], resource.key)[table.primary_id])
+        return str(self._environment.need(self._environment.model.table(target), resource.key)[table.primary_id])
 
 
 def canonical(table: Table, column: Column, value: Any) -> Any:

@@ -12,7 +12,6 @@ from crm_adapters.dynamics.sandbox.environment import Environment
 from crm_adapters.dynamics.sandbox.errors import refuse, unknown_property
 from crm_adapters.dynamics.sandbox.filters import Row, parse_filter, parse_path
 from crm_adapters.dynamics.sandbox.schema import Kind, Table
-from crm_adapters.dynamics.sandbox.tables import TABLES
 
 LARGEST_PAGE: Final = 5000
 _KNOWN: Final = frozenset(
@@ -108,13 +107,13 @@ def next_link(address: str, query: Mapping[str, str], token: str) -> str:
 def _expanded(environment: Environment, table: Table, row: Row, navigation: str, options: Mapping[str, str]) -> Any:
     if navigation in table.lookups:
         lookup = table.lookups[navigation]
-        target = TABLES[lookup.target]
+        target = environment.model.table(lookup.target)
         guid = row.get(lookup.value_name)
         found = None if guid is None else environment.tables.get(target.name, str(guid))
         return None if found is None else render(target, found, select_of(target, options))
     if navigation in table.collections:
         collection = table.collections[navigation]
-        child = TABLES[collection.table]
+        child = environment.model.table(collection.table)
         children = environment.pointing(child.name, f"_{collection.column}_value", str(row[table.primary_id]))
         return run_query(environment, child, children, options, LARGEST_PAGE).rows
     raise unknown_property(table.name, navigation)

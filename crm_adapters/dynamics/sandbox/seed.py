@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from actors.model.money import Money
 from crm_adapters.dynamics.sandbox.environment import Environment
-from crm_adapters.dynamics.sandbox.tables import TABLES
 from crm_adapters.dynamics.sandbox.writes import Writer
 from crm_adapters.sandboxing import CatalogItem
 
@@ -78,7 +77,9 @@ class _Seeder:
             "defaultuomscheduleid@odata.bind": f"/uomschedules({schedule})",
         }
         guid = self._create("product", body)
-        self._writer.update(TABLES["product"], self._environment.get("product", guid), {"statecode": 0})
+        self._writer.update(
+            self._environment.model.table("product"), self._environment.get("product", guid), {"statecode": 0}
+        )
         return guid
 
     def _price(self, product: str, unit: str, price_list: str, amount: Decimal) -> None:
@@ -93,7 +94,9 @@ class _Seeder:
         self._create("productpricelevel", body)
 
     def _create(self, table: str, body: Mapping[str, Any]) -> str:
-        return str(self._writer.create(TABLES[table], body, {})[TABLES[table].primary_id])
+        known = self._environment.model.table(table)
+        kept = {name: value for name, value in body.items() if "@" in name or name in known.columns}
+        return str(self._writer.create(known, kept, {})[known.primary_id])
 
 
 def _major(minor: int, currency: str) -> Decimal:

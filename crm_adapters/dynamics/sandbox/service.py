@@ -10,6 +10,7 @@ from crm_adapters.dynamics.sandbox.batch import Batch
 from crm_adapters.dynamics.sandbox.environment import Environment
 from crm_adapters.dynamics.sandbox.errors import DataverseError
 from crm_adapters.dynamics.sandbox.limits import ServiceLimits, ServiceProtection
+from crm_adapters.dynamics.sandbox.model import Model
 from crm_adapters.dynamics.sandbox.seed import seed
 from crm_adapters.dynamics.sandbox.tenant import Tenant
 from crm_adapters.dynamics.sandbox.view import advance, records_of
@@ -29,7 +30,7 @@ class DynamicsSandbox:
         self._tokens = TokenDesk(options.clock, options.token_life_s, "dataverse")
         self._tenant = Tenant(options, self._tokens)
         self._protection = ServiceProtection(limits or ServiceLimits(), options.clock)
-        self._environment = Environment(self._tables, options.clock)
+        self._environment = Environment(self._tables, options.clock, Model(self._tables, options.lacks))
         self._api = WebApi(self._environment, strict=strict)
         self._batch = Batch(self._api, self._environment)
         self._hooks = Webhooks(self._environment, options)

@@ -87,7 +87,9 @@ def _advance_state(
 
 
 def _write(environment: Environment, table: str, record_id: str, body: Mapping[str, Any]) -> None:
-    Writer(environment, {}, strict=False).update(TABLES[table], environment.get(table, record_id), body)
+    Writer(environment, {}, strict=False).update(
+        environment.model.table(table), environment.get(table, record_id), body
+    )
 
 
 def _booking_bind(environment: Environment, status: RecordStatus) -> dict[str, str]:

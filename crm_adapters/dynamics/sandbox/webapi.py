@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from crm_adapters.dynamics.sandbox.actions import ACTIONS, bulk_action
 from crm_adapters.dynamics.sandbox.addresses import Resource, below_root, parse_resource, resolve
-from crm_adapters.dynamics.sandbox.definitions import answer_definitions
+from crm_adapters.dynamics.sandbox.definitions import USER_ID, add_definition, answer_definitions, answer_privileges
 from crm_adapters.dynamics.sandbox.environment import Environment
 from crm_adapters.dynamics.sandbox.errors import DataverseError, absent_record, refuse, unknown_resource
 from crm_adapters.dynamics.sandbox.queries import (
@@ -22,7 +22,6 @@ from crm_adapters.dynamics.sandbox.queries import (
     select_of,
 )
 from crm_adapters.dynamics.sandbox.schema import Table
-from crm_adapters.dynamics.sandbox.tables import BY_ENTITY_SET, TABLES
 from crm_adapters.dynamics.sandbox.tracking import PREFERENCE, TOKEN, delta_page, tracked_page
 from crm_adapters.dynamics.sandbox.writes import Writer
 
@@ -81,6 +80,7 @@ class WebApi:
 
     def __init__(self, environment: Environment, *, strict: bool = False) -> None:
         self._environment = environment
+        self._model = environment.model
         self._strict = strict
         self._methods: dict[str, Callable[[Operation, Resource, Mapping[str, str]], Answer]] = {
             "GET": self._get,
@@ -112,10 +112,13 @@ class WebApi:
 
     def _get(self, operation: Operation, resource: Resource, _references: Mapping[str, str]) -> Answer:
         if resource.name == "EntityDefinitions":
-            return json_answer(200, answer_definitions(operation.root, resource, operation.query))
+            return json_answer(200, answer_definitions(self._model, operation.root, resource, operation.query))
         if resource.name == "WhoAmI":
-            return json_answer(200, {"UserId": "00000000-0000-0000-0000-00000000a001"})
-        table = _table(resource)
+            return json_answer(200, {"UserId": USER_ID})
+        if resource.name == "systemusers":
+            return json_answer(200, answer_privileges(self._model, resource))
+        table = self._table(resource)
+        self._model.require("Read", table.name)
         if not resource.is_single and (TOKEN in operation.query or PREFERENCE in operation.preferences):
             return self._tracked(operation, table)
         if not resource.is_single:
@@ -131,7 +134,7 @@ class WebApi:
         collection = table.collections.get(resource.rest)
         if collection is None:
             raise unknown_resource(resource.rest)
-        child = TABLES[collection.table]
+        child = self._model.table(collection.table)
         rows = self._environment.pointing(child.name, f"_{collection.column}_value", str(row[table.primary_id]))
         return self._list(operation, child, rows, below_root(operation.address.partition("?")[0]))
 
@@ -165,7 +168,11 @@ class WebApi:
         if resource.name in ACTIONS:
             ACTIONS[resource.name](self._environment, writer, _body(operation))
             return Answer(status=204)
-        table = _table(resource)
+        if resource.name == "EntityDefinitions":
+            add_definition(self._model, resource, _body(operation))
+            return Answer(status=204, headers={"OData-EntityId": operation.address})
+        table = self._table(resource)
+        self._model.require("Create", table.name)
         if resource.rest:
             return json_answer(200, bulk_action(self._environment, writer, table, resource.rest, _body(operation)))
         if resource.is_single:
@@ -175,9 +182,10 @@ class WebApi:
         return self._written(operation, table, row, address, created=True)
 
     def _patch(self, operation: Operation, resource: Resource, references: Mapping[str, str]) -> Answer:
-        table = _single(resource)
+        table = self._single(resource)
         writer = self._writer(references)
         existing = self._find(table, resource)
+        self._model.require("Create" if existing is None else "Write", table.name)
         address = f"{operation.root}/{below_root(resolve(operation.address, references).partition('?')[0])}"
         if existing is None:
             self._may_create(operation, table, resource)
@@ -189,7 +197,8 @@ class WebApi:
         return self._written(operation, table, row, address, created=False)
 
     def _put(self, operation: Operation, resource: Resource, references: Mapping[str, str]) -> Answer:
-        table = _single(resource)
+        table = self._single(resource)
+        self._model.require("Write", table.name)
         if resource.rest not in table.columns:
             raise unknown_resource(resource.rest or resource.name)
         row = self._row(table, resource)
@@ -198,7 +207,8 @@ class WebApi:
         return Answer(status=204)
 
     def _delete(self, operation: Operation, resource: Resource, references: Mapping[str, str]) -> Answer:
-        table = _single(resource)
+        table = self._single(resource)
+        self._model.require("Delete", table.name)
         row = self._row(table, resource)
         _may_update(operation, row)
         writer = self._writer(references)
@@ -245,6 +255,18 @@ class WebApi:
             return self._environment.get(table.name, resource.guid)
         return self._environment.need(table, resource.key)
 
+    def _table(self, resource: Resource) -> Table:
+        table = self._model.of_set(resource.name)
+        if table is None:
+            raise unknown_resource(resource.name)
+        return table
+
+    def _single(self, resource: Resource) -> Table:
+        table = self._table(resource)
+        if not resource.is_single:
+            raise refuse(405, "", "This method needs the address of one row.")
+        return table
+
     def _writer(self, references: Mapping[str, str]) -> Writer:
         return Writer(self._environment, references, strict=self._strict)
 
@@ -252,20 +274,6 @@ class WebApi:
 def _page_size(operation: Operation) -> int:
     size = operation.preferences.get(_PAGE_PREFERENCE, "")
     return int(size) if size.isdecimal() and int(size) else LARGEST_PAGE
-
-
-def _table(resource: Resource) -> Table:
-    table = BY_ENTITY_SET.get(resource.name)
-    if table is None:
-        raise unknown_resource(resource.name)
-    return table
-
-
-def _single(resource: Resource) -> Table:
-    table = _table(resource)
-    if not resource.is_single:
-        raise refuse(405, "", "This method needs the address of one row.")
-    return table
 
 
 def _may_update(operation: Operation, row: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from crm_adapters.dynamics.sandbox.errors import refuse
 from crm_adapters.dynamics.sandbox.payloads import PayloadReader, canonical
 from crm_adapters.dynamics.sandbox.rules import NO_RULES, RULES
 from crm_adapters.dynamics.sandbox.schema import Level, Table
-from crm_adapters.dynamics.sandbox.tables import TABLES, status_reasons
+from crm_adapters.dynamics.sandbox.tables import status_reasons
 
 
 class Writer:
@@ -68,7 +68,7 @@ class Writer:
             collection = table.collections[navigation]
             parent = {f"_{collection.column}_value": str(row[table.primary_id])}
             for body in bodies:
-                self.create(TABLES[collection.table], body, parent)
+                self.create(self._environment.model.table(collection.table), body, parent)
 
     def _require(self, table: Table, values: Mapping[str, Any]) -> None:
         for column in table.columns.values():
