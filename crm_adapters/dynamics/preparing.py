@@ -86,7 +86,7 @@ class Preparer:
         if all(step.state is not StepState.MADE for step in keys):
             return keys
         after = await definition_of(self._client, table)
-        known = after.keys if isinstance(after, Definition) else {}
+        known: Mapping[str, str] = after.keys if isinstance(after, Definition) else {}
         statuses = {_key_name(need): known.get(need.name, "unknown") for need in needs}
         return [
             replace(step, said=f"its index is {statuses[step.about]}{_wait(statuses[step.about])}")

@@ -28,6 +28,7 @@ from actors.model.outcomes import (
 )
 from actors.ports import CrmDeps, RefusesExtras, Webhook
 from crm_adapters.proving import Preview
+from crm_adapters.readiness import Finding, Step, Verdict, check_by_port
 from crm_adapters.rest import answers, mapping, webhooks
 from crm_adapters.rest.addresses import AddressPolicy
 from crm_adapters.rest.auth import check_credentials, secrets_of, sender
@@ -36,6 +37,7 @@ from crm_adapters.rest.config import RestConfig
 from crm_adapters.rest.expressions import ExpressionError
 from crm_adapters.rest.guard import GuardedResolver, GuardedTransport
 from crm_adapters.rest.manifest import Idempotency
+from crm_adapters.rest.needs import Needs
 from crm_adapters.rest.placing import Placed, Placer
 from crm_adapters.rest.preview import previews_of
 from crm_adapters.rest.program import Program
@@ -52,9 +54,10 @@ _UNPROTECTED = frozenset({Idempotency.SEARCH_FIRST, Idempotency.NONE})
 class RestAdapter(RefusesExtras):
     """A CRM behind a manifest."""
 
-    def __init__(self, program: Program, runner: Runner, config: RestConfig, deps: CrmDeps) -> None:
+    def __init__(self, program: Program, runner: Runner, needs: Needs, config: RestConfig, deps: CrmDeps) -> None:
         self._program = program
         self._runner = runner
+        self._needs = needs
         self._placer = Placer(program, runner)
         self._base_url = config.base_url.rstrip("/")
         self._webhook_secret = config.webhook_secret
@@ -142,6 +145,21 @@ class RestAdapter(RefusesExtras):
         """Return the requests of placing an order, in their sequence; nothing is sent."""
         return previews_of(self._program, self._base_url, order)
 
+    async def check(self) -> Sequence[Finding]:
+        """Look whether the CRM has what the manifest needs; nothing is written."""
+        findings = await check_by_port(self)
+        if any(finding.about == "credentials" and finding.verdict is not Verdict.FINE for finding in findings):
+            return findings
+        return [*findings, *await self._needs.findings()]
+
+    def preparation(self) -> Sequence[Step]:
+        """Return what a CRM without any of it needs."""
+        return self._needs.preparation()
+
+    async def prepare(self) -> Sequence[Step]:
+        """Make what is missing."""
+        return await self._needs.prepare()
+
     async def take_webhook(self, message: Webhook) -> HeardOutcome:
         """Prove who sent a message, and read again what it is about."""
         if not self.capabilities.webhooks:
@@ -200,7 +218,8 @@ async def open_rest(config: RestConfig, deps: CrmDeps) -> AsyncGenerator[RestAda
     async with open_transport(settings, resolver=GuardedResolver(policy)) as transport:
         send = sender(gate, GuardedTransport(transport, policy))
         runner = Runner(program, gate.base_url, send, clock=deps.clock, redactor=redactor)
-        yield RestAdapter(program, runner, config, deps)
+        needs = Needs(program, runner, config.base_url.rstrip("/"), redactor)
+        yield RestAdapter(program, runner, needs, config, deps)
 
 
 def load_program(config: RestConfig) -> Program:

@@ -15,6 +15,7 @@ from crm_adapters.rest.manifest import (
     ChangeFields,
     Idempotency,
     Manifest,
+    Need,
     OfferFields,
     Operation,
     RecordFields,
@@ -29,6 +30,7 @@ from crm_adapters.rest.program import (
     CompiledBefore,
     CompiledFields,
     CompiledHook,
+    CompiledNeed,
     CompiledOperation,
     CompiledPages,
     CompiledRequest,
@@ -83,6 +85,7 @@ class _Compiler:
             slots=self._fields("slots", self._manifest.slots, _REQUEST | _ANSWER | {"item"}),
             changes=self._fields("changes", self._manifest.changes, _ANSWER | {"record", "config"}, plain={"kinds"}),
             hook=None if self._manifest.webhook is None else self._hook(self._manifest.webhook),
+            needs=tuple(self._need(f"needs[{number}]", need) for number, need in enumerate(self._manifest.needs)),
             door=compile_door(self._manifest, self._variables, self.trials),
         )
 
@@ -90,10 +93,15 @@ class _Compiler:
         return {kind: self._operation(f"{name}.{kind}", name, operation) for kind, operation in given.items()}
 
     def _operation(self, name: str, given: str, operation: Operation) -> CompiledOperation:
-        table, names, trials = f"operations.{name}", _REQUEST, self.trials
-        context = self._sample(given)
+        names, context = _REQUEST, self._sample(given)
         if operation.needs_record:
             names, context = names | _RECORD, {**context, **samples.KNOWN}
+        return self._compiled(f"operations.{name}", name, operation, names, context)
+
+    def _compiled(
+        self, table: str, name: str, operation: Operation, names: Names, context: dict[str, Any]
+    ) -> CompiledOperation:
+        trials = self.trials
         before: list[CompiledBefore] = []
         for number, step in enumerate(operation.before):
             before.append(self._before(f"{table}.before[{number}]", step, names, context))
@@ -117,6 +125,23 @@ class _Compiler:
             pages=self._pages(f"{table}.pages", operation, answer),
             cursor=trials.maybe(table, "cursor", operation.cursor, answer | {"items"}),
             needs_record=operation.needs_record,
+        )
+
+    def _need(self, table: str, need: Need) -> CompiledNeed:
+        """Compile what the CRM must have; it is tried on the first of ``each``, and every other is shaped as that."""
+        trials, names = self.trials, frozenset({"config", "item", "found"})
+        items: tuple[Any, ...] = need.each or (None,)
+        context: dict[str, Any] = {"config": self._variables, "found": {}, "item": items[0]}
+        prepare = need.prepare
+        return CompiledNeed(
+            about=trials.tree(table, "about", need.about, names, context),
+            request=self._request(table, need, names, context),
+            holds=trials.expression(table, "holds", need.holds, names | _ANSWER),
+            found=trials.maybe(table, "found", need.found, names | _ANSWER),
+            expected=trials.tree(table, "expected", need.expected, names, context),
+            remedy=trials.tree(table, "remedy", need.remedy, names, context),
+            items=items,
+            prepare=None if prepare is None else self._compiled(f"{table}.prepare", "prepare", prepare, names, context),
         )
 
     def _before(self, table: str, step: Before, names: Names, context: Mapping[str, Any]) -> CompiledBefore:

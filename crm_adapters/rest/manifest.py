@@ -235,6 +235,22 @@ class Webhook(Table, frozen=True, kw_only=True):
     record_id: str | None = None
 
 
+class Need(Request, frozen=True, kw_only=True):
+    """What the CRM must have before things order there: it has it when ``holds`` is true of the answer.
+
+    ``about``, ``expected`` and ``remedy`` are texts for people, ``found`` an expression: what is there instead.
+    ``each``: the same for several, as ``item``. ``prepare`` is the request that makes it, where the API can.
+    """
+
+    about: str
+    holds: str
+    expected: str
+    remedy: str
+    found: str | None = None
+    each: tuple[dict[str, Any], ...] = ()
+    prepare: Operation | None = None
+
+
 class Manifest(Table, frozen=True, kw_only=True):
     """One API, described."""
 
@@ -257,3 +273,4 @@ class Manifest(Table, frozen=True, kw_only=True):
     slots: SlotFields | None = None
     changes: ChangeFields | None = None
     webhook: Webhook | None = None
+    needs: tuple[Need, ...] = ()

@@ -41,6 +41,15 @@ def previews_of(program: Program, base_url: str, order: PurchaseOrder) -> Sequen
     return shown
 
 
+def previews_of_operation(
+    step: str, operation: CompiledOperation, base_url: str, context: Context
+) -> Sequence[Preview]:
+    """Return the requests of one operation, in their sequence."""
+    known = dict(context)
+    before = _before(operation, base_url, known)
+    return [*before, _shown(step, operation.request, base_url, known)]
+
+
 def _before(operation: CompiledOperation, base_url: str, context: dict[str, Any]) -> list[Preview]:
     """Return the look-ups, and put into the context what they might find."""
     shown: list[Preview] = []
@@ -62,7 +71,7 @@ def _items(foreach: Any, context: Context) -> list[Any]:
 
 
 def _shown(step: str, asked: CompiledRequest, base_url: str, context: Context) -> Preview:
-    numbered = {**context, "record": samples.KNOWN["record"] if context["record"] else None}
+    numbered = {**context, "record": samples.KNOWN["record"] if context.get("record") else None}
     try:
         call = _call(asked, base_url, context, numbered)
     except ExpressionError as error:

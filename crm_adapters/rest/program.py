@@ -114,6 +114,19 @@ class CompiledHook(Struct, frozen=True, kw_only=True):
     timestamp: Expression | None
 
 
+class CompiledNeed(Struct, frozen=True, kw_only=True):
+    """What the CRM must have, ready to be looked for and to be made."""
+
+    about: Render
+    request: CompiledRequest
+    holds: Expression
+    found: Expression | None
+    expected: Render
+    remedy: Render
+    items: tuple[Any, ...]
+    prepare: CompiledOperation | None
+
+
 class Program(Struct, frozen=True, kw_only=True):
     """All of a manifest that an adapter needs at run time."""
 
@@ -128,4 +141,5 @@ class Program(Struct, frozen=True, kw_only=True):
     slots: CompiledFields
     changes: CompiledFields
     hook: CompiledHook | None
+    needs: tuple[CompiledNeed, ...]
     door: Door

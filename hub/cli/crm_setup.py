@@ -78,7 +78,8 @@ def prepare(name: str, config_file: Path, *, only_print: bool, as_json: bool) ->
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(steps), indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(_step_text(step, only_print=only_print, name=name) for step in steps))
+        told = [_step_text(step, only_print=only_print, name=name) for step in steps]
+        click.echo("\n".join(told) or f"[crm.{name}]: this CRM needs nothing of ours")
     if any(step.state is StepState.FAILED for step in steps):
         raise click.exceptions.Exit(1)
 

@@ -32,10 +32,12 @@ api_key = {{ env = "ERP_KEY" }}
 """
 
 
+SENT = ("--owner", OWNER, "--sku", "FILTER-7")
+
+
 def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     known = {**os.environ, "PYTHONPATH": str(ROOT), "ERP_KEY": ODOO.credentials["api_key"]}
-    sent = ["--owner", OWNER, "--sku", "FILTER-7", "--json"]
-    command = [sys.executable, "-m", "hub", "crm", *arguments, *sent]
+    command = [sys.executable, "-m", "hub", "crm", *arguments, "--json"]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder, env=known)
 
 
@@ -44,7 +46,7 @@ async def test_a_connection_is_proved_or_shown(command: str, records: int, tmp_p
     options = SandboxOptions(clock=TickingClock(), accounts=(OWNER,))
     async with listening(ODOO, options) as url:
         (tmp_path / "hub.toml").write_text(HUB.format(root=ROOT, url=url))
-        done = await asyncio.to_thread(call, tmp_path, command, "erp")
+        done = await asyncio.to_thread(call, tmp_path, command, "erp", *SENT)
         async with administer(url) as admin:
             made = await admin.records()
     assert done.returncode == 0, done.stderr
@@ -52,3 +54,26 @@ async def test_a_connection_is_proved_or_shown(command: str, records: int, tmp_p
     assert ODOO.credentials["api_key"] not in done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert told["holds"] if command == "prove" else [each["step"] for each in told][-1] == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lacks", "code", "state"),
+    [
+        (("check", "erp"), (), 0, "fine"),
+        (("check", "erp"), ("sale.order.x_thing",), 1, "wrong"),
+        (("prepare", "erp"), ("sale.order.x_thing",), 0, "made"),
+        (("prepare", "erp", "--print"), ("sale.order.x_thing",), 0, "wanted"),
+    ],
+)
+async def test_a_connection_is_checked_and_prepared(
+    arguments: tuple[str, ...], lacks: tuple[str, ...], code: int, state: str, tmp_path: Path
+) -> None:
+    options = SandboxOptions(clock=TickingClock(), accounts=(OWNER,), lacks=lacks)
+    async with listening(ODOO, options) as url:
+        (tmp_path / "hub.toml").write_text(HUB.format(root=ROOT, url=url))
+        done = await asyncio.to_thread(call, tmp_path, *arguments)
+    assert done.returncode == code, done.stderr
+    assert ODOO.credentials["api_key"] not in done.stdout + done.stderr
+    told = {each["about"]: each for each in json.loads(done.stdout)}
+    thing = told["field sale.order.x_thing"]
+    assert thing.get("verdict", thing.get("state")) == state

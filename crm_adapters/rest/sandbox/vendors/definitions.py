@@ -133,10 +133,12 @@ def load_vendor(name: str) -> Vendor:
 
 def columns_of(table: TableDefinition) -> dict[str, Column]:
     """Return a table's columns by name."""
-    return {name: _column(name, words.split()) for name, words in table.columns.items()}
+    return {name: column_of(name, words) for name, words in table.columns.items()}
 
 
-def _column(name: str, words: list[str]) -> Column:
+def column_of(name: str, text: str) -> Column:
+    """Return a column that is written as words."""
+    words = text.split()
     kind = Type(words[0])
     takes_word = kind in {Type.CHOICE, Type.LINK, Type.CHILDREN}
     flags = words[2 if takes_word else 1 :]

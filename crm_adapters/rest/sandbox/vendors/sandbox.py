@@ -24,7 +24,8 @@ class VendorSandbox:
         self.name = name
         self._vendor = vendor
         self._tables = Tables(options.data_file)
-        self._store = Store(vendor, self._tables, options.clock, knows_everybody=not options.accounts)
+        everybody = not options.accounts
+        self._store = Store(vendor, self._tables, options.clock, knows_everybody=everybody, lacks=options.lacks)
         self._wire = make_wire(self._store, options.credentials)
         self._gatekeeper = Gatekeeper(self._wire, vendor, options.clock)
         if not any(self._tables.all(table) for table in vendor.tables):
@@ -100,7 +101,9 @@ class VendorSandbox:
     def _sow(self, options: SandboxOptions) -> None:
         for seed in self._vendor.seed:
             for given in self._given(seed, options):
-                self._store.create(seed.table, filled(seed.values, given))
+                known = self._store.columns(seed.table)
+                values = {name: value for name, value in filled(seed.values, given).items() if name in known}
+                self._store.create(seed.table, values)
 
     def _given(self, seed: Seed, options: SandboxOptions) -> list[dict[str, Any]]:
         match seed.each:

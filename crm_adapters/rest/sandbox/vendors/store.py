@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from actors.ports import Clock
 from crm_adapters.rest.sandbox.vendors.conditions import Condition, fits, holds, rank
-from crm_adapters.rest.sandbox.vendors.definitions import Column, TableDefinition, Type, Vendor, columns_of
+from crm_adapters.rest.sandbox.vendors.definitions import Column, TableDefinition, Type, Vendor
+from crm_adapters.rest.sandbox.vendors.structure import Structure
 from crm_adapters.sandboxing import Tables
 from crm_adapters.sandboxing.tables import Row
 
@@ -45,13 +46,16 @@ Test = Callable[[Row], bool]
 class Store:
     """The tables of one system."""
 
-    def __init__(self, vendor: Vendor, tables: Tables, clock: Clock, *, knows_everybody: bool) -> None:
+    def __init__(
+        self, vendor: Vendor, tables: Tables, clock: Clock, *, knows_everybody: bool, lacks: Sequence[str] = ()
+    ) -> None:
         self._vendor = vendor
         self._tables = tables
         self._clock = clock
         self._knows_everybody = knows_everybody
         self._indexed = clock.now()
-        self._columns = {name: columns_of(table) for name, table in vendor.tables.items()}
+        self._structure = Structure(vendor, tables, lacks)
+        self._columns = self._structure.columns
 
     def index(self) -> None:
         """Let the search know everything that is there now."""
@@ -146,9 +150,37 @@ class Store:
         Raises:
             Refused: there is no such table.
         """
-        if table not in self._vendor.tables:
+        if table not in self._structure.tables:
             raise Refused(Why.NO_TABLE, f"{table!r} does not exist")
-        return self._vendor.tables[table]
+        return self._structure.tables[table]
+
+    def add_column(self, table: str, name: str, words: str) -> None:
+        """Add a column of ours, as an administrator does; ``words`` are those of the declaration.
+
+        Raises:
+            Refused: there is no such table, or it has the column.
+        """
+        if name in self.columns(table):
+            raise Refused(Why.DUPLICATE, f"{table} has a field {name!r}", column=name)
+        with self._tables.transaction():
+            self._structure.add(table, name, words)
+
+    def models(self) -> list[str]:
+        """Return the names of all tables."""
+        return list(self._structure.tables)
+
+    def known_columns(self, table: str) -> Mapping[str, Column]:
+        """Return a table's columns, none where there is no such table."""
+        return self._columns.get(table, {})
+
+    def may_be_named(self, table: str) -> bool:
+        """Say whether the caller chooses the names of a table's rows."""
+        return self.definition(table).ids.startswith("column ")
+
+    def let_be_named(self, table: str) -> None:
+        """Let the caller choose the names of a table's rows from now on."""
+        with self._tables.transaction():
+            self._structure.let_be_named(table)
 
     def columns(self, table: str) -> Mapping[str, Column]:
         """Return a table's columns."""

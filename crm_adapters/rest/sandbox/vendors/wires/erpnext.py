@@ -27,6 +27,7 @@ _ERRORS: Final[Mapping[Why, tuple[int, str]]] = {
     Why.STATE: (417, "UpdateAfterSubmitError"),
     Why.MALFORMED: (417, "ValidationError"),
 }
+_STRUCTURE: Final = frozenset({"Custom Field", "Property Setter"})
 _DRAFT, _SUBMITTED, _CANCELLED = 0, 1, 2
 _AFTER: Final = {_SUBMITTED: "To_Deliver_and_Bill", _CANCELLED: "Cancelled"}
 _TIMES: Final = {"modified": "changed", "creation": "created"}
@@ -74,6 +75,8 @@ class ErpNextWire:
         return _error(429, "RateLimitExceededError", "Rate limit exceeded", {"Retry-After": str(retry_after_s)})
 
     async def _create(self, request: web.Request) -> web.Response:
+        if request.match_info["doctype"] in _STRUCTURE:
+            return self._customised(request.match_info["doctype"], await object_of(request))
         doctype, sent = self._doctype(request), await object_of(request)
         wanted = int(sent.pop("docstatus", _DRAFT))
         row = self._store.create(doctype, self._stored(doctype, sent))
@@ -94,7 +97,31 @@ class ErpNextWire:
         row = self._store.update(doctype, str(row["id"]), self._stored(doctype, sent)) if sent else row
         return answer({"data": self._shown(doctype, self._moved(doctype, row, wanted))})
 
+    def _customised(self, doctype: str, sent: Mapping[str, Any]) -> web.Response:
+        """Add a field of ours, or let documents be named by the caller."""
+        if doctype == "Custom Field":
+            self._store.add_column(str(sent.get("dt", "")), str(sent.get("fieldname", "")), "text max:140")
+        elif (sent.get("property"), sent.get("value")) == ("autoname", "Prompt"):
+            self._store.let_be_named(str(sent.get("doc_type", "")))
+        else:
+            raise Refused(Why.INVALID, "this sandbox sets autoname to Prompt only", column="property")
+        return answer({"data": {**sent, "doctype": doctype}})
+
+    def _structure(self, doctype: str, filters: list[Any]) -> web.Response:
+        """Answer whether a field of ours is there, or how documents are named."""
+        wanted = {str(term[0]): str(term[2]) for term in filters if len(term) == 3}
+        target = wanted.get("dt") or wanted.get("doc_type") or ""
+        known = self._store.known_columns(target)
+        if doctype == "Custom Field":
+            name = wanted.get("fieldname", "")
+            return answer({"data": [{"fieldname": name}] if name in known else []})
+        named = bool(known) and self._store.may_be_named(target)
+        return answer({"data": [{"value": "Prompt"}] if named else []})
+
     async def _list(self, request: web.Request) -> web.Response:
+        if request.match_info["doctype"] in _STRUCTURE:
+            filters = json_of(request.query.get("filters", "[]"), list[Any])
+            return self._structure(request.match_info["doctype"], filters)
         doctype = self._doctype(request)
         conditions = [self._condition(doctype, each) for each in json_of(request.query.get("filters", "[]"), list[Any])]
         fields = json_of(request.query.get("fields", '["name"]'), list[str])

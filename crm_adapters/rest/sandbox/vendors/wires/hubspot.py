@@ -6,12 +6,13 @@ from typing import Any, Final
 from aiohttp import web
 
 from crm_adapters.rest.sandbox.vendors.conditions import Condition
-from crm_adapters.rest.sandbox.vendors.definitions import Type
+from crm_adapters.rest.sandbox.vendors.definitions import Column, Type
 from crm_adapters.rest.sandbox.vendors.store import SYSTEM, Refused, Store, Why
 from crm_adapters.rest.sandbox.vendors.wire import Answers, answer, object_of, shows
 from crm_adapters.sandboxing.tables import Row
 
 _API: Final = "/crm/v3/objects/{type}"
+_PROPERTIES: Final = "/crm/v3/properties/{type}"
 _ERRORS: Final[Mapping[Why, tuple[int, str]]] = {
     Why.NO_TABLE: (400, "VALIDATION_ERROR"),
     Why.NO_ROW: (404, "OBJECT_NOT_FOUND"),
@@ -45,6 +46,8 @@ class HubSpotWire:
             ("POST", f"{_API}/batch/upsert", self._batch(self._batch_upsert)),
             ("GET", f"{_API}/{{id}}", self._read),
             ("PATCH", f"{_API}/{{id}}", self._update),
+            ("GET", f"{_PROPERTIES}/{{name}}", self._property),
+            ("POST", _PROPERTIES, self._add_property),
         ]
 
     def admits(self, request: web.Request) -> bool:
@@ -69,6 +72,21 @@ class HubSpotWire:
         """Return the answer to a burst."""
         body = _body("RATE_LIMITS", "You have reached your ten_secondly_rolling limit.")
         return answer({**body, "policyName": "TEN_SECONDLY_ROLLING"}, 429, **{"Retry-After": str(retry_after_s)})
+
+    async def _property(self, request: web.Request) -> web.Response:
+        kind, name = self._kind(request), request.match_info["name"]
+        column = self._store.columns(kind).get(name)
+        if column is None:
+            return _error(404, "OBJECT_NOT_FOUND", f"property {name} does not exist")
+        return answer(_described(column))
+
+    async def _add_property(self, request: web.Request) -> web.Response:
+        kind, sent = self._kind(request), await object_of(request)
+        name = str(sent.get("name", ""))
+        if sent.get("type") != "string" or not name or not sent.get("groupName"):
+            raise Refused(Why.INVALID, "name, groupName and type string are needed here", column="type")
+        self._store.add_column(kind, name, "text unique max:64" if sent.get("hasUniqueValue") else "text")
+        return answer(_described(self._store.columns(kind)[name]), 201)
 
     async def _create(self, request: web.Request) -> web.Response:
         kind, sent = self._kind(request), await object_of(request)
@@ -193,6 +211,11 @@ class HubSpotWire:
         kind = request.match_info["type"]
         self._store.definition(kind)
         return kind
+
+
+def _described(column: Column) -> dict[str, Any]:
+    kind = "number" if column.type is Type.NUMBER else "string"
+    return {"name": column.name, "label": column.name, "type": kind, "hasUniqueValue": column.unique}
 
 
 def _condition(sent: Mapping[str, Any]) -> Condition:

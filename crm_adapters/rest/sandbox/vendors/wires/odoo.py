@@ -23,6 +23,16 @@ _ERRORS: Final[Mapping[Why, tuple[int, str]]] = {
     Why.STATE: (422, "odoo.exceptions.UserError"),
     Why.MALFORMED: (422, "werkzeug.exceptions.UnprocessableEntity"),
 }
+_TTYPES: Final = {
+    Type.TEXT: "char",
+    Type.NUMBER: "float",
+    Type.INTEGER: "integer",
+    Type.BOOLEAN: "boolean",
+    Type.TIME: "datetime",
+    Type.CHOICE: "selection",
+    Type.LINK: "many2one",
+    Type.CHILDREN: "one2many",
+}
 _SYSTEM: Final = {"write_date": "changed", "create_date": "created"}
 _OPERATORS: Final = {"ilike": "like", "=like": "like", "==": "="}
 
@@ -63,8 +73,10 @@ class OdooWire:
 
     async def _call(self, request: web.Request) -> web.Response:
         model, method = request.match_info["model"], request.match_info["method"]
-        self._store.definition(model)
         arguments = await object_of(request)
+        if model in {"ir.model", "ir.model.fields"}:
+            return answer(self._structure(model, method, arguments))
+        self._store.definition(model)
         match method:
             case "create":
                 return answer([self._created(model, values) for values in _list(arguments, "vals_list")])
@@ -86,6 +98,28 @@ class OdooWire:
                 for row_id in _list(arguments, "ids"):
                     self._store.act(model, str(row_id), method)
                 return answer(value=True)
+
+    def _structure(self, model: str, method: str, arguments: Mapping[str, Any]) -> list[Any]:
+        """Answer what is asked about models and fields, and add fields of ours."""
+        if (model, method) == ("ir.model.fields", "create"):
+            return [self._added(values) for values in _list(arguments, "vals_list")]
+        if method != "search_read":
+            raise Refused(Why.NO_TABLE, f"{model} has no method {method!r}")
+        wanted = _equals(arguments.get("domain"))
+        named = wanted.get("model", "")
+        models = [name for name in self._store.models() if name == named]
+        if model == "ir.model":
+            return [{"id": self._store.models().index(name) + 1, "model": name} for name in models]
+        columns = self._store.known_columns(named)
+        kept = [column for name, column in columns.items() if name == wanted.get("name", name)]
+        return [{"id": number, "name": each.name, "ttype": _TTYPES[each.type]} for number, each in enumerate(kept, 1)]
+
+    def _added(self, values: Mapping[str, Any]) -> int:
+        number, name = int(values.get("model_id") or 0), str(values.get("name") or "")
+        if not 1 <= number <= len(self._store.models()) or not name.startswith("x_"):
+            raise Refused(Why.INVALID, "Custom fields must have a name that starts with 'x_', and a model", column=name)
+        self._store.add_column(self._store.models()[number - 1], name, "text")
+        return number
 
     def _created(self, model: str, values: Mapping[str, Any]) -> Any:
         return self._store.create(model, self._stored(model, values))["id"]
@@ -154,6 +188,12 @@ class OdooWire:
             linked = self._store.get(column.target, str(value))
             return [linked["id"], linked.get("name", "")]
         return value
+
+
+def _equals(domain: Any) -> dict[str, str]:
+    """Return the values that a domain of equalities asks for."""
+    terms = msgspec.convert(domain or [], list[tuple[str, str, Any]])
+    return {name: str(value) for name, _, value in terms}
 
 
 def _error(status: int, name: str, message: str, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -26,6 +26,7 @@ _STATUS: Final[Mapping[Why, int]] = {
 }
 _TIMES: Final = {"sys_updated_on": "changed", "sys_created_on": "created"}
 _TERM: Final = re.compile(r"^([a-z_.]+)(!=|>=|<=|>|<|=|IN|LIKE|ISNOTEMPTY|ISEMPTY)(.*)$", re.DOTALL)
+_DICTIONARY: Final = "sys_dictionary"
 
 
 class ServiceNowWire:
@@ -71,6 +72,8 @@ class ServiceNowWire:
         return _error(429, "Rate limit exceeded", "Reached the limit of requests of this rule", headers)
 
     async def _create(self, request: web.Request) -> web.Response:
+        if request.match_info["table"] == _DICTIONARY:
+            return self._defined(await object_of(request))
         table, sent = self._table(request), await object_of(request)
         row = self._store.create(table, self._known(table, sent))
         location = f"{request.url.origin()}{request.path}/{row['id']}"
@@ -86,9 +89,27 @@ class ServiceNowWire:
         row = self._store.update(table, request.match_info["id"], self._known(table, sent))
         return answer({"result": self._shown(table, row, request)})
 
+    def _defined(self, sent: Mapping[str, Any]) -> web.Response:
+        """Add a column to a table, as a record of the dictionary."""
+        table, name = str(sent.get("name", "")), str(sent.get("element", ""))
+        if not name.startswith("u_"):
+            raise Refused(Why.INVALID, "element: columns of ours begin with u_", column=name)
+        self._store.add_column(table, name, "text")
+        return answer({"result": {"name": table, "element": name, "internal_type": "string"}}, 201)
+
+    def _dictionary(self, query: str) -> web.Response:
+        """Return the dictionary's records of one column."""
+        wanted = dict(term.split("=", 1) for term in query.split("^") if "=" in term)
+        table, name = wanted.get("name", ""), wanted.get("element", "")
+        known = self._store.known_columns(table)
+        rows = [{"name": table, "element": name, "internal_type": "string"}] if name in known else []
+        return answer({"result": rows}, 200, **{"X-Total-Count": str(len(rows))})
+
     async def _list(self, request: web.Request) -> web.Response:
-        table = self._table(request)
         query = request.query.get("sysparm_query", "")
+        if request.match_info["table"] == _DICTIONARY:
+            return self._dictionary(query)
+        table = self._table(request)
         order = next((term for term in query.split("^") if term.startswith("ORDERBY")), "")
         name = order.removeprefix("ORDERBYDESC").removeprefix("ORDERBY")
         direction = " desc" if order.startswith("ORDERBYDESC") else ""
