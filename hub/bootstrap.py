@@ -244,6 +244,7 @@ class _Parts:
             clock=self._clock,
             communities=tuple(self._config.communities),
             protocols=tuple(choice.name for choice in self._config.protocols),
+            hear={choice.name: desks[choice.name].hear for choice in self._config.crm},
             desks=lambda: [desk.status() for desk in desks.values()],
             links=lambda: [link for protocol in protocols.values() for link in protocol.links()],
             counters=lambda: {

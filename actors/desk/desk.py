@@ -46,13 +46,14 @@ from actors.model.outcomes import (
     AuthFailed,
     Conflict,
     FindOutcome,
+    HeardOutcome,
     Permanent,
     PlaceOutcome,
     Throttled,
     Transient,
     Unsupported,
 )
-from actors.ports import Clock, CrmAdapter
+from actors.ports import Clock, CrmAdapter, Webhook
 from actors.runtime.journal import OutboxRow
 
 _OutcomeT = TypeVar("_OutcomeT")
@@ -149,6 +150,10 @@ class Desk:
             self._group.create_task(self._follow(row, job))
         else:
             self._group.create_task(self._read(row, job))
+
+    async def hear(self, message: Webhook) -> HeardOutcome:
+        """Have a message of the CRM's own checked, and what it is about read again; nothing is tried twice."""
+        return await self._guarded(lambda: self._adapter.take_webhook(message))
 
     def status(self) -> DeskStatus:
         """Return how this connection is doing."""

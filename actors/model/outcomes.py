@@ -152,6 +152,8 @@ class Heard(Value, frozen=True, kw_only=True, tag="heard"):
     """Records of ours that a CRM's own message was about, read again: the message itself proves nothing."""
 
     records: tuple[CrmRecord, ...]
+    challenge: str = ""
+    """What a CRM that only asks whether somebody listens wants to read in the answer."""
 
 
 HeardOutcome = Heard | Failure

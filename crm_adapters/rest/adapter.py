@@ -164,6 +164,9 @@ class RestAdapter(RefusesExtras):
         """Prove who sent a message, and read again what it is about."""
         if not self.capabilities.webhooks:
             return Unsupported(capability="webhooks")
+        challenge = webhooks.challenge_of(self._program, message)
+        if challenge:
+            return Heard(records=(), challenge=challenge)
         hints = webhooks.hints_of(self._program, self._webhook_secret, message, self._clock.now().timestamp())
         if isinstance(hints, Permanent):
             return hints

@@ -264,6 +264,7 @@ class _Compiler:
             kind=trials.expression("webhook", "kind", hook.kind, item),
             key=trials.maybe("webhook", "key", hook.key, item),
             record_id=trials.maybe("webhook", "record_id", hook.record_id, item),
+            challenge=trials.maybe("webhook", "challenge", hook.challenge, _HOOK),
             signed=None if signed is None else trials.expression("webhook.verify", "signed", signed.signed, _HOOK),
             timestamp=None if signed is None else trials.maybe("webhook.verify", "timestamp", signed.timestamp, _HOOK),
         )

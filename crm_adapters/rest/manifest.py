@@ -233,6 +233,8 @@ class Webhook(Table, frozen=True, kw_only=True):
     kinds: dict[str, RecordKind]
     key: str | None = None
     record_id: str | None = None
+    challenge: str | None = None
+    """What to answer a CRM that first asks whether somebody listens; null for every other message."""
 
 
 class Need(Request, frozen=True, kw_only=True):

@@ -112,6 +112,7 @@ class CompiledHook(Struct, frozen=True, kw_only=True):
     record_id: Expression | None
     signed: Expression | None
     timestamp: Expression | None
+    challenge: Expression | None = None
 
 
 class CompiledNeed(Struct, frozen=True, kw_only=True):

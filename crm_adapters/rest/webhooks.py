@@ -21,6 +21,8 @@ from crm_adapters.rest.templates import values_of
 _MOST: Final = 500
 """Events of one message; who sends more sends them again."""
 
+_LONGEST_CHALLENGE: Final = 512
+
 
 class Hint(Struct, frozen=True, kw_only=True):
     """Which record a message is about: by our key, or by the CRM's own id."""
@@ -53,6 +55,24 @@ def hints_of(program: Program, secret: Secret, message: Webhook, now_s: float) -
     except (ExpressionError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Permanent(code="unreadable", message=f"the message cannot be read: {type(error).__name__}")
     return tuple(dict.fromkeys(hint for hint in hints if hint is not None))
+
+
+def challenge_of(program: Program, message: Webhook) -> str:
+    """Return what a CRM wants to read that only asks whether somebody listens; nothing for any other message."""
+    hook = program.hook
+    if hook is None or hook.challenge is None:
+        return ""
+    seen = {
+        "headers": message.headers,
+        "query": message.query,
+        "text": _text(message.body),
+        "config": program.variables,
+    }
+    try:
+        wanted = hook.challenge.value({**seen, "body": msgspec.json.decode(message.body or b"{}")})
+    except (ExpressionError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    return wanted if isinstance(wanted, str) and len(wanted) <= _LONGEST_CHALLENGE else ""
 
 
 def _refused(

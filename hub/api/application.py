@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.api import communities, importing, operations, orders, owners, things
+from hub.api import communities, importing, operations, orders, owners, things, webhooks
 from hub.api.context import HUB, Hub
 from hub.api.problems import problems
 
@@ -15,7 +15,8 @@ def build_application(
     """Return the application; devices' routes answer in their adapter's own words."""
     application = web.Application(middlewares=[problems], client_max_size=max_body_bytes)
     application[HUB] = hub
-    for part in (things, importing, orders, owners, communities, operations):
+    webhooks.open_doors(application)
+    for part in (things, importing, orders, owners, communities, operations, webhooks):
         application.add_routes(part.ROUTES)
     application.add_routes(device_routes)
     return application

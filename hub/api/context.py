@@ -1,6 +1,6 @@
 """What the API's handlers share: the hub's parts, who asks, and how answers are written."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
@@ -10,8 +10,9 @@ from msgspec import Meta, Struct
 
 from actors.desk.health import DeskStatus
 from actors.model.ids import OwnerId
+from actors.model.outcomes import HeardOutcome
 from actors.model.readings import Principal, PrincipalKind
-from actors.ports import Clock, LinkStatus
+from actors.ports import Clock, LinkStatus, Webhook
 from actors.runtime.contract import Engine
 from hub.api.problems import Problem
 from hub.registry import Registry
@@ -34,6 +35,8 @@ class Hub(Struct, frozen=True, kw_only=True):
     communities: Sequence[str]
     protocols: Sequence[str]
     desks: Callable[[], Sequence[DeskStatus]]
+    hear: Mapping[str, Callable[[Webhook], Awaitable[HeardOutcome]]]
+    """By connection: who takes messages of its CRM."""
     links: Callable[[], Sequence[LinkStatus]]
     counters: Callable[[], Mapping[str, Mapping[str, int]]]
     seal: Callable[[bytes], str]

@@ -1,7 +1,7 @@
 """A whole hub in this process on a free loopback port, with a CRM in memory, and clients of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -45,20 +45,20 @@ class Client:
 
     def __init__(self, session: aiohttp.ClientSession, url: str, token: str, hub: Hub) -> None:
         self._session = session
-        self._url = url
+        self.url = url
         self.token = token
         self.hub = hub
 
     def with_token(self, token: str) -> "Client":
         """Return somebody else."""
-        return Client(self._session, self._url, token, self.hub)
+        return Client(self._session, self.url, token, self.hub)
 
     async def ask(self, method: str, path: str, body: Any = None, **sent: Any) -> tuple[int, Any]:
         """Return status and decoded body."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         options = {"json": body} if body is not None else {}
         headers |= sent.pop("headers", {})
-        async with self._session.request(method, self._url + path, headers=headers, **options, **sent) as reply:
+        async with self._session.request(method, self.url + path, headers=headers, **options, **sent) as reply:
             is_json = "json" in reply.content_type
             return reply.status, await reply.json(content_type=None) if is_json else await reply.text()
 
@@ -122,8 +122,12 @@ async def served_hub(
     storage: StorageConfig | None = None,
     clock: Clock | None = None,
     disk: JournalSettings | None = None,
+    choices: Sequence[CrmChoice] = (),
 ) -> AsyncIterator[Client]:
-    """Serve a hub and yield its operator. ``others`` are more connections and the CRMs behind them."""
+    """Serve a hub and yield its operator. ``others`` are more connections and the CRMs behind them.
+
+    With ``choices`` its connections are these, whatever stands behind them.
+    """
     held = {connection: crm or FakeCrm(), **(others or {})}
 
     @asynccontextmanager
@@ -139,7 +143,7 @@ async def served_hub(
         log=LogFormat.JSON,
         profiles={"printer": profile},
         protocols=(ProtocolChoice(name="http", spec=HTTP, config=HttpConfig()),),
-        crm=tuple(CrmChoice(name=name, spec=spec, config=Struct()) for name in held),
+        crm=tuple(choices) or tuple(CrmChoice(name=name, spec=spec, config=Struct()) for name in held),
         communities={"office": CommunityConfig(members=("printer",))},
         limits=LimitsConfig(),
         storage=storage or StorageConfig(),

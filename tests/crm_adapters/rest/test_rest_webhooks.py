@@ -3,9 +3,12 @@
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from actors.model.orders import RecordKind
 from actors.model.outcomes import Permanent
@@ -14,7 +17,7 @@ from actors.ports import Webhook
 from crm_adapters.rest import RestConfig
 from crm_adapters.rest.adapter import load_program
 from crm_adapters.rest.program import Program
-from crm_adapters.rest.webhooks import Hint, hints_of
+from crm_adapters.rest.webhooks import Hint, challenge_of, hints_of
 
 SECRET = Secret("webhook-secret")
 URL = "https://hub.example/crm/hubspot"
@@ -78,3 +81,24 @@ def test_a_signed_message_that_cannot_be_read_is_refused_and_says_so(program: Pr
     refused = hints_of(program, SECRET, signed(body), NOW_S)
     assert isinstance(refused, Permanent)
     assert refused.code == "unreadable"
+
+
+HOOK = """
+[webhook]
+verify = { kind = "header", header = "X-Secret" }
+kind = "'order'"
+kinds = { order = "order" }
+key = "item.key"
+challenge = "query.challenge"
+"""
+
+
+def test_who_asks_whether_somebody_listens_is_answered_and_proves_nothing(edited_shop: Callable[..., Path]) -> None:
+    manifest = edited_shop(("\n[operations.find_offers]", HOOK + "\n[operations.find_offers]"))
+    known = {"client_id": "hub", "client_secret": SECRET}
+    program = load_program(RestConfig(base_url="https://shop.example", manifest_file=manifest, **known))
+    asked = Webhook(headers={}, query={"challenge": "7"}, body=b"")
+    assert challenge_of(program, asked) == "7"
+    assert challenge_of(program, replace(asked, query={"challenge": "x" * 513})) == ""
+    assert challenge_of(program, replace(asked, query={}, body=b"[")) == ""
+    assert isinstance(hints_of(program, SECRET, replace(asked, query={}, body=b"{}"), NOW_S), Permanent)
