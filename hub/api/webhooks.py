@@ -78,8 +78,13 @@ def _heard(outcome: HeardOutcome, connection: str) -> Heard:
 
 def _why(outcome: Failure) -> str:
     """Return why the record could not be read again, without what a stranger need not know."""
-    told = {AuthFailed: "the CRM refuses the hub", Throttled: "the CRM wants to be left alone for now"}
-    return told.get(type(outcome), "the CRM cannot be asked at the moment")
+    match outcome:
+        case AuthFailed():
+            return "the CRM refuses the hub"
+        case Throttled():
+            return "the CRM wants to be left alone for now"
+        case _:
+            return "the CRM cannot be asked at the moment"
 
 
 def open_doors(application: web.Application) -> None:

@@ -1,5 +1,6 @@
 """Messages of CRMs at the hub's door: proved by the adapter, read again, and told to their order."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -99,11 +100,10 @@ async def test_messages_are_bounded_in_size_and_number(tmp_path: Path) -> None:
         stranger = operator.with_token("")
         assert (await stranger.ask("POST", DOOR, data=b"x" * 262_145))[1]["code"] == "too_large"
         assert (await stranger.post("/crm/nobody/webhook"))[1]["code"] == "not_found"
-        answers = [await stranger.post(DOOR, {}) for _ in range(140)]
+        answers = await asyncio.gather(*(stranger.post(DOOR, {}) for _ in range(300)))
         refused = [problem["code"] for status, problem in answers if status != 204]
-        assert 0 < len(refused) < 40
         assert set(refused) == {"too_many_messages"}
-        assert len(crm.heard) == 140 - len(refused)
+        assert len(crm.heard) == 300 - len(refused)
 
 
 def _secrets(credentials: Mapping[str, str]) -> dict[str, Any]:
