@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from hub.bench import actors, coap, communities_speed, fleet
+from hub.bench import actors, coap, communities_speed, fleet, opcua
 from hub.bench.appends import JournalAppender, RawAppender, rate
 from hub.bench.grown import grown_vs_fresh
 from hub.bench.turns import TurnBench, row_bytes
@@ -26,6 +26,7 @@ def run(say: Say, *, rounds: int = _ROUNDS, scale: float = 1.0) -> dict[str, flo
             figures.setdefault(key, []).append(value)
         say(f"round {number} of {rounds}")
     medians = {key: round(statistics.median(values), 4) for key, values in figures.items()}
+    medians |= {key: round(value, 4) for key, value in opcua.rounds(say, rounds, scale).items()}
     medians |= communities_speed.measure()
     medians |= {key: round(value, 4) for key, value in _many_things(say, rounds, scale).items()}
     return medians | {"actors.idle_bytes": round(actors.idle_bytes(), 1)}

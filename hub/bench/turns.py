@@ -59,9 +59,17 @@ def profile() -> ThingProfile:
 class TurnBench:
     """An engine with ``things`` registered things, fed with device bytes."""
 
-    def __init__(self, journal: SqliteJournal, things: int, options: Mapping[str, str] | None = None) -> None:
-        self._options = options or {}
-        kind = profile()
+    def __init__(
+        self,
+        journal: SqliteJournal,
+        things: int,
+        options: Mapping[str, str] | None = None,
+        *,
+        kind: ThingProfile | None = None,
+        protocol: str = "http",
+    ) -> None:
+        self._connection = Connection(protocol=protocol, options=dict(options or {}))
+        kind = kind or profile()
         self._clock = SystemClock()
         self._engine = TurnEngine(journal, self._clock)
         self._engine.add_kind(ThingCore({"bench@1": kind}, NoModels(), InstallationId("bench")))
@@ -99,7 +107,7 @@ class TurnBench:
             thing_id=thing,
             owner_id=OwnerId("o"),
             profile="bench",
-            connection=Connection(protocol="http", options=dict(self._options)),
+            connection=self._connection,
         )
         message = RegisterThing(record=record, profile="bench@1")
         await self._engine.ask(f"thing/{thing}", message, timeout_s=120.0)

@@ -59,11 +59,22 @@ class EndpointConfig(Value, frozen=True, kw_only=True):
     private_key_password: Secret | None = None
     server_certificate: Path | None = None
     """The server's certificate, PEM or DER: no other server is talked to."""
+    pki: Path | None = None
+    """A folder with trusted, rejected, issuers and crl, where the server's certificate is not named here."""
+    user_certificate: Path | None = None
+    """The user's certificate, PEM or DER, instead of user and password."""
+    user_private_key: Path | None = None
     application_uri: Annotated[str, Meta(min_length=1)] = "urn:iot2crm:hub"
 
     def __post_init__(self) -> None:
+        if self.user and self.user_certificate is not None:
+            raise ValueError("write user and password or user_certificate, not both")
+        if (self.user_certificate is None) != (self.user_private_key is None):
+            raise ValueError("user_certificate and user_private_key belong together")
         if self.policy is not Policy.NONE:
             self._check_certificates()
+        elif self.user_certificate is not None:
+            raise ValueError("user_certificate needs a policy and certificates: its signature proves nothing without")
         elif self.user and not self.plain_password:
             raise ValueError(
                 f"user {self.user!r} without a security policy: write policy and certificates, "
@@ -74,7 +85,7 @@ class EndpointConfig(Value, frozen=True, kw_only=True):
         needed = {
             "certificate": self.certificate,
             "private_key": self.private_key,
-            "server_certificate": self.server_certificate,
+            "server_certificate or pki": self.server_certificate or self.pki,
         }
         missing = [name for name, path in needed.items() if path is None]
         if missing:

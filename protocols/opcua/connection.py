@@ -72,9 +72,9 @@ class Connection:
         self._types = TypeLearner(self._session, TypeBook())
 
     @classmethod
-    async def establish(cls, config: EndpointConfig, ticket: SessionTicket | None) -> "Connection":
+    async def establish(cls, config: EndpointConfig, ticket: SessionTicket | None, now: datetime) -> "Connection":
         """Open a channel and take up the session of ``ticket``, or make a new session without one."""
-        return cls(await open_session(config, ticket), config)
+        return cls(await open_session(config, ticket, now), config)
 
     @property
     def ticket(self) -> SessionTicket:

@@ -39,19 +39,19 @@ class Standing(Struct, frozen=True, kw_only=True):
         )
 
 
-async def gain(config: EndpointConfig, foothold: Foothold | None, epoch: str) -> Standing:
+async def gain(config: EndpointConfig, foothold: Foothold | None, epoch: str, now: datetime) -> Standing:
     """Connect and go on with what ``foothold`` left, or start anew; raises what asyncua or the socket raises.
 
     A server that was started since gives out the same numbers again (some count tokens and subscriptions from the same
     beginning), so what it calls ours may be another client's. Its start time tells.
     """
-    connection, has_old_session = await _connect(config, foothold)
+    connection, has_old_session = await _connect(config, foothold, now)
     try:
         started_at = (await connection.facts()).started_at
         if foothold is not None and started_at != foothold.server_started_at:
             if has_old_session:
                 connection.drop()
-                connection = await Connection.establish(config, None)
+                connection = await Connection.establish(config, None, now)
             foothold, has_old_session = None, False
         subscription = await _take_up(connection, foothold, is_ours=has_old_session)
         resumed = subscription is not None
@@ -64,14 +64,14 @@ async def gain(config: EndpointConfig, foothold: Foothold | None, epoch: str) ->
     return Standing(connection=connection, subscription=subscription, resumed=resumed, server_started_at=started_at)
 
 
-async def _connect(config: EndpointConfig, foothold: Foothold | None) -> tuple[Connection, bool]:
+async def _connect(config: EndpointConfig, foothold: Foothold | None, now: datetime) -> tuple[Connection, bool]:
     """Return a connection, and whether it has the session of ``foothold``."""
     if foothold is not None:
         try:
-            return await Connection.establish(config, foothold.ticket), True
+            return await Connection.establish(config, foothold.ticket, now), True
         except uaerrors.UaStatusCodeError:  # the server has dropped that session, or says what is wrong next time too
             pass
-    return await Connection.establish(config, None), False
+    return await Connection.establish(config, None, now), False
 
 
 async def _take_up(connection: Connection, foothold: Foothold | None, *, is_ours: bool) -> Subscription | None:

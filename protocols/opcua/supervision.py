@@ -70,7 +70,7 @@ class Link:
         """Make one attempt and stay as long as it lasts; return when it failed or was lost."""
         self._attempt += 1
         try:
-            standing = await gain(self._config, self._foothold, self._epoch())
+            standing = await gain(self._config, self._foothold, self._epoch(), self._deps.clock.now())
             await self._use(standing)
         except Exception as error:  # noqa: BLE001 - a defect here must not end the link; it is logged with its trace
             if not is_link_trouble(error):

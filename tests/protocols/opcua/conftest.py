@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from node_opcua import NodeServer, NoNodeOpcua
 
 from actors.model.ids import ThingId
 from actors.model.profiles import PropertyKind, PropertySpec, ThingProfile
 from actors.model.readings import DeviceMessage
 from actors.ports import ConnectedThing, ProtocolAdapter
+from hub.bench.node_opcua import NodeServer, NoNodeOpcua
 from protocols.opcua import SPEC
 from protocols.opcua.config import EndpointConfig, OpcUaConfig
 from protocols.testing import DEADLINE_S, OWNER, ProtocolKit

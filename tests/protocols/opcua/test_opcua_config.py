@@ -14,8 +14,14 @@ URL = "opc.tcp://10.0.0.1:4840"
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"policy": Policy.BASIC256SHA256, "certificate": Path("c.pem")}, "needs private_key, server_certificate"),
+        (
+            {"policy": Policy.BASIC256SHA256, "certificate": Path("c.pem")},
+            "needs private_key, server_certificate or pki",
+        ),
         ({"user": "hub", "password": Secret("x")}, "plain_password = true"),
+        ({"user_certificate": Path("u.pem")}, "belong together"),
+        ({"user_certificate": Path("u.pem"), "user_private_key": Path("k.pem")}, "needs a policy"),
+        ({"user_certificate": Path("u.pem"), "user_private_key": Path("k.pem"), "user": "hub"}, "not both"),
     ],
 )
 def test_unsafe_combinations_are_refused_with_what_to_write(keys: dict[str, Any], said: str) -> None:

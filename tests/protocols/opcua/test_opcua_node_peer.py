@@ -5,15 +5,15 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any
 
 import pytest
-from node_opcua import NAMESPACE, NodeServer, NoNodeOpcua
 
 from actors.model.ids import ThingId
 from actors.model.profiles import PropertySpec, ThingProfile
 from actors.ports import ConnectedThing
+from hub.bench.node_opcua import NAMESPACE, NodeServer, NoNodeOpcua
 from protocols.testing import OWNER
 
 SHORT = {"silence_s": 0.6, "request_timeout_s": 1.0, "sampling_interval_ms": 0, "queue_size": 100}
-RACK = 20
+PROPERTIES = 10
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +33,12 @@ async def sim_path(sim: NodeServer, network_path: Any) -> AsyncGenerator[Any]:
 
 
 def racks(count: int, first: int = 0) -> Sequence[ConnectedThing]:
-    """Return things of 20 numbers each: rack 0 has v0 to v19."""
+    """Return things of ten numbers each."""
     return [_rack(number) for number in range(first, first + count)]
 
 
 def _rack(number: int) -> ConnectedThing:
-    names = {f"p{index}": f"nsu={NAMESPACE};s=v{number * RACK + index}" for index in range(RACK)}
+    names = {f"p{index}": f"nsu={NAMESPACE};s=t{number}.p{index}" for index in range(PROPERTIES)}
     profile = ThingProfile(
         name="rack",
         title="Rack",
@@ -65,7 +65,7 @@ def values_by_item(messages: Sequence[Any]) -> dict[tuple[str, str], list[float]
 
 
 async def test_initial_values_of_five_thousand_items_are_all_seen(sim: NodeServer, hub: Any) -> None:
-    install(hub, racks(250))
+    install(hub, racks(500))
     async with hub.running(sim.url, items=5000) as link:
         await link.until(lambda: link.count("values") >= 5000)
         await link.until(lambda: len(values_by_item(link.told)) == 5000)
@@ -76,7 +76,7 @@ async def test_initial_values_of_five_thousand_items_are_all_seen(sim: NodeServe
 async def test_no_value_of_a_thousand_changing_doubles_is_lost(
     harm: str, sim: NodeServer, sim_path: Any, hub: Any
 ) -> None:
-    install(hub, racks(50))
+    install(hub, racks(100))
     begin = sim.do("value")["value"]
     async with hub.running(sim_path.url, items=1000, **SHORT) as link:
         await link.until(lambda: len(values_by_item(link.told)) == 1000)

@@ -2,7 +2,7 @@
 //
 //   node node_opcua_server.js MODULES_FOLDER '{"port": 0, "variables": 10, "pki": "...", "accept_unknown": true}'
 //
-// Variables are nsu=urn:iot2crm:sim;s=v0, v1, ... (Double). See `commands` below for what it can do.
+// Variables are Doubles, ten a thing: nsu=urn:iot2crm:sim;s=t0.p0 to t0.p9, t1.p0, ... See `commands` below for what it can do.
 "use strict";
 const path = require("node:path");
 const readline = require("node:readline");
@@ -76,8 +76,8 @@ function build() {
     variables.push(
       own.addVariable({
         componentOf: folder,
-        browseName: `v${index}`,
-        nodeId: `s=v${index}`,
+        browseName: `t${Math.floor(index / 10)}.p${index % 10}`,
+        nodeId: `s=t${Math.floor(index / 10)}.p${index % 10}`,
         dataType: "Double",
         minimumSamplingInterval: 0,
       }),
@@ -114,7 +114,8 @@ const commands = {
   set({ values, status = "Good" }) {
     for (const [name, value] of Object.entries(values)) {
       const variant = value === null ? new Variant({ dataType: DataType.Null }) : double(value);
-      variables[Number(name.slice(1))].setValueFromSource(variant, StatusCodes[status], new Date());
+      const [thing, property] = name.slice(1).split(".p").map(Number);
+      variables[thing * 10 + property].setValueFromSource(variant, StatusCodes[status], new Date());
     }
     return {};
   },

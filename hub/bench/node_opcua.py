@@ -1,4 +1,4 @@
-"""A server that is not ours: node-opcua, installed by npm into the repository's cache, in a process of its own."""
+"""An OPC UA server that is not ours: node-opcua, installed by npm into the repository's cache, as a process."""
 
 import fcntl
 import json
@@ -37,12 +37,31 @@ def installed() -> Path:
 
 
 def _install() -> None:
-    npm = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", str(HOME), PACKAGE]
+    npm = [
+        str(shutil.which("npm")),
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+        "--prefix",
+        str(HOME),
+        PACKAGE,
+    ]
     try:
-        subprocess.run(npm, check=True, capture_output=True, timeout=300, text=True)
+        subprocess.run(  # noqa: S603 - fixed words
+            npm,
+            check=True,
+            capture_output=True,
+            timeout=300,
+            text=True,
+        )
     except (OSError, subprocess.SubprocessError) as error:
         said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
         raise NoNodeOpcua(f"{PACKAGE} cannot be installed: {said[-1] if said else error}") from error
+
+
+class CannotDo(Exception):
+    """The server did not do what a command says."""
 
 
 class NodeServer:
@@ -50,8 +69,8 @@ class NodeServer:
 
     def __init__(self, pki: Path, **options: Any) -> None:
         settings = {"port": 0, "variables": 10, "pki": str(pki)} | options
-        command = ["node", str(_SCRIPT), str(installed()), json.dumps(settings)]
-        self.process = subprocess.Popen(
+        command = [str(shutil.which("node")), str(_SCRIPT), str(installed()), json.dumps(settings)]
+        self.process = subprocess.Popen(  # noqa: S603 - our own script
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         self.port = int(self._answer()["port"])
@@ -59,9 +78,11 @@ class NodeServer:
 
     def do(self, command: str, **more: Any) -> Mapping[str, Any]:
         """Carry out one command of the script."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"do": command, **more}) + "\n")
-        self.process.stdin.flush()
+        stdin = self.process.stdin
+        if stdin is None:
+            raise NoNodeOpcua("the server of node-opcua was started without input")
+        stdin.write(json.dumps({"do": command, **more}) + "\n")
+        stdin.flush()
         return self._answer()
 
     def kill(self) -> None:
@@ -81,10 +102,10 @@ class NodeServer:
             self.process.wait(5)
 
     def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        for line in self.process.stdout or ():
             if line.startswith('{"ok":'):  # it also prints advice
                 answer: dict[str, Any] = json.loads(line)
-                assert answer.pop("ok"), answer
+                if not answer.pop("ok"):
+                    raise CannotDo(str(answer["error"]))
                 return answer
         raise NoNodeOpcua("the server of node-opcua ended by itself")
