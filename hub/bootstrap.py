@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from actors.community.core import CommunityCore
 from actors.connection.core import ConnectionCore, ConnectionSettings
-from actors.desk.desk import Desk
+from actors.desk.desk import Desk, DeskSettings
 from actors.device.core import DeviceCore
 from actors.device.inquiring import InquirySettings
 from actors.dialogue import (
@@ -47,6 +47,7 @@ from hub.commands import CommandRelay
 from hub.compute import Compute
 from hub.config import HubConfig
 from hub.config.listen import Listen
+from hub.config.tables import DeskConfig
 from hub.files import write_whole
 from hub.gone_crm import GoneCrm, gone_connections
 from hub.ingest import DurableSink
@@ -177,7 +178,7 @@ class _Parts:
             next_step = "put their [crm.NAME] back, or cancel"
             log.warning("crm_connections_missing", connections=sorted(gone), next_step=next_step)
         held = {**adapters, **{name: GoneCrm(name) for name in sorted(gone)}}
-        desks = {name: Desk(name, adapter, self._engine, self._clock, self._chance) for name, adapter in held.items()}
+        desks = {name: self._desk(name, adapter) for name, adapter in held.items()}
         since = self._journal.restored()
         if since is not None:
             log.warning("ordering_off", restored_at=since, next_step="compare the CRM, then iot2crm journal release")
@@ -186,6 +187,15 @@ class _Parts:
         self._engine.add_relay(COMPUTE_RELAY, self._compute)
         self._engine.add_relay(THINGS_RELAY, self._commands)
         return desks
+
+    def _desk(self, name: str, adapter: CrmAdapter) -> Desk:
+        known = next((choice.desk for choice in self._config.crm if choice.name == name), DeskConfig())
+        settings = DeskSettings(
+            parallel=known.parallel,
+            requests_per_s=known.requests_per_s,
+            requests_per_day=known.requests_per_day,
+        )
+        return Desk(name, adapter, self._engine, self._clock, self._chance, settings)
 
     async def start(
         self, stack: AsyncExitStack, group: asyncio.TaskGroup, desks: Mapping[str, Desk], shelves: Shelves

@@ -6,16 +6,19 @@ it up by key.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from random import Random
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.desk.health import Breaker, DeskStatus
+from actors.desk.line import FairLine
+from actors.desk.pace import Lane, Pace
 from actors.dialogue import (
     AnyDeskJob,
     BookReported,
@@ -25,6 +28,7 @@ from actors.dialogue import (
     ChangesReported,
     DeskWaits,
     FindOffers,
+    GiveBackTurn,
     LookUp,
     LookUpReported,
     Message,
@@ -44,6 +48,7 @@ from actors.model.outcomes import (
     Absent,
     Ambiguous,
     AuthFailed,
+    Capabilities,
     Conflict,
     FindOutcome,
     HeardOutcome,
@@ -64,6 +69,7 @@ PROBE_KEY = OrderKey("I2CPROBEPROBEPROBEPROBEPROBEP")
 """A key that no order can have: probing with it only reads."""
 
 _ORDERS = order_address(OrderKey(""))
+_LONG_S = 60.0
 _RESTARTED = "the hub was restarted while this was under way"
 
 
@@ -84,14 +90,30 @@ class Office(Protocol):
 
 
 class DeskSettings(Struct, frozen=True, kw_only=True):
-    """Limits of one desk. ``parallel`` requests at most are under way at once; never two for one order."""
+    """Limits of one desk. ``parallel`` requests at most are under way at once; never two for one order.
+
+    A request is one call of the adapter, whatever it sends for it.
+    """
 
     parallel: int = 4
+    requests_per_s: float | None = None
+    requests_per_day: int | None = None
+    """In any 24 hours."""
     request_s: float = 60.0
     probe_base_s: float = 1.0
     probe_cap_s: float = 60.0
     turn_grace_s: float = 2.0
     again_s: float = 1.0
+
+
+def limited(settings: DeskSettings, can: Capabilities) -> DeskSettings:
+    """Return settings that pass no limit that a connection declares."""
+    return replace(
+        settings,
+        parallel=max(1, min(settings.parallel, can.parallel or settings.parallel)),
+        requests_per_s=min((at for at in (settings.requests_per_s, can.requests_per_s) if at), default=None),
+        requests_per_day=min((at for at in (settings.requests_per_day, can.requests_per_day) if at), default=None),
+    )
 
 
 class Desk:
@@ -111,15 +133,20 @@ class Desk:
         self._office = office
         self._clock = clock
         self._chance = chance
-        self._settings = settings or DeskSettings()
+        self._settings = limited(settings or DeskSettings(), adapter.capabilities)
         self._breaker = Breaker(
             connection, clock, chance, base_s=self._settings.probe_base_s, cap_s=self._settings.probe_cap_s
         )
         self._decode = msgspec.msgpack.Decoder(AnyDeskJob).decode
-        self._line: deque[tuple[OutboxRow, TakeTurn]] = deque()
+        self._line: FairLine[OutboxRow] = FairLine()
         self._line_grew = asyncio.Event()
-        self._granted: dict[str, float] = {}
-        self._room = asyncio.Semaphore(self._settings.parallel)
+        self._granted: dict[str, asyncio.TimerHandle] = {}
+        self._pace = Pace(
+            clock.monotonic,
+            parallel=self._settings.parallel,
+            per_s=self._settings.requests_per_s,
+            per_day=self._settings.requests_per_day,
+        )
         self._writing = 0
         self._follows = False
         self._early: list[tuple[OutboxRow, bool]] = []
@@ -133,6 +160,7 @@ class Desk:
                 self.work(row, recovered=recovered)
             self._early.clear()
             group.create_task(self._breaker.keep_probing(self._probe))
+            group.create_task(self._pace.keep())
             group.create_task(self._give_turns())
 
     def work(self, row: OutboxRow, *, recovered: bool) -> None:
@@ -144,8 +172,15 @@ class Desk:
         if isinstance(job, TakeTurn):
             self._group.create_task(self._stand_in_line(row, job))
         elif isinstance(job, PlaceRequest | BookTime):
-            self._granted.pop(row.address, None)
-            self._group.create_task(self._write(row, job, recovered=recovered))
+            is_admitted = self._takes_up(row.address)
+            if recovered and is_admitted:
+                self._pace.give_back()
+            self._writing += 1
+            self._group.create_task(self._write(row, job, recovered=recovered, is_admitted=is_admitted))
+        elif isinstance(job, GiveBackTurn):
+            if self._takes_up(row.address):
+                self._pace.give_back()
+            asyncio.get_running_loop().call_soon(self._office.discard, row.outbox_id)
         elif isinstance(job, ReadChanges):
             self._group.create_task(self._follow(row, job))
         else:
@@ -153,7 +188,11 @@ class Desk:
 
     async def hear(self, message: Webhook) -> HeardOutcome:
         """Have a message of the CRM's own checked, and what it is about read again; nothing is tried twice."""
-        return await self._guarded(lambda: self._adapter.take_webhook(message))
+        return await self.look(lambda adapter: adapter.take_webhook(message))
+
+    async def look(self, call: Callable[[CrmAdapter], Awaitable[_OutcomeT]]) -> _OutcomeT | Transient | Permanent:
+        """Make one call that reads, inside the connection's limits; nothing is tried twice."""
+        return await self._guarded(lambda: call(self._adapter))
 
     def status(self) -> DeskStatus:
         """Return how this connection is doing."""
@@ -175,7 +214,9 @@ class Desk:
             await asyncio.sleep(job.after_s)
         if not self._breaker.is_usable:
             self._tell_of_waiting(row.address)
-        self._line.append((row, job))
+        elif (wait_s := self._pace.wait_s()) > _LONG_S:
+            self._tell_of_limits(row.address, wait_s)
+        self._line.add(row, job.owner_id, job.thing_id, first=job.first)
         self._line_grew.set()
 
     async def _give_turns(self) -> None:
@@ -184,22 +225,37 @@ class Desk:
             self._line_grew.clear()
             while self._line:
                 await self._breaker.usable()
-                await self._free_hand()
+                await self._pace.admit(Lane.TURN)
                 if not self._breaker.is_usable:
+                    self._pace.give_back()
                     continue
-                row, _ = self._line.popleft()
-                until = self._clock.monotonic() + self._settings.turn_grace_s
-                self._granted[row.address] = until
+                row = self._line.pop()
+                self._grant(row.address)
                 self._report(row, TurnGiven(connection=self._connection))
 
-    async def _free_hand(self) -> None:
-        """Wait until fewer requests than allowed are granted or under way."""
-        while True:
-            now = self._clock.monotonic()
-            self._granted = {address: until for address, until in self._granted.items() if until > now}
-            if len(self._granted) + self._writing < self._settings.parallel:
-                return
-            await asyncio.sleep(0.01)
+    def _grant(self, address: str) -> None:
+        """Give a turn with the leave to send one request, as long as the order needs to ask its owner."""
+        if self._takes_up(address):
+            self._pace.give_back()
+        self._granted[address] = asyncio.get_running_loop().call_later(
+            self._settings.turn_grace_s, self._lapse, address
+        )
+
+    def _lapse(self, address: str) -> None:
+        del self._granted[address]
+        self._pace.give_back()
+
+    def _takes_up(self, address: str) -> bool:
+        """Say whether this order has its turn, and with it the leave to send a request; it has it no longer then."""
+        lapse = self._granted.pop(address, None)
+        if lapse is not None:
+            lapse.cancel()
+        return lapse is not None
+
+    def _tell_of_limits(self, address: str, wait_s: float) -> None:
+        reason = f"{self._connection}: as many requests as the connection allows were sent"
+        next_try_at = self._clock.now() + timedelta(seconds=wait_s)
+        self._office.submit(address, DeskWaits(reason=reason, next_try_at=next_try_at), _ignore)
 
     def _tell_of_waiting(self, address: str) -> None:
         if not address.startswith(_ORDERS):
@@ -210,26 +266,31 @@ class Desk:
 
     # Writes: once each, never repeated here.
 
-    async def _write(self, row: OutboxRow, job: PlaceRequest | BookTime, *, recovered: bool) -> None:
-        self._writing += 1
+    async def _write(self, row: OutboxRow, job: PlaceRequest | BookTime, *, recovered: bool, is_admitted: bool) -> None:
         try:
-            outcome = Ambiguous(reason=_RESTARTED) if recovered else await self._guarded_write(job)
+            if recovered:
+                outcome: PlaceOutcome = Ambiguous(reason=_RESTARTED)
+            else:
+                outcome = await self._guarded_write(job, is_admitted=is_admitted)
         finally:
             self._writing -= 1
         self._breaker.hear(outcome)
         report = PlaceReported if isinstance(job, PlaceRequest) else BookReported
         self._report(row, report(attempt=job.attempt, outcome=outcome))
 
-    async def _guarded_write(self, job: PlaceRequest | BookTime) -> PlaceOutcome:
-        async with self._room:
-            try:
-                async with asyncio.timeout(self._settings.request_s):
-                    return await self._send(job)
-            except TimeoutError:
-                return Ambiguous(reason=f"no answer within {self._settings.request_s:g} s")
-            except Exception as error:
-                log.exception("adapter_failed", connection=self._connection)
-                return Ambiguous(reason=f"the adapter failed: {type(error).__name__}")
+    async def _guarded_write(self, job: PlaceRequest | BookTime, *, is_admitted: bool) -> PlaceOutcome:
+        if not is_admitted:
+            await self._pace.admit(Lane.TURN)
+        try:
+            async with asyncio.timeout(self._settings.request_s):
+                return await self._send(job)
+        except TimeoutError:
+            return Ambiguous(reason=f"no answer within {self._settings.request_s:g} s")
+        except Exception as error:
+            log.exception("adapter_failed", connection=self._connection)
+            return Ambiguous(reason=f"the adapter failed: {type(error).__name__}")
+        finally:
+            self._pace.release()
 
     async def _send(self, job: PlaceRequest | BookTime) -> PlaceOutcome:
         can = self._adapter.capabilities
@@ -310,7 +371,7 @@ class Desk:
 
     async def _guarded(self, call: Callable[[], Awaitable[_OutcomeT]]) -> _OutcomeT | Transient | Permanent:
         outcome: _OutcomeT | Transient | Permanent
-        async with self._room:
+        async with self._pace.passing(Lane.READ):
             try:
                 async with asyncio.timeout(self._settings.request_s):
                     outcome = await call()

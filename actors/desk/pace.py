@@ -1,13 +1,18 @@
-"""How fast a connection may be used: requests a second and a day, by the clock that never goes back."""
+"""How fast a connection may be used: requests at once, a second and a day, by the clock that never goes back."""
 
+import asyncio
+import contextlib
 from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from enum import StrEnum
 from typing import Final
 
 _DAY_S: Final = 86_400.0
+_NEARLY: Final = 1e-9
 
 
 class Bucket:
-    """Tokens that come back at a steady rate. A taken one may lie in the future: its taker waits so long."""
+    """Tokens that come back at a steady rate, and of which some may be saved."""
 
     def __init__(self, per_s: float, *, burst: float = 1.0) -> None:
         self._per_s = per_s
@@ -18,12 +23,11 @@ class Bucket:
     def wait_s(self, now_s: float) -> float:
         """Return seconds until a token is there; 0 when one is."""
         self._refill(now_s)
-        return max(0.0, (1.0 - self._level) / self._per_s)
+        return 0.0 if self._level >= 1.0 - _NEARLY else (1.0 - self._level) / self._per_s
 
     def take(self, now_s: float) -> bool:
         """Take a token, if one is there."""
-        self._refill(now_s)
-        if self._level < 1.0 - 1e-9:
+        if self.wait_s(now_s) > 0.0:
             return False
         self._level -= 1.0
         return True
@@ -37,32 +41,137 @@ class Bucket:
 class DayQuota:
     """At most so many in any 24 hours. Counted by the minute: a day is at most some hundred numbers."""
 
-    def __init__(self, most: int, *, used: int = 0) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
         self._minutes: deque[tuple[float, int]] = deque()
-        self._used = used
-        if used:
-            self._minutes.append((0.0, used))
+        self._used = 0
 
     def wait_s(self, now_s: float) -> float:
         """Return seconds until one is free; 0 when one is."""
-        self._forget(now_s)
-        if self._used < self._most:
-            return 0.0
-        return max(0.0, self._minutes[0][0] + _DAY_S - now_s)
+        while self._minutes and self._minutes[0][0] + _DAY_S <= now_s:
+            self._used -= self._minutes.popleft()[1]
+        return 0.0 if self._used < self._most else max(_NEARLY, self._minutes[0][0] + _DAY_S - now_s)
 
     def take(self, now_s: float) -> bool:
         """Take one, if one is free."""
-        if self.wait_s(now_s) > 0.0 or self._most <= 0:
+        if self.wait_s(now_s) > 0.0:
             return False
-        minute = now_s - now_s % 60.0 + 60.0  # counted from the minute's end: never forgotten too early
-        if self._minutes and self._minutes[-1][0] >= minute:
-            self._minutes[-1] = (self._minutes[-1][0], self._minutes[-1][1] + 1)
-        else:
-            self._minutes.append((minute, 1))
-        self._used += 1
+        self.add(1, now_s)
         return True
 
-    def _forget(self, now_s: float) -> None:
-        while self._minutes and self._minutes[0][0] + _DAY_S <= now_s:
-            self._used -= self._minutes.popleft()[1]
+    def add(self, count: int, now_s: float) -> None:
+        """Count what was used already."""
+        minute = now_s - now_s % 60.0 + 60.0  # counted from the minute's end: never forgotten too early
+        if self._minutes and self._minutes[-1][0] >= minute:
+            self._minutes[-1] = (self._minutes[-1][0], self._minutes[-1][1] + count)
+        else:
+            self._minutes.append((minute, count))
+        self._used += count
+
+
+class Lane(StrEnum):
+    """What is let through in turn, so that neither waits for all of the other."""
+
+    TURN = "turn"
+    """A place in the line of orders; the request that follows needs no other."""
+    READ = "read"
+
+
+class Pace:
+    """Lets requests through one by one: no more at once, a second and a day than the connection allows."""
+
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        *,
+        parallel: int,
+        per_s: float | None = None,
+        per_day: int | None = None,
+    ) -> None:
+        self._monotonic = monotonic
+        self._parallel = parallel
+        self._limits: list[Bucket | DayQuota] = []
+        if per_s is not None:
+            self._limits.append(Bucket(per_s))
+        if per_day is not None:
+            self._limits.append(DayQuota(per_day))
+        self._lanes: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in Lane}
+        self._changed = asyncio.Event()
+        self._in_use = 0
+        self._spare = 0
+
+    def wait_s(self) -> float:
+        """Return seconds until the connection's limits of rate allow another request."""
+        now_s = self._monotonic()
+        return max((limit.wait_s(now_s) for limit in self._limits), default=0.0)
+
+    async def admit(self, lane: Lane) -> None:
+        """Wait until a request may be sent; ``release`` says that it has ended."""
+        if not self._waits() and self._in_use < self._parallel and self.wait_s() <= 0.0:
+            self._take()
+            return
+        passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lanes[lane].append(passed)
+        self._changed.set()
+        try:
+            await passed
+        except asyncio.CancelledError:
+            if passed.done() and not passed.cancelled():
+                self.give_back()
+            raise
+
+    @contextlib.asynccontextmanager
+    async def passing(self, lane: Lane) -> AsyncGenerator[None]:
+        """Send a request inside this context."""
+        await self.admit(lane)
+        try:
+            yield
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Let another go: a request has ended."""
+        self._in_use -= 1
+        self._changed.set()
+
+    def give_back(self) -> None:
+        """Let another go in place of somebody who was let through and sends nothing."""
+        self._spare += bool(self._limits)
+        self.release()
+
+    async def keep(self) -> None:
+        """Run for ever: let through whoever waits, turns and reads alternately."""
+        last = Lane.READ
+        while True:
+            self._changed.clear()
+            if self._waits() and self._in_use < self._parallel:
+                wait_s = 0.0 if self._spare else self.wait_s()
+                if wait_s > 0.0:
+                    await asyncio.sleep(wait_s)
+                else:
+                    last = self._let_through(last)
+            else:
+                await self._changed.wait()
+
+    def _waits(self) -> bool:
+        for line in self._lanes.values():
+            while line and line[0].done():
+                line.popleft()
+        return any(self._lanes.values())
+
+    def _take(self) -> None:
+        self._in_use += 1
+        if self._spare:
+            self._spare -= 1
+            return
+        now_s = self._monotonic()
+        for limit in self._limits:
+            limit.take(now_s)
+
+    def _let_through(self, last: Lane) -> Lane:
+        """Let one through, of the other lane than the last where somebody waits there."""
+        other = Lane.TURN if last is Lane.READ else Lane.READ
+        lane = other if self._lanes[other] else last
+        self._take()
+        self._lanes[lane].popleft().set_result(None)
+        return lane

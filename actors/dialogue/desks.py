@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from actors.model.base import Instant
-from actors.model.ids import OrderKey
+from actors.model.ids import OrderKey, OwnerId, ThingId
 from actors.model.offers import OfferQuery
 from actors.model.orders import (
     AppointmentBooking,
@@ -24,10 +24,20 @@ class FindOffers(DeskJob, frozen=True, kw_only=True):
 
 
 class TakeTurn(DeskJob, frozen=True, kw_only=True):
-    """Wait for the CRM to be usable; answered by ``TurnGiven``. Sends nothing that writes."""
+    """Wait for the CRM to be usable; answered by ``TurnGiven``. Sends nothing that writes.
+
+    Owners, and things of one owner, get their turns alternately; ``first`` goes before all of them.
+    """
 
     after_s: float = 0.0
     reason: str = ""
+    owner_id: OwnerId = OwnerId("")
+    thing_id: ThingId = ThingId("")
+    first: bool = False
+
+
+class GiveBackTurn(DeskJob, frozen=True, kw_only=True):
+    """The turn that was given is not used; not answered."""
 
 
 class PlaceRequest(DeskJob, frozen=True, kw_only=True):
@@ -74,4 +84,6 @@ class ReadChanges(DeskJob, frozen=True, kw_only=True):
     within_s: float = 0.0
 
 
-AnyDeskJob = FindOffers | TakeTurn | PlaceRequest | LookUp | SearchTimes | BookTime | CancelRecord | ReadChanges
+AnyDeskJob = (
+    FindOffers | TakeTurn | PlaceRequest | LookUp | SearchTimes | BookTime | CancelRecord | ReadChanges | GiveBackTurn
+)

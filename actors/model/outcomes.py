@@ -179,3 +179,9 @@ class Capabilities(Value, frozen=True, kw_only=True):
     search_by_key: bool = True
     settle_s: float = 0.0
     """How long after an ambiguous answer an absent record proves nothing (late commits, index lag)."""
+    parallel: int | None = None
+    """Calls that the CRM takes at once; None where it says nothing."""
+    requests_per_s: float | None = None
+    """Calls that it takes a second."""
+    requests_per_day: int | None = None
+    """Calls that it takes in any 24 hours."""

@@ -131,8 +131,8 @@ class OrderCore:
 
 def _take_report(turn: Turn, settings: PurchasingSettings, message: OrderMessage) -> None:
     match message:
-        case TurnGiven():
-            placing.take_turn(turn, settings)
+        case TurnGiven(connection=connection):
+            placing.take_turn(turn, settings, connection)
         case ClearanceAnswered(verdict=verdict, sentence=sentence):
             placing.take_clearance(turn, settings, verdict, sentence)
         case PlaceReported(attempt=attempt, outcome=outcome):

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import assert_never
 
-from actors.dialogue import AskClearance, AttemptEnded, LookUp, PlaceRequest
+from actors.dialogue import AskClearance, AttemptEnded, GiveBackTurn, LookUp, PlaceRequest
 from actors.model.mandates import Verdict
 from actors.model.orders import OrderState, PurchaseOrder, RecordKind
 from actors.model.outcomes import (
@@ -31,23 +31,36 @@ from actors.purchasing.turn import Turn
 from actors.purchasing.visiting import ask_to_book, book, search_times, take_booking_proof, wait, wants_visit
 
 
-def take_turn(turn: Turn, settings: PurchasingSettings) -> None:
+def take_turn(turn: Turn, settings: PurchasingSettings, connection: str) -> None:
     """The desk is ready: have everything checked once more before anything leaves."""
-    if turn.data.clearing:
+    if turn.data.clearing and connection == turn.data.connection:
         return
-    if turn.data.state is OrderState.PLACED:
+    if turn.data.state is OrderState.PLACED and connection == turn.data.connection:
         ask_to_book(turn)
         return
-    if turn.data.state is not OrderState.APPROVED:
+    if turn.data.state is not OrderState.APPROVED or connection != turn.data.connection:
+        turn.work(connection, GiveBackTurn())
         return
-    offer = turn.data.offer
-    if offer is not None and offer.expires_at is not None and offer.expires_at <= turn.now:
-        turn.move(OrderState.DRAFTED, "offer_expired", "the offer ran out while waiting; asking the sellers again")
+    if told := _outdated(turn, settings):
+        turn.work(connection, GiveBackTurn())
+        turn.move(OrderState.DRAFTED, *told)
         source(turn, settings)
         return
     turn.happen(ClearanceAsked(purpose="place"))
     need = turn.order.need
     turn.tell_owner(AskClearance(key=turn.key, thing_id=need.thing_id, kind=need.kind))
+
+
+def _outdated(turn: Turn, settings: PurchasingSettings) -> tuple[str, str] | None:
+    """Return why the price must be asked for again, as code and sentence."""
+    offer, request = turn.data.offer, turn.data.request
+    if offer is None or not isinstance(request, PurchaseOrder):
+        return None
+    if offer.expires_at is not None and offer.expires_at <= turn.now:
+        return "offer_expired", "the offer ran out while waiting; asking the sellers again"
+    if turn.now - request.ordered_at > timedelta(seconds=settings.price_holds_s):
+        return "price_old", "the price is old, the order waited long; asking the sellers again"
+    return None
 
 
 def take_clearance(turn: Turn, settings: PurchasingSettings, verdict: Verdict, sentence: str) -> None:
@@ -65,6 +78,7 @@ def take_clearance(turn: Turn, settings: PurchasingSettings, verdict: Verdict, s
 
 
 def _not_cleared(turn: Turn, settings: PurchasingSettings, verdict: Verdict, sentence: str) -> None:
+    turn.work(turn.data.connection, GiveBackTurn())
     if turn.data.clearing == "book":
         wait(turn, settings, sentence)
     elif verdict is Verdict.NEEDS_APPROVAL:

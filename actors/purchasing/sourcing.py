@@ -15,7 +15,6 @@ from actors.dialogue import (
     PermissionAnswered,
     RaiseNeed,
     ReservationAnswered,
-    TakeTurn,
     chapter_address,
     order_address,
 )
@@ -49,6 +48,10 @@ _DEPENDS_ON_OFFERS: Final = frozenset(
 )
 
 
+PRICED_AGAIN: Final = frozenset({"offer_expired", "price_old"})
+"""Why an order whose turn had come went back to the sellers; afterwards it is the first in line."""
+
+
 class PurchasingSettings(Struct, frozen=True, kw_only=True):
     """What the composition tells the orders. ``connections`` are the CRM connections with what they can do.
 
@@ -63,6 +66,8 @@ class PurchasingSettings(Struct, frozen=True, kw_only=True):
     source_again_s: float = 30.0
     place_again_s: float = 0.5
     longest_again_s: float = 3600.0
+    price_holds_s: float = 6 * 3600.0
+    """A price that is older when the order's turn comes is asked for again, and judged again by the mandate."""
     blocked_s: float = 3600.0
     """A blocked order asks again so often: a new period brings a new budget, and limits pass."""
     status_s: float = 60.0
@@ -257,8 +262,9 @@ def _silence(silent: dict[str, str]) -> str:
 
 def queue(turn: Turn, code: str, sentence: str, after_s: float = 0.0) -> None:
     """Wait for the desk: it gives the turn when its CRM can be used."""
+    first = bool(turn.data.passages) and turn.data.passages[-1].code in PRICED_AGAIN
     turn.move(OrderState.APPROVED, code, sentence)
-    turn.work(turn.data.connection, TakeTurn(after_s=after_s, reason=code))
+    turn.stand_in_line(code, after_s, first=first)
 
 
 def _ask_community(turn: Turn, order: RaiseNeed) -> None:

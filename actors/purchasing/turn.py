@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from actors.dialogue import AnyDeskJob, DeadlinePassed, Message, RaiseNeed, desk_relay, owner_address
+from actors.dialogue import AnyDeskJob, DeadlinePassed, Message, RaiseNeed, TakeTurn, desk_relay, owner_address
 from actors.model.ids import CorrelationId, OrderKey
 from actors.model.orders import OrderState
 from actors.purchasing.events import Moved, OrderEvent, Paused, Waiting
@@ -73,6 +73,12 @@ class Turn:
     def work(self, connection: str, job: AnyDeskJob) -> None:
         """Give the desk of a connection something to do."""
         self.effects.append(Emit(desk_relay(connection), job))
+
+    def stand_in_line(self, reason: str, after_s: float = 0.0, *, first: bool = False) -> None:
+        """Wait for the desk of the order's connection: it gives the turn when its CRM can be used."""
+        need = self.order.need
+        wanted = TakeTurn(after_s=after_s, reason=reason, owner_id=need.owner_id, thing_id=need.thing_id, first=first)
+        self.work(self.data.connection, wanted)
 
     def again_s(self, base_s: float, cap_s: float, outcome: Any) -> float:
         """Return seconds until this order's next attempt: doubled with each, and at least what the CRM asks for."""

@@ -8,9 +8,9 @@ from actors.dialogue import (
     BookTime,
     DropVisit,
     FollowVisit,
+    GiveBackTurn,
     LookUp,
     SearchTimes,
-    TakeTurn,
     connection_address,
 )
 from actors.model.ids import OrderKey, fingerprint
@@ -74,7 +74,7 @@ def take_times(turn: Turn, settings: PurchasingSettings, outcome: TimeSlotsOutco
         slot = outcome.slots[0]
         turn.happen(SlotChosen(slot=slot))
         turn.note("visit", f"earliest time: {slot.starts_at:%d %b %H:%M} UTC with {slot.resource}", slot=slot)
-        turn.work(turn.data.connection, TakeTurn(reason="visit"))
+        turn.stand_in_line("visit")
         return
     reason = getattr(outcome, "reason", "") or getattr(outcome, "message", "") or "nobody is free"
     wait(turn, settings, f"no time for a visit: {reason}")
@@ -90,6 +90,7 @@ def wait(turn: Turn, settings: PurchasingSettings, reason: str) -> None:
 def ask_to_book(turn: Turn) -> None:
     """The desk is ready: have the booking cleared."""
     if turn.data.visit is not Step.QUEUED:
+        turn.work(turn.data.connection, GiveBackTurn())
         return
     turn.happen(ClearanceAsked(purpose="book"))
     need = turn.order.need
@@ -145,7 +146,7 @@ def take_booking_outcome(turn: Turn, settings: PurchasingSettings, attempt: int,
             after_s = turn.again_s(settings.place_again_s, settings.longest_again_s, outcome)
             turn.happen(VisitMoved(to=Step.QUEUED))
             turn.pause(reason)
-            turn.work(turn.data.connection, TakeTurn(after_s=after_s, reason=reason))
+            turn.stand_in_line(reason, after_s)
 
 
 def take_booking_proof(turn: Turn, settings: PurchasingSettings, outcome: FindOutcome) -> None:
@@ -159,7 +160,7 @@ def take_booking_proof(turn: Turn, settings: PurchasingSettings, outcome: FindOu
         case Absent():
             turn.tell_owner(AttemptEnded(key=turn.key))
             turn.happen(VisitMoved(to=Step.QUEUED))
-            turn.work(turn.data.connection, TakeTurn(reason="visit"))
+            turn.stand_in_line("visit")
         case _:
             hand_to_person(turn, "visit_unknown", "it cannot be found out whether the visit is booked")
 

@@ -20,6 +20,7 @@ from actors.dialogue import (
     CancelReported,
     ChangesReported,
     FindOffers,
+    GiveBackTurn,
     LookUp,
     LookUpReported,
     OffersReported,
@@ -196,6 +197,9 @@ class World:
             self.other_work.append(body)
             return
         body = msgspec.msgpack.decode(encode(body), type=AnyDeskJob)
+        if isinstance(body, GiveBackTurn):  # needs no answer
+            self.other_work.append(body)
+            return
         self.jobs.append(Job(relay.removeprefix("desk:"), address, body))
 
     def _constrain(self, effect: Any) -> None:

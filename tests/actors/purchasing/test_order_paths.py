@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from buying import OFFER, OWNER_ADDRESS, PRINTER, SHOP, Buying
 from fake_crm import offer
-from firm import COMMUNITY, NOW, eur, granted, need, raised
+from firm import COMMUNITY, NOW, OWNER, eur, granted, need, raised
 
 from actors.dialogue import (
     AdviceGiven,
     Approve,
     AskCommunity,
     FindOffers,
+    GiveBackTurn,
     LookUp,
     OffersReported,
     PlaceReported,
@@ -336,3 +337,26 @@ def test_a_mandate_that_now_wants_approval_gets_it_asked() -> None:
 def test_a_test_thing_runs_everything_and_spends_nothing() -> None:
     buying = Buying(raised(is_test=True)).confirmed()
     assert (buying.state, buying.used()) == (S.CONFIRMED, 0)
+
+
+def test_a_price_that_waited_long_is_asked_for_again_and_the_order_is_the_first_in_line_then() -> None:
+    buying = Buying().approved()
+    buying.world.advance(7 * 3600)
+    buying.world.answer(TakeTurn)
+    assert (buying.state, buying.data.code) == (S.DRAFTED, "price_old")
+    assert any(isinstance(work, GiveBackTurn) for work in buying.world.other_work)
+    buying.world.answer(FindOffers, Offers(offers=(offer(minor=2500),)))
+    assert (buying.used(), buying.world.job(TakeTurn).body.first) == (2500, True)
+
+
+def test_a_turn_that_nobody_uses_is_given_back() -> None:
+    buying = Buying().approved()
+    buying.world.send(OWNER_ADDRESS, SwitchOff(thing_id=PRINTER, by="Ada"))
+    buying.world.answer(TakeTurn)
+    assert buying.state is S.BLOCKED
+    assert [type(work) for work in buying.world.other_work] == [GiveBackTurn]
+
+
+def test_an_order_stands_in_line_for_its_owner_and_thing() -> None:
+    job = Buying().approved().world.job(TakeTurn).body
+    assert (job.owner_id, job.thing_id, job.first) == (OWNER, PRINTER, False)
