@@ -14,8 +14,9 @@ from msgspec import Struct
 from actors.model.outcomes import RecordStatus
 from actors.ports import Clock
 from crm_adapters.sandboxing.contract import Sandbox, UnknownRecord
+from crm_adapters.sandboxing.door import DOOR
 from crm_adapters.sandboxing.faults import Fault, FaultAction, FaultPlan
-from crm_adapters.sandboxing.misbehaviour import CUT, PROCESSES, WAITS_BEFORE, cut, faulty_answer
+from crm_adapters.sandboxing.misbehaviour import CUT, PROCESSES, SHUTS, WAITS_BEFORE, cut, faulty_answer
 from crm_adapters.sandboxing.webhooks import Courier, SendsWebhooks
 
 ADMIN: Final = "/_sandbox"
@@ -114,11 +115,15 @@ class _Front:
         await request.read()  # whole, so that it can be processed after the connection is gone
         if fault.action is FaultAction.LATE_COMMIT:
             cut(request)
+        if fault.action is FaultAction.EXPIRE_TOKENS:
+            self._sandbox.expire_tokens()
         if fault.action in WAITS_BEFORE and await self._ends_within(fault.delay_s):
             return cut(request)
         answer = await _answer_of(request, handler) if fault.action in PROCESSES else None
         if fault.action is FaultAction.HANG_AFTER:
             await self._ends_within(fault.delay_s)
+        if fault.action in SHUTS and (door := request.app.get(DOOR)) is not None:
+            await door.shut(fault.delay_s)
         return faulty_answer(fault, request, answer)
 
     async def _ends_within(self, delay_s: float) -> bool:

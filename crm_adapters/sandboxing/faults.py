@@ -27,6 +27,10 @@ class FaultAction(StrEnum):
     """Be silent for ``delay_s``, then close; nothing is processed."""
     HANG_AFTER = "hang_after"
     """Process and commit, be silent for ``delay_s``, then close."""
+    SHUT_BEFORE = "shut_before"
+    """Break this and all other connections and refuse new ones for ``delay_s``; nothing is processed."""
+    SHUT_AFTER = "shut_after"
+    """Process and commit, then break all connections and refuse new ones for ``delay_s``."""
     LATE_COMMIT = "late_commit"
     """Close at once, process and commit after ``delay_s``."""
     STATUS = "status"
@@ -35,12 +39,16 @@ class FaultAction(StrEnum):
     """Process and commit, then answer ``status``, ``headers`` and ``body``."""
     GARBAGE_AFTER = "garbage_after"
     """Process and commit, then answer 200 with a body that is no JSON (or ``body``)."""
+    TORN_AFTER = "torn_after"
+    """Process and commit, then answer with half of the body and reset the connection."""
     DRIP_AFTER = "drip_after"
     """Process and commit, then answer with a body that comes in pieces over ``delay_s``."""
     HUGE_AFTER = "huge_after"
     """Process and commit, then answer 200 with a body of ``size_bytes``."""
     SLOW = "slow"
     """Wait ``delay_s``, then process and answer as ever."""
+    EXPIRE_TOKENS = "expire_tokens"
+    """Forget every access token that was given out, then process and answer as ever."""
 
 
 class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

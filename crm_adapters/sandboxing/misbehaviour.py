@@ -15,15 +15,19 @@ CUT: Final = 499
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 """SO_LINGER on, for no time at all: closing sends RST."""
 _PIECES: Final = 100
+_ON_ITS_WAY_S: Final = 0.02
+"""A reset overtakes what was sent only just before."""
 _HUGE_PIECE: Final = b" " * (64 * 1024)
 
 WAITS_BEFORE: Final = frozenset({FaultAction.HANG_BEFORE, FaultAction.LATE_COMMIT, FaultAction.SLOW})
 PROCESSES: Final = frozenset(FaultAction) - {
     FaultAction.DROP_BEFORE,
     FaultAction.RESET_BEFORE,
+    FaultAction.SHUT_BEFORE,
     FaultAction.HANG_BEFORE,
     FaultAction.STATUS,
 }
+SHUTS: Final = frozenset({FaultAction.SHUT_BEFORE, FaultAction.SHUT_AFTER})
 
 
 def faulty_answer(fault: Fault, request: web.Request, answer: web.StreamResponse | None) -> web.StreamResponse:
@@ -33,8 +37,10 @@ def faulty_answer(fault: Fault, request: web.Request, answer: web.StreamResponse
             return _planned(fault, fault.status, fault.body)
         case FaultAction.GARBAGE_AFTER:
             return _planned(fault, 200, fault.body or '{"id": "0001", "sta')
-        case FaultAction.SLOW if answer is not None:
+        case FaultAction.SLOW | FaultAction.EXPIRE_TOKENS if answer is not None:
             return answer
+        case FaultAction.TORN_AFTER if isinstance(answer, web.Response):
+            return _torn(request, answer)
         case FaultAction.DRIP_AFTER if isinstance(answer, web.Response):
             return _dripping(fault, answer)
         case FaultAction.HUGE_AFTER:
@@ -71,6 +77,19 @@ def _dripping(fault: Fault, answer: web.Response) -> web.Response:
     return web.Response(
         status=answer.status, body=_drip(content or b" ", fault.delay_s), content_type=answer.content_type
     )
+
+
+def _torn(request: web.Request, answer: web.Response) -> web.Response:
+    """Announce the whole body, send half of it, and reset."""
+    content = answer.body if isinstance(answer.body, bytes) else b""
+    headers = {"Content-Type": answer.content_type, "Content-Length": str(max(len(content), 2))}
+    return web.Response(status=answer.status, headers=headers, body=_half(request, content or b"  "))
+
+
+async def _half(request: web.Request, content: bytes) -> AsyncGenerator[bytes, None]:
+    yield content[: len(content) // 2]
+    await asyncio.sleep(_ON_ITS_WAY_S)
+    reset(request)
 
 
 async def _drip(content: bytes, delay_s: float) -> AsyncGenerator[bytes, None]:

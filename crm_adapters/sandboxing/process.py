@@ -13,6 +13,7 @@ from aiohttp import web
 from actors.model.errors import ConfigError
 from crm_adapters.sandboxing.application import build_application
 from crm_adapters.sandboxing.contract import SandboxOptions, SandboxSpec
+from crm_adapters.sandboxing.door import DOOR, Door
 from crm_adapters.sandboxing.faults import Fault
 
 GROUP = "iot2crm.sandboxes"
@@ -32,12 +33,14 @@ async def listening(
     """Serve a sandbox while the context lasts; the value is its base URL, without a slash at the end."""
     application = build_application(spec.opened(options), clock=options.clock, faults=faults)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    door = application[DOOR] = Door(runner, host, port, tls)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port, ssl_context=tls).start()
+        await door.open()
         bound_host, bound_port, *_ = runner.addresses[0]
         yield f"{'https' if tls else 'http'}://{bound_host}:{bound_port}"
     finally:
+        door.close()
         await runner.cleanup()
 
 

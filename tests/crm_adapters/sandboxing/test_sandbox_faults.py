@@ -3,8 +3,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
-from crm_adapters.sandboxing import Fault, FaultAction, FaultPlan
+from actors.ports import Clock
+from crm_adapters.sandboxing import Fault, FaultAction, FaultPlan, SandboxOptions, SandboxSpec, build_application
 
 
 async def put_note(client: aiohttp.ClientSession, key: str = "a") -> int:
@@ -125,3 +127,39 @@ async def test_a_huge_answer_is_as_large_as_planned(client: aiohttp.ClientSessio
     async with client.put("/notes/a") as reply:
         assert (reply.status, len(await reply.read()) > 1 << 20) == (200, True)
     assert await noted(client) == ["a"]
+
+
+@pytest.mark.parametrize(("action", "is_kept"), [("shut_before", False), ("shut_after", True)])
+async def test_a_shut_door_refuses_connections_and_opens_again(
+    client: aiohttp.ClientSession, action: str, is_kept: bool
+) -> None:
+    await plan(client, action=action, delay_s=0.2, times=1)
+    with pytest.raises(aiohttp.ClientConnectorError):  # aiohttp tries a PUT a second time by itself
+        await put_note(client)
+    assert (await noted_once_open(client) == ["a"]) is is_kept
+    assert await put_note(client, "b") == 201
+
+
+async def test_a_torn_answer_ends_in_the_middle(client: aiohttp.ClientSession) -> None:
+    await plan(client, action="torn_after")
+    with pytest.raises(aiohttp.ClientError):
+        await put_note(client)
+    assert await noted(client) == ["a"]
+
+
+async def test_tokens_expire_in_the_moment_that_is_planned(spec: SandboxSpec, clock: Clock) -> None:
+    sandbox = spec.opened(SandboxOptions(clock=clock))
+    faults = [Fault(match="^PUT ", action=FaultAction.EXPIRE_TOKENS)]
+    application = build_application(sandbox, clock=clock, faults=faults)
+    async with TestClient(TestServer(application)) as client:
+        assert (await client.put("/notes/a")).status == 201
+    assert sandbox.expired == 1  # type: ignore[attr-defined] -- the notes count it
+
+
+async def noted_once_open(client: aiohttp.ClientSession) -> list[str]:
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                return await noted(client)
+            except aiohttp.ClientConnectorError:
+                continue  # refused; the sandbox gets its turn meanwhile
