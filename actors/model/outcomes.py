@@ -79,6 +79,8 @@ class Permanent(Value, frozen=True, kw_only=True, tag="permanent"):
     code: str
     message: str
     field: str | None = None
+    leaves_record: bool = False
+    """Something unfinished stands in the CRM under our key: a person must look at it."""
 
 
 class AuthFailed(Value, frozen=True, kw_only=True, tag="auth_failed"):

@@ -112,6 +112,8 @@ def take_place_outcome(turn: Turn, settings: PurchasingSettings, attempt: int, o
             _take_record(turn, settings, record, "the CRM had the record already, from an earlier attempt of ours")
         case Transient() | Conflict() | AuthFailed() | Throttled():
             _queue_again(turn, settings, outcome)
+        case Permanent(code=code, message=message, leaves_record=True):
+            hand_to_person(turn, f"crm_{code}", f"the CRM refused to finish what it holds: {message}")
         case Permanent(code=code, message=message, field=field):
             where = f" (field {field})" if field else ""
             _refused(turn, f"crm_{code}", f"the CRM refused it: {message}{where}", code)

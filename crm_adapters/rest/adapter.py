@@ -61,6 +61,7 @@ class RestAdapter(RefusesExtras):
         self._placer = Placer(program, runner)
         self._base_url = config.base_url.rstrip("/")
         self._webhook_secret = config.webhook_secret
+        self._settle_s = program.manifest.settle_s if config.settle_s is None else config.settle_s
         self._clock = deps.clock
         self._connection = deps.connection
 
@@ -79,7 +80,7 @@ class RestAdapter(RefusesExtras):
             webhooks=self._program.hook is not None and bool(self._webhook_secret),
             unique_key=not modes & _UNPROTECTED,
             search_by_key=bool(self._program.finds),
-            settle_s=self._program.manifest.settle_s,
+            settle_s=self._settle_s,
         )
 
     async def find_offers(self, query: OfferQuery) -> OffersOutcome:

@@ -54,7 +54,7 @@ def read(asked: CompiledRequest, call: Call, reply: Reply, context: Context) -> 
             return _by_rule(rule, reply, seen)
     except ExpressionError as error:
         return unreadable(call, error)
-    failure = judge(call, reply)
+    failure = judge(call, reply) or _without_content(call, reply)
     return failure or _by_status(asked, call, reply, seen)
 
 
@@ -116,6 +116,13 @@ def _by_rule(rule: CompiledRule, reply: Reply, seen: Context) -> Answer | Failur
             return Permanent(code=code, message=message, field=said(rule.field, seen))
         case Meaning.AUTH_FAILED:
             return AuthFailed(reason=message)
+
+
+def _without_content(call: Call, reply: Reply) -> Failure | None:
+    """Nothing where a look-up's answer should be proves nothing; 204 says that it is meant."""
+    if call.writes or not reply.ok or reply.status == 204 or reply.content.strip():
+        return None
+    return lost(call, f"answered {reply.status} without content")
 
 
 def _by_status(asked: CompiledRequest, call: Call, reply: Reply, seen: Context) -> Answer | Failure:

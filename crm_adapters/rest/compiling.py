@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from actors.model.orders import RecordKind
 from crm_adapters.rest import samples
@@ -40,6 +40,7 @@ from crm_adapters.rest.program import (
 from crm_adapters.rest.reading import raise_all
 from crm_adapters.rest.trials import Names, Trials
 
+_OF_KINDS: Final = frozenset({"find_by_key", "find_by_id", "cancel", "undo"})
 _REQUEST: Names = frozenset({"in", "config", "found"})
 _EACH: Names = frozenset({"item", "index"})
 _RECORD: Names = frozenset({"record", "raw"})
@@ -68,11 +69,7 @@ class _Compiler:
     def program(self) -> Program:
         """Return the program; what cannot work is in ``trials.problems`` and stands in it as a null."""
         operations = self._manifest.operations
-        single = {
-            name: getattr(operations, name)
-            for name in samples.INPUTS
-            if name not in {"find_by_key", "find_by_id", "cancel"}
-        }
+        single = {name: getattr(operations, name) for name in samples.INPUTS if name not in _OF_KINDS}
         return Program(
             manifest=self._manifest,
             variables=self._variables,
@@ -80,6 +77,7 @@ class _Compiler:
             finds=self._of_kinds("find_by_key", operations.find_by_key),
             finds_by_id=self._of_kinds("find_by_id", operations.find_by_id),
             cancels=self._of_kinds("cancel", operations.cancel),
+            undoes=self._of_kinds("undo", operations.undo),
             records={kind: self._record(kind, fields) for kind, fields in self._manifest.records.items()},
             offers=self._fields("offers", self._manifest.offers, _REQUEST | _ANSWER | {"item"}),
             slots=self._fields("slots", self._manifest.slots, _REQUEST | _ANSWER | {"item"}),

@@ -31,6 +31,8 @@ class RestConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     webhook_secret: Secret = _NONE
     variables: dict[str, str] = {}
     internal_hosts: tuple[str, ...] = ()
+    settle_s: Annotated[float, Meta(ge=0, le=3600)] | None = None
+    """How long after a lost answer an absent record proves nothing; None: as long as the manifest says."""
     connect_timeout_s: Annotated[float, Meta(gt=0)] = 5.0
     read_timeout_s: Annotated[float, Meta(gt=0)] = 20.0
     total_timeout_s: Annotated[float, Meta(gt=0)] = 30.0

@@ -17,7 +17,8 @@ def mismatches(manifest: Manifest, variables: Mapping[str, str]) -> Iterator[str
         operation: Operation | None = getattr(operations, name)
         if operation is not None:
             yield from _of_placing(manifest, name, operation, kind)
-    for kind in {*operations.find_by_key, *operations.find_by_id, *operations.cancel} - manifest.records.keys():
+    told = {*operations.find_by_key, *operations.find_by_id, *operations.cancel, *operations.undo}
+    for kind in told - manifest.records.keys():
         yield f"[records.{kind}] is missing; it says how such a record is read"
     for name, fields in _LISTS:
         if getattr(operations, name) is not None:

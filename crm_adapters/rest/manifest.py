@@ -138,6 +138,8 @@ class Operations(Table, frozen=True, kw_only=True):
     find_by_key: dict[RecordKind, Operation] = {}
     find_by_id: dict[RecordKind, Operation] = {}
     cancel: dict[RecordKind, Operation] = {}
+    undo: dict[RecordKind, Operation] = {}
+    """Removes a record that could not be finished, where cancelling is only for finished ones."""
 
 
 class RecordFields(Table, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.model.ids import OrderKey
 from actors.model.orders import AppointmentBooking, PurchaseOrder, RecordKind, ServiceRequest
@@ -24,6 +25,7 @@ from actors.model.outcomes import (
     Found,
     Permanent,
     PlaceOutcome,
+    RecordStatus,
     Unsupported,
 )
 from crm_adapters.rest import answers, mapping
@@ -212,13 +214,33 @@ class Placer:
         return answer.meaning is not Meaning.ABSENT and step.check_value.value(answer.context) is not None
 
     async def _undone(self, kind: RecordKind, value: Placed, refused: Permanent) -> PlaceOutcome:
-        """Cancel what the CRM refuses to complete, so that no half of it is left; it may refuse that as well."""
-        cancelled = await self.cancel(value.key, kind, f"it could not be completed: {refused.message}")
-        if isinstance(cancelled, Found):
-            left = f"record {cancelled.record.number or cancelled.record.record_id} was cancelled"
-        else:
-            left = "the record is left unfinished in the CRM and should be removed by a person"
-        return Permanent(code=refused.code, message=f"{refused.message}; {left}", field=refused.field)
+        """Leave no half of what the CRM refuses to complete; where it refuses that as well, say so."""
+        reason = f"it could not be completed: {refused.message}"
+        gone = await self._removed(kind, value.key, reason)
+        left = await self.cancel(value.key, kind, reason) if gone is None else gone
+        match left:
+            case Found(record=record) if record.status is RecordStatus.CANCELLED:
+                told = f"record {record.number or record.record_id} was cancelled"
+            case Absent():
+                told = "what there was of the record is removed"
+            case _:
+                told = "the record is left unfinished in the CRM and should be finished or removed by a person"
+                return replace(refused, message=f"{refused.message}; {told}", leaves_record=True)
+        return replace(refused, message=f"{refused.message}; {told}")
+
+    async def _removed(self, kind: RecordKind, key: OrderKey, reason: str) -> FindOutcome | None:
+        """Remove a record by the operation for that, None where the manifest has none."""
+        operation = self._program.undoes.get(kind)
+        if operation is None:
+            return None
+        context = self._runner.context({"key": key, "kind": kind, "reason": reason})
+        _, answer = await self._runner.ask(operation, context, writes=True)
+        return await self._as_it_is(key, kind) if isinstance(answer, Answer) else answer
+
+    async def _as_it_is(self, key: OrderKey, kind: RecordKind) -> FindOutcome:
+        """Look up a record, complete or not."""
+        seen = await self.look(key, kind)
+        return Found(record=seen.record) if isinstance(seen, Seen) else seen
 
     async def cancel(self, key: OrderKey, kind: RecordKind, reason: str) -> FindOutcome:
         """Cancel what stands under a key, complete or not."""

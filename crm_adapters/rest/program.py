@@ -137,6 +137,7 @@ class Program(Struct, frozen=True, kw_only=True):
     finds: Mapping[RecordKind, CompiledOperation]
     finds_by_id: Mapping[RecordKind, CompiledOperation]
     cancels: Mapping[RecordKind, CompiledOperation]
+    undoes: Mapping[RecordKind, CompiledOperation]
     records: Mapping[RecordKind, CompiledFields]
     offers: CompiledFields
     slots: CompiledFields

@@ -79,6 +79,7 @@ INPUTS: Final[Mapping[str, Any]] = {
     "find_by_key": {"key": _KEY, "kind": "order"},
     "find_by_id": {"record_id": "1", "kind": "order"},
     "cancel": {"key": _KEY, "kind": "order", "reason": "reason"},
+    "undo": {"key": _KEY, "kind": "order", "reason": "reason"},
 }
 
 

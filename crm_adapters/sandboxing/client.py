@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 import msgspec
@@ -13,7 +13,11 @@ from actors.model.outcomes import RecordStatus
 from actors.ports import Webhook
 from crm_adapters.sandboxing.application import ADMIN, LoggedRequest
 from crm_adapters.sandboxing.contract import SandboxRecord
-from crm_adapters.sandboxing.faults import Fault
+from crm_adapters.sandboxing.faults import Fault, FaultState
+
+
+_LONGEST_SHUT_S: Final = 30.0
+_LOOK_S: Final = 0.02
 
 
 class SandboxAdmin:
@@ -36,6 +40,11 @@ class SandboxAdmin:
         """Replace the planned faults; none ends them."""
         await self._call("PUT", "faults", faults)
 
+    async def faults(self) -> list[FaultState]:
+        """Return the planned faults and how far they are."""
+        states: list[FaultState] = await self._call("GET", "faults", wanted=list[FaultState])
+        return states
+
     async def outage(self, *, down: bool) -> None:
         """Begin or end an outage."""
         await self._call("POST", "outage", {"down": down})
@@ -53,6 +62,15 @@ class SandboxAdmin:
         await self._call("POST", "webhooks", {"url": url})
 
     async def _call(self, method: str, name: str, body: Any = None, wanted: Any = Any) -> Any:
+        """Call, and where connections are refused wait until the sandbox opens its door again."""
+        async with asyncio.timeout(_LONGEST_SHUT_S):
+            while True:
+                try:
+                    return await self._once(method, name, body, wanted)
+                except aiohttp.ClientConnectorError:
+                    await asyncio.sleep(_LOOK_S)
+
+    async def _once(self, method: str, name: str, body: Any, wanted: Any) -> Any:
         content = None if body is None else msgspec.json.encode(body)
         async with self._session.request(method, f"{ADMIN}/{name}", data=content) as reply:
             answer = await reply.read()

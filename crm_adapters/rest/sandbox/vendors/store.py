@@ -82,6 +82,20 @@ class Store:
             self._check_unique(table, checked, own_id=row_id)
             return self._put(table, {**row, **checked})
 
+    def delete(self, table: str, row_id: str) -> None:
+        """Remove a row with its children.
+
+        Raises:
+            Refused: there is no such row.
+        """
+        row = self.get(table, row_id)
+        lists = [column for column in self.columns(table).values() if column.type is Type.CHILDREN]
+        with self._tables.transaction():
+            for column in lists:
+                for child in self.children(row, column):
+                    self._tables.delete(column.target.partition(".")[0], str(child["id"]))
+            self._tables.delete(table, row_id)
+
     def act(self, table: str, row_id: str, name: str) -> Row:
         """Do a step of the work flow.
 

@@ -48,6 +48,7 @@ class ErpNextWire:
             ("POST", _LIST, self._create),
             ("GET", f"{_LIST}/{{name}}", self._read),
             ("PUT", f"{_LIST}/{{name}}", self._update),
+            ("DELETE", f"{_LIST}/{{name}}", self._delete),
         ]
 
     def admits(self, request: web.Request) -> bool:
@@ -117,6 +118,14 @@ class ErpNextWire:
             return answer({"data": [{"fieldname": name}] if name in known else []})
         named = bool(known) and self._store.may_be_named(target)
         return answer({"data": [{"value": "Prompt"}] if named else []})
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        doctype = self._doctype(request)
+        row = self._store.get(doctype, request.match_info["name"])
+        if int(row.get("docstatus") or _DRAFT) == _SUBMITTED:
+            raise Refused(Why.STATE, "Submitted Record cannot be deleted. You must Cancel it first.")
+        self._store.delete(doctype, str(row["id"]))
+        return answer({"data": "ok"}, 202)
 
     async def _list(self, request: web.Request) -> web.Response:
         if request.match_info["doctype"] in _STRUCTURE:
