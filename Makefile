@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PEERS := $(VENV)/.peers
 
-.PHONY: setup demo test check format bench torture simulate clean
+.PHONY: setup demo test check format bench torture simulate fault-matrix clean
 
 setup: $(STAMP)
 
@@ -53,6 +53,11 @@ SEEDS ?= 2000
 simulate: $(STAMP)
 	$(BIN)/python -m hub.simulation --seeds $$(( ($(SEEDS) + 3) / 4 )) --shards 4 $(if $(FIRST),--first $(FIRST))
 	$(BIN)/python -m hub.simulation --seeds $(SEEDS) --planted $(if $(FIRST),--first $(FIRST))
+
+# Lets every CRM do everything wrong at every moment of an order, at its sandbox; prints a table a CRM, the last line holds
+# the figures. Some minutes; ONLY is a regular expression over TROUBLE/CRM/REQUEST/PHASE.
+fault-matrix: $(STAMP)
+	$(BIN)/python -m hub.fault_matrix $(if $(ONLY),--only '$(ONLY)') $(if $(SEED),--seed $(SEED))
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -15,7 +15,6 @@ from crm_adapters.sandboxing.application import ADMIN, LoggedRequest
 from crm_adapters.sandboxing.contract import SandboxRecord
 from crm_adapters.sandboxing.faults import Fault, FaultState
 
-
 _LONGEST_SHUT_S: Final = 30.0
 _LOOK_S: Final = 0.02
 

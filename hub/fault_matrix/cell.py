@@ -26,7 +26,7 @@ from hub.fault_matrix.troubles import GIVES_UP_S, Phase, Trouble
 _S: Final = OrderState
 SETTLED: Final = frozenset({_S.CONFIRMED, _S.FULFILLED, _S.REJECTED, _S.CANCELLED, _S.EXPIRED, _S.DEAD_LETTER})
 """States in which nothing more happens by itself."""
-DEADLINE_S: Final = 60.0
+_DEADLINE_S: Final = 60.0
 _LOOK_S: Final = 0.05
 _LATE: Final = frozenset({FaultAction.LATE_COMMIT, FaultAction.SLOW})
 _FIRST_REFUSED: Final = Fault(action=FaultAction.STATUS, status=429, headers={"Retry-After": "0.1"})
@@ -39,6 +39,7 @@ class Cell(Struct, frozen=True, kw_only=True):
     flow: Flow
     phase: Phase
     trouble: Trouble
+    deadline_s: float = _DEADLINE_S
 
     @property
     def column(self) -> str:
@@ -75,7 +76,7 @@ async def play(cell: Cell, folder: Path, chance: Random) -> Evidence:
             premises(folder, adapter, cell.flow.need, patience, chance) as place,
         ):
             await _approved(place, admin, plan_of(cell), clock.now())
-            await until(lambda: place.order.state in SETTLED, DEADLINE_S)
+            await until(lambda: place.order.state in SETTLED, cell.deadline_s)
             took_s = clock.monotonic() - begun
             order, used_minor = place.order, sum(place.owner.used.values())
         states, records = await _calm(admin)
@@ -108,7 +109,7 @@ def _on_look(flow: Flow, fault: Fault) -> Fault:
 async def _approved(place: Premises, admin: SandboxAdmin, plan: Sequence[Fault], now: datetime) -> None:
     """Bring the order to where only a person's word is missing, plan what goes wrong, and give it."""
     await place.begin(now)
-    if not await until(lambda: place.order.state is OrderState.AWAITING_APPROVAL, DEADLINE_S):
+    if not await until(lambda: place.order.state is OrderState.AWAITING_APPROVAL, _DEADLINE_S):
         raise RuntimeError(f"the order waits for no approval, but is {place.order.state}: {place.order.sentence}")
     await admin.plan(*plan)
     await place.tell(order_address(place.key), Approve(by="the owner"))
@@ -116,7 +117,7 @@ async def _approved(place: Premises, admin: SandboxAdmin, plan: Sequence[Fault],
 
 async def _calm(admin: SandboxAdmin) -> tuple[list[FaultState], list[SandboxRecord]]:
     """Wait until the door is open and nothing is committed any more; return what the sandbox knows then."""
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(_DEADLINE_S):
         while True:
             try:
                 states = await admin.faults()

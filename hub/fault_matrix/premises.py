@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from actors.community.health_index import HealthModel
+from actors.connection.core import ConnectionCore, ConnectionSettings
 from actors.desk.desk import Desk, DeskSettings
 from actors.dialogue import GrantMandate, RegisterThing, desk_relay, order_address, owner_address, thing_address
 from actors.model.ids import CommunityId, InstallationId, MandateId, OrderKey, OwnerId, ThingId, order_key
@@ -71,7 +72,7 @@ class Patience(Struct, frozen=True, kw_only=True):
     longest_again_s: float = 0.4
     request_s: float = 8.0
     expiry_s: float = 600.0
-    status_s: float = 0.3
+    times_s: float = 0.3
 
 
 class NoModels:
@@ -128,13 +129,17 @@ class Premises:
 async def premises(
     folder: Path, adapter: CrmAdapter, kind: NeedKind, patience: Patience, chance: Random
 ) -> AsyncGenerator[Premises, None]:
-    """Run a hub on a fresh data directory whose only CRM is this one."""
+    """Run a hub on a fresh data directory whose only CRM is this one.
+
+    Its changes are not read: every request that comes is the order's own.
+    """
     clock = SystemClock()
     with open_shards(folder, 1) as journals:
         engine = whole_engine(journals, clock, EngineSettings(snapshot_every=8))
         engine.add_kind(ThingCore({f"{_PROFILE.name}@1": _PROFILE}, NoModels(), _INSTALLATION))
         engine.add_kind(OwnerCore())
         engine.add_kind(OrderCore(_purchasing(adapter, patience)))
+        engine.add_kind(ConnectionCore({CONNECTION: ConnectionSettings(can=adapter.capabilities)}))
         desk = Desk(CONNECTION, adapter, engine, clock, chance, _desk(patience))
         engine.add_relay(desk_relay(CONNECTION), desk)
         async with asyncio.TaskGroup() as group:
@@ -166,8 +171,7 @@ def _purchasing(adapter: CrmAdapter, patience: Patience) -> PurchasingSettings:
         source_again_s=patience.again_s,
         place_again_s=patience.again_s,
         longest_again_s=patience.longest_again_s,
-        status_s=patience.status_s,
-        times_s=patience.status_s,
+        times_s=patience.times_s,
         expiry_days=patience.expiry_s / _DAY_S,
     )
 

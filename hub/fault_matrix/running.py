@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, cast
 
 from msgspec import Struct
 
@@ -21,13 +21,29 @@ _LATEST_S: Final = 0.05
 _LOOK_S: Final = 0.005
 
 
+class Seen(Struct, frozen=True, kw_only=True):
+    """What was seen of a cell; ``broken`` is why it could not be played."""
+
+    evidence: Evidence | None = None
+    broken: str = ""
+
+
 class Played(Struct, frozen=True, kw_only=True):
-    """A cell and what came of it; ``broken`` is why it could not be played."""
+    """A cell, what was seen of it, and the judgement."""
 
     cell: Cell
-    evidence: Evidence | None = None
+    seen: Seen
     judgement: Judgement = Judgement()
-    broken: str = ""
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """What hub and CRM knew in the end."""
+        return self.seen.evidence
+
+    @property
+    def broken(self) -> str:
+        """Why it could not be played."""
+        return self.seen.broken
 
     @property
     def wrong(self) -> tuple[str, ...]:
@@ -90,16 +106,23 @@ async def play_all(
     return [task.result() for task in tasks]
 
 
+def judged(cell: Cell, seen: Seen) -> Played:
+    """Return a cell with its judgement."""
+    if seen.evidence is None:
+        return Played(cell=cell, seen=seen)
+    return Played(cell=cell, seen=seen, judgement=judge(cell, seen.evidence))
+
+
 async def _played(
     cell: Cell, folder: Path, chance: Random, room: asyncio.Semaphore, told: Callable[[Played], None]
 ) -> Played:
     try:
-        evidence = await play(cell, folder, chance)
-        played = Played(cell=cell, evidence=evidence, judgement=judge(cell, evidence))
+        seen = Seen(evidence=await play(cell, folder, chance))
     except Exception as error:  # noqa: BLE001 - one broken cell must not end the others; it is told
-        played = Played(cell=cell, broken="; ".join(_causes(error)))
+        seen = Seen(broken="; ".join(_causes(error)))
     finally:
         room.release()
+    played = judged(cell, seen)
     if not played.wrong:
         shutil.rmtree(folder)
     told(played)
@@ -110,8 +133,7 @@ def _causes(error: Exception) -> Iterator[str]:
     if not isinstance(error, ExceptionGroup):
         yield f"{type(error).__name__}: {error}"
         return
-    group: ExceptionGroup[Exception] = error
-    for inner in group.exceptions:
+    for inner in cast("ExceptionGroup[Exception]", error).exceptions:
         yield from _causes(inner)
 
 

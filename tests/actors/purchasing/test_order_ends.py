@@ -49,6 +49,16 @@ def dead() -> Buying:
     return buying
 
 
+def test_what_the_crm_refuses_to_finish_goes_to_a_person_and_on_under_the_same_key() -> None:
+    buying = Buying().placing()
+    buying.world.answer(PlaceRequest, Permanent(code="417", message="no cost centre", leaves_record=True))
+    assert (buying.state, buying.data.code, buying.used()) == (S.DEAD_LETTER, "crm_417", 2000)
+    assert buying.data.next_step
+    buying.tell(Approve(by="Ada"))
+    buying.world.answer(TakeTurn)
+    assert buying.world.job(PlaceRequest).body.request.key == buying.key
+
+
 def cancelling() -> Buying:
     buying = Buying().confirmed()
     buying.tell(CANCEL)
