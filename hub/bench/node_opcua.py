@@ -73,7 +73,11 @@ class NodeServer:
         self.process = subprocess.Popen(  # noqa: S603 - our own script
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
-        self.port = int(self._answer()["port"])
+        try:
+            self.port = int(self._answer()["port"])
+        except BaseException:
+            self.kill()
+            raise
         self.url = f"opc.tcp://127.0.0.1:{self.port}/UA/Sim"
 
     def do(self, command: str, **more: Any) -> Mapping[str, Any]:

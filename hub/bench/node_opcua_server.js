@@ -55,7 +55,7 @@ async function start() {
     userCertificateManager: users,
     disableDiscovery: true,
     nodeset_filename: [ua.nodesets.standard].concat(
-      options.machinery ? [ua.nodesets.di, ua.nodesets.machinery] : [],
+      options.machinery ? [ua.nodesets.di, ua.nodesets.ia, ua.nodesets.machinery] : [],
     ),
     serverInfo: { applicationUri: "urn:iot2crm:sim:server", productUri: "urn:iot2crm:sim" },
     serverCapabilities: {
@@ -119,8 +119,8 @@ const commands = {
     }
     return {};
   },
-  call({ name, ...more }) {
-    return things[name](more);
+  call({ what, ...more }) {
+    return things[what](more);
   },
   sessions() {
     return { sessions: server.engine.currentSessionCount, subscriptions: server.engine.currentSubscriptionCount };

@@ -7,18 +7,22 @@ from typing import Any
 
 import structlog
 
+from actors.model.commands import CommandFailure, CommandOutcome, NotCarried, ThingCommand
 from actors.model.ids import ThingId
-from actors.ports import LinkStatus, ProtocolAdapter, ProtocolDeps, RefusesCommands
+from actors.ports import ConnectedThing, LinkStatus, ProtocolAdapter, ProtocolDeps
 from protocols.opcua.addressing import PROTOCOL
+from protocols.opcua.commands import CannotDo, target_of
 from protocols.opcua.config import OpcUaConfig
 from protocols.opcua.supervision import Link
 from protocols.opcua.wanted import without_endpoint
 
 _log = structlog.get_logger()
+_BEFORE_DEADLINE_S = 0.5
+"""A command that never left says so a little before its deadline, when the hub would have to call it doubtful."""
 _ALWAYS_COUNTED = ("accepted", "refused", "malformed")
 
 
-class OpcUaAdapter(RefusesCommands):
+class OpcUaAdapter:
     """A client of OPC UA servers; it listens nowhere itself."""
 
     def __init__(self, config: OpcUaConfig, deps: ProtocolDeps) -> None:
@@ -49,6 +53,23 @@ class OpcUaAdapter(RefusesCommands):
                 total[name] = total.get(name, 0) + count
         total["things_unserved"] = len(self._unserved)
         return total
+
+    async def carry_out(self, thing: ConnectedThing, command: ThingCommand, *, again: bool) -> CommandOutcome:
+        """Write or call at the thing's server. A method is not called twice: nobody knows what that would do."""
+        endpoint = thing.options.get("endpoint", "")
+        link = next((each for each in self._links if each.name == f"{PROTOCOL}:{endpoint}"), None)
+        if link is None:
+            detail = f"connection option endpoint: there is no endpoint {endpoint!r}"
+            return NotCarried(code=CommandFailure.UNSUPPORTED, detail=detail)
+        try:
+            target = target_of(thing, command)
+        except CannotDo as refused:
+            return refused.outcome
+        if again and not target.is_repeatable:
+            detail = f"{target.node}: it may have been called before the hub was restarted"
+            return NotCarried(code=CommandFailure.DOUBTFUL, detail=detail)
+        left_s = (command.deadline - self._deps.clock.now()).total_seconds()
+        return await link.carry_out(target, max(0.0, left_s - _BEFORE_DEADLINE_S))
 
     def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """Start a task for each link."""

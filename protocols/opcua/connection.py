@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from protocols.opcua.addressing import NodeAddress
 from protocols.opcua.binary import Malformed
+from protocols.opcua.browser import Browser, Reference
 from protocols.opcua.config import EndpointConfig
 from protocols.opcua.learning import TypeLearner
 from protocols.opcua.notifications import read_publish_response, read_republish_response
@@ -23,15 +24,17 @@ from protocols.opcua.stack import SessionTicket, abort, plain_cancellation, tick
 from protocols.opcua.structures import TypeBook
 from protocols.opcua.variants import Structure
 
-MOST_ITEMS_PER_CALL: Final = 1000
+MOST_PER_CALL: Final = 1000
 """Larger calls gain nothing, and some controllers take no more."""
 _GOODBYE_S: Final = 0.5
 _FACTS: Final = (
     ua.ObjectIds.Server_NamespaceArray,
     ua.ObjectIds.Server_ServerStatus_StartTime,
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData,
 )
-
 _TRIGGERS: Final = {
     Trigger.STATUS: ua.DataChangeTrigger.Status,
     Trigger.VALUE: ua.DataChangeTrigger.StatusValue,
@@ -45,6 +48,9 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     namespaces: Sequence[str]
     started_at: datetime | None
     items_per_call: int
+    reads_per_call: int
+    browses_per_call: int
+    histories_per_call: int
 
 
 class Granted(Struct, frozen=True, kw_only=True):
@@ -69,7 +75,7 @@ class Connection:
         self._client = client
         self._session = client.uaclient.session
         self._config = config
-        self._types = TypeLearner(self._session, TypeBook())
+        self.types = TypeLearner(self._session, TypeBook())
 
     @classmethod
     async def establish(cls, config: EndpointConfig, ticket: SessionTicket | None, now: datetime) -> "Connection":
@@ -84,11 +90,15 @@ class Connection:
     async def facts(self) -> ServerFacts:
         """Read namespaces, start time and limits in one call."""
         values = await self._session.read_attributes([ua.NodeId(number) for number in _FACTS], ua.AttributeIds.Value)
-        namespaces, started_at, limit = (None if value.Value is None else value.Value.Value for value in values)
+        namespaces, started_at, *limits = (None if value.Value is None else value.Value.Value for value in values)
+        items, reads, browses, histories = (min(int(limit or 0) or MOST_PER_CALL, MOST_PER_CALL) for limit in limits)
         return ServerFacts(
             namespaces=namespaces or [],
             started_at=started_at,
-            items_per_call=min(int(limit or 0) or MOST_ITEMS_PER_CALL, MOST_ITEMS_PER_CALL),
+            items_per_call=items,
+            reads_per_call=reads,
+            browses_per_call=browses,
+            histories_per_call=histories,
         )
 
     async def subscribe(self) -> Granted:
@@ -159,7 +169,36 @@ class Connection:
         """Return for each variable what its numbers are called, where it is of an enumeration."""
         values = await self._session.read_attributes(list(nodes), ua.AttributeIds.DataType)
         types = [None if value.Value is None else value.Value.Value for value in values]
-        return await self._types.names_of(types)
+        return await self.types.names_of(types)
+
+    async def attributes_of(self, node: Any, attributes: Sequence[int]) -> list[Any | None]:
+        """Return attributes of one node; None for those that it does not have."""
+        params = ua.ReadParameters()
+        params.TimestampsToReturn = ua.TimestampsToReturn.Neither
+        params.NodesToRead = [_attribute(node, attribute) for attribute in attributes]
+        values = await self._session.read(params)
+        return [None if value.Value is None else value.Value.Value for value in values]
+
+    async def write(self, node: Any, variant: Any) -> Any:
+        """Write a value; the server's status code."""
+        entry = ua.WriteValue()
+        entry.NodeId, entry.AttributeId = node, ua.AttributeIds.Value
+        entry.Value = ua.DataValue(variant)
+        params = ua.WriteParameters()
+        params.NodesToWrite = [entry]
+        (status,) = await self._session.write(params)
+        return status
+
+    async def call(self, owner: Any, method: Any, arguments: Sequence[Any]) -> Any:
+        """Call a method of an object; the server's CallMethodResult."""
+        request = ua.CallMethodRequest()
+        request.ObjectId, request.MethodId, request.InputArguments = owner, method, list(arguments)
+        (result,) = await self._session.call([request])
+        return result
+
+    async def related(self, nodes: Sequence[Any], reference: int, *, forward: bool = True) -> list[list[Reference]]:
+        """Return for each node what its references of this type lead to."""
+        return await Browser(self._session).related(nodes, reference, forward=forward)
 
     async def delete_items(self, subscription_id: int, items: Sequence[int]) -> None:
         """End monitoring; what is queued for these items is dropped."""
@@ -212,7 +251,7 @@ class Connection:
         if not any(_has_structure(sample.value) for _, sample in notice.values):
             return notice
         values = [
-            (handle, replace(sample, value=await self._types.explain(sample.value)))
+            (handle, replace(sample, value=await self.types.explain(sample.value)))
             if _has_structure(sample.value)
             else (handle, sample)
             for handle, sample in notice.values
@@ -234,6 +273,12 @@ def node_id(address: NodeAddress, namespaces: Sequence[str]) -> Any | None:
             return ua.NodeId(base64.b64decode(address.identifier), index)
         case _:
             return ua.NodeId(address.identifier, index)
+
+
+def _attribute(node: Any, attribute: int) -> Any:
+    entry = ua.ReadValueId()
+    entry.NodeId, entry.AttributeId = node, attribute
+    return entry
 
 
 def _has_structure(value: object) -> bool:

@@ -95,7 +95,7 @@ class ItemTable:
     ) -> None:
         facts = await connection.facts()
         nodes = self._nodes(missing, facts.namespaces)
-        names = await self._names(nodes, connection, facts.items_per_call)
+        names = await self._names(nodes, connection, facts.reads_per_call)
         requests: list[ItemRequest] = []
         for key, (source, node) in nodes.items():
             handle = next(self._handles)

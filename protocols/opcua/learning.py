@@ -6,6 +6,7 @@ from typing import Any, Final
 from asyncua.ua import uaerrors
 
 from protocols.opcua.binary import Malformed
+from protocols.opcua.browser import Browser
 from protocols.opcua.faults import ANSWERS
 from protocols.opcua.stack import ua
 from protocols.opcua.structures import Definition, Field, Form, TypeBook
@@ -16,12 +17,9 @@ _INT32: Final = 6
 _ABSTRACT_NUMBERS: Final = (26, 27, 28)
 _ENUMERATION: Final = 29
 _FORMS: Final = {0: Form.PLAIN, 1: Form.OPTIONAL_FIELDS, 2: Form.UNION}
-_HAS_ENCODING: Final = ua.NodeId(ua.ObjectIds.HasEncoding)
-_HAS_SUBTYPE: Final = ua.NodeId(ua.ObjectIds.HasSubtype)
-_HAS_PROPERTY: Final = ua.NodeId(ua.ObjectIds.HasProperty)
 
 
-class _Unexplained(Exception):
+class Unexplained(Exception):
     """The server does not say what a type is made of."""
 
 
@@ -30,6 +28,7 @@ class TypeLearner:
 
     def __init__(self, session: Any, book: TypeBook) -> None:
         self._session = session
+        self._browser = Browser(session)
         self._book = book
         self._fields: dict[str, Field] = {}
 
@@ -47,8 +46,8 @@ class TypeLearner:
         found: list[Mapping[int, str] | None] = []
         for data_type in data_types:
             try:
-                found.append(None if data_type is None else (await self._field_of(data_type)).names)
-            except _Unexplained:
+                found.append(None if data_type is None else (await self.field_of(data_type)).names)
+            except Unexplained:
                 found.append(None)
             except ANSWERS:
                 found.append(None)
@@ -57,9 +56,9 @@ class TypeLearner:
     async def _learn(self, encoding: str) -> None:
         try:
             node = ua.NodeId.from_string(encoding)
-            data_types = await self._related(node, _HAS_ENCODING, forward=False)
-            type_id = (await self._field_of(data_types[0])).type_id if data_types else ""
-        except (_Unexplained, uaerrors.UaError, ValueError) as error:
+            ((data_type, *_),) = await self._browser.related([node], ua.ObjectIds.HasEncoding, forward=False)
+            type_id = (await self.field_of(data_type.node)).type_id
+        except (Unexplained, uaerrors.UaError, ValueError) as error:
             self._book.unknowable[encoding] = str(error) or type(error).__name__
             return
         if type_id:
@@ -67,8 +66,12 @@ class TypeLearner:
         else:
             self._book.unknowable[encoding] = "its type has no definition"
 
-    async def _field_of(self, data_type: Any) -> Field:
-        """Return a field of this type, without its name."""
+    async def field_of(self, data_type: Any) -> Field:
+        """Return a field of this type, without its name.
+
+        Raises:
+            Unexplained: the server does not say what the type is made of.
+        """
         key = str(data_type.to_string())
         if key not in self._fields:
             self._fields[key] = await self._resolved(data_type, key)
@@ -99,14 +102,14 @@ class TypeLearner:
     async def _structure(self, definition: Any, key: str) -> None:
         form = _FORMS.get(int(definition.StructureType))
         if form is None:
-            raise _Unexplained("structures with subtyped values are not supported")
+            raise Unexplained("structures with subtyped values are not supported")
         self._fields[key] = Field(name="", type_id=key)  # a field of its own type does not begin again
         described: list[Any] = definition.Fields or []
         fields = [await self._named(field) for field in described]
         self._book.by_type[key] = Definition(form=form, fields=tuple(fields))
 
     async def _named(self, field: Any) -> Field:
-        of_type = await self._field_of(field.DataType)
+        of_type = await self.field_of(field.DataType)
         rank = int(field.ValueRank)
         return Field(
             name=str(field.Name),
@@ -119,10 +122,10 @@ class TypeLearner:
         )
 
     async def _base(self, data_type: Any) -> Field:
-        parents = await self._related(data_type, _HAS_SUBTYPE, forward=False)
+        (parents,) = await self._browser.related([data_type], ua.ObjectIds.HasSubtype, forward=False)
         if not parents:
-            raise _Unexplained(f"{data_type.to_string()} has no supertype")
-        return await self._field_of(parents[0])
+            raise Unexplained(f"{data_type.to_string()} has no supertype")
+        return await self.field_of(parents[0].node)
 
     async def _definition(self, data_type: Any) -> Any:
         (found,) = await self._session.read_attributes([data_type], ua.AttributeIds.DataTypeDefinition)
@@ -130,31 +133,16 @@ class TypeLearner:
 
     async def _listed_names(self, data_type: Any) -> Mapping[int, str]:
         """Return the names from the property EnumStrings or EnumValues, as servers before 1.04 have them."""
-        properties = await self._related(data_type, _HAS_PROPERTY, forward=True)
+        (properties,) = await self._browser.related([data_type], ua.ObjectIds.HasProperty)
         if not properties:
             return {}
-        values = await self._session.read_attributes(properties, ua.AttributeIds.Value)
+        values = await self._session.read_attributes([found.node for found in properties], ua.AttributeIds.Value)
         for value in values:
             variant: Any = value.Value
             names = _listed((variant.Value or []) if variant is not None and variant.is_array else [])
             if names:
                 return names
         return {}
-
-    async def _related(self, node: Any, reference: Any, *, forward: bool) -> list[Any]:
-        described = ua.BrowseDescription()
-        described.NodeId = node
-        described.BrowseDirection = ua.BrowseDirection.Forward if forward else ua.BrowseDirection.Inverse
-        described.ReferenceTypeId = reference
-        described.IncludeSubtypes = True
-        described.NodeClassMask = 0
-        described.ResultMask = ua.BrowseResultMask.None_
-        params = ua.BrowseParameters()
-        params.NodesToBrowse = [described]
-        params.RequestedMaxReferencesPerNode = 0
-        (found,) = await self._session.browse(params)
-        references: list[Any] = found.References or []
-        return [reference.NodeId for reference in references]
 
 
 def _listed(entries: list[Any]) -> Mapping[int, str]:

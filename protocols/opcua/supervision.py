@@ -3,19 +3,22 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import structlog
 
+from actors.model.commands import CommandFailure, CommandOutcome, NotCarried
 from actors.model.errors import HubError, LinkDown, LinkRefused
 from actors.model.ids import ThingId
 from actors.model.readings import Principal, PrincipalKind
 from actors.ports import LinkStatus, ProtocolDeps
 from protocols.backoff import next_delay_s
 from protocols.opcua.addressing import PROTOCOL, ItemKey
+from protocols.opcua.commands import Target, carry_out
 from protocols.opcua.config import EndpointConfig
+from protocols.opcua.connection import Connection
 from protocols.opcua.courier import Courier
-from protocols.opcua.faults import SubscriptionLost, explain, first_cause, is_link_trouble
+from protocols.opcua.faults import ANSWERS, SubscriptionLost, explain, first_cause, is_link_trouble
 from protocols.opcua.foothold import Foothold, Standing, gain
 from protocols.opcua.items import ItemTable
 from protocols.opcua.losses import Losses
@@ -23,6 +26,7 @@ from protocols.opcua.mapping import Decoder, Origin
 from protocols.opcua.publishing import Notice, Publisher
 from protocols.opcua.wanted import Wanted, wanted_at
 
+_AGAIN_S: Final = 0.2
 _log = structlog.get_logger()
 
 
@@ -48,6 +52,8 @@ class Link:
         self._attempt = 0
         self._heard_at = 0.0
         self._unreadable: set[ItemKey] = set()
+        self._present: Connection | None = None
+        self._is_present = asyncio.Event()
 
     @property
     def status(self) -> LinkStatus:
@@ -65,6 +71,31 @@ class Link:
         finally:
             ignore_changes()
             self._courier.close()
+
+    async def carry_out(self, target: Target, within_s: float) -> CommandOutcome:
+        """Write or call as soon as the link is up, and again on the next connection where repeating does no harm."""
+        while True:
+            try:
+                async with asyncio.timeout(within_s):
+                    await self._is_present.wait()
+            except TimeoutError:
+                reason = f"{self._config.url}: {self._status.reason or self._status.state}"
+                return NotCarried(code=CommandFailure.UNREACHABLE, detail=reason)
+            connection = self._present
+            if connection is None:
+                continue
+            try:
+                return await carry_out(connection, target)
+            except ANSWERS as refused:
+                detail = f"{target.node}: {type(refused).__name__}"
+                return NotCarried(code=CommandFailure.REJECTED, detail=detail)
+            except (OSError, TimeoutError) as error:
+                if not target.is_repeatable:
+                    detail = (
+                        f"{self._config.url}: the link broke while it was called ({explain(error, self._config.url)})"
+                    )
+                    return NotCarried(code=CommandFailure.DOUBTFUL, detail=detail)
+                await asyncio.sleep(_AGAIN_S)
 
     async def _stay_connected(self) -> None:
         """Make one attempt and stay as long as it lasts; return when it failed or was lost."""
@@ -84,6 +115,8 @@ class Link:
         if not standing.resumed:
             self._items.reset()
         publisher = self._publisher(standing)
+        self._present = connection
+        self._is_present.set()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(connection.renew_forever())
@@ -95,6 +128,8 @@ class Link:
             await connection.close()
             raise
         finally:
+            self._present = None
+            self._is_present.clear()
             self._foothold = standing.foothold(items_are_certain=self._items.is_certain)
             connection.drop()
 

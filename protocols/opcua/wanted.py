@@ -12,6 +12,8 @@ from actors.ports import ConnectedThing
 from protocols.opcua.addressing import PROTOCOL, ItemKey
 from protocols.opcua.sources import Source, parse_source
 
+ORDER_TOLD: Final = "tell_order"
+"""The source where a thing wants to know what became of its orders."""
 _UNDESCRIBED: Final = PropertySpec()
 
 
@@ -52,6 +54,10 @@ def without_endpoint(endpoints: Mapping[str, object], things: Sequence[Connected
     }
 
 
+def _is_command(name: str, thing: ConnectedThing) -> bool:
+    return name in thing.profile.actions or name == ORDER_TOLD
+
+
 def _items_of(thing: ConnectedThing) -> dict[ItemKey, Source]:
     sources = thing.profile.sources.get(PROTOCOL)
     if not sources:
@@ -61,4 +67,5 @@ def _items_of(thing: ConnectedThing) -> dict[ItemKey, Source]:
     return {
         ItemKey(thing.thing_id, name): parse_source(text, options, properties.get(name, _UNDESCRIBED))
         for name, text in sources.items()
+        if name in properties or not _is_command(name, thing)
     }

@@ -242,6 +242,17 @@ def start_plant(tmp_path: Path) -> Iterator[Callable[..., PlantProcess]]:
         process.kill()
 
 
+@pytest.fixture(scope="session")
+def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
+    """One server of node-opcua for all tests that leave it as it was."""
+    try:
+        server = NodeServer(tmp_path_factory.mktemp("pki"), variables=5000, machinery=True)
+    except NoNodeOpcua as error:
+        pytest.skip(str(error))
+    yield server
+    server.close()
+
+
 @pytest.fixture
 def start_sim(tmp_path: Path) -> Iterator[Callable[..., NodeServer]]:
     """Start servers of node-opcua."""

@@ -1,7 +1,7 @@
 """A server that is not ours (node-opcua): nothing that it has queued is lost, whatever happens to the path."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import pytest
@@ -9,21 +9,11 @@ import pytest
 from actors.model.ids import ThingId
 from actors.model.profiles import PropertySpec, ThingProfile
 from actors.ports import ConnectedThing
-from hub.bench.node_opcua import NAMESPACE, NodeServer, NoNodeOpcua
+from hub.bench.node_opcua import NAMESPACE, NodeServer
 from protocols.testing import OWNER
 
 SHORT = {"silence_s": 0.6, "request_timeout_s": 1.0, "sampling_interval_ms": 0, "queue_size": 100}
 PROPERTIES = 10
-
-
-@pytest.fixture(scope="module")
-def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
-    try:
-        server = NodeServer(tmp_path_factory.mktemp("pki"), variables=5000)
-    except NoNodeOpcua as error:
-        pytest.skip(str(error))
-    yield server
-    server.close()
 
 
 @pytest.fixture
