@@ -55,6 +55,7 @@ from hub.keeping import Keeping
 from hub.machine import MachineDesk
 from hub.ordering import OrderingOff
 from hub.profiles import publish_profiles, reference
+from hub.record_watch import RecordWatch
 from hub.registry import Registry, operator_token
 from hub.sharding import whole_engine, whole_journal
 from hub.storage.connection import FILE_NAME, JournalSettings, explained
@@ -135,7 +136,8 @@ class _Parts:
         self._registry = Registry(config.profiles, config.communities, journal)
         self._compute = Compute(config.communities, config.profiles, journal, clock)
         self._sink = DurableSink(self._engine, self._registry)
-        self._machine = MachineDesk(self._engine, self._registry, journal, self._compute, clock)
+        self._watch = RecordWatch()
+        self._machine = MachineDesk(self._engine, self._registry, journal, self._compute, clock, self._watch)
         self._commands = CommandRelay(self._engine, self._registry, clock)
 
     async def open_crm(self, stack: AsyncExitStack) -> dict[str, CrmAdapter]:
@@ -204,7 +206,7 @@ class _Parts:
         operator = Principal(kind=PrincipalKind.OPERATOR, name="operator")
         self._registry.admit(operator_token(self._config.data_dir), operator)
         self._engine.on_records(self._registry.follow)
-        self._machine.start()
+        self._engine.on_records(self._watch.follow)
         self._load_models()
         for desk in desks.values():
             group.create_task(desk.run())
@@ -265,6 +267,7 @@ class _Parts:
                 **{f"protocol_{name}": protocol.counters() for name, protocol in protocols.items()},
             },
             seal=self._seal,
+            watch=self._watch,
         )
 
     def _seal(self, content: bytes) -> str:

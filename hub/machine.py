@@ -62,17 +62,15 @@ _Asker = tuple[ThingRecord, ThingState]
 class MachineDesk:
     """Implements ``MachineInterface`` on the turn engine."""
 
-    def __init__(self, engine: Engine, registry: Registry, journal: HubJournal, models: Models, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, registry: Registry, journal: HubJournal, models: Models, clock: Clock, watch: RecordWatch
+    ) -> None:
         self._engine = engine
         self._registry = registry
         self._journal = journal
         self._models = models
         self._clock = clock
-        self._records = RecordWatch()
-
-    def start(self) -> None:
-        """Follow what is committed."""
-        self._engine.on_records(self._records.follow)
+        self._records = watch
 
     # Questions.
 

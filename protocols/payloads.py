@@ -41,17 +41,21 @@ class Payload(Struct, frozen=True, kw_only=True):
     timed: bool
 
 
-class _PlainReading(Value, frozen=True, kw_only=True):
+class ReportedReading(Value, frozen=True, kw_only=True):
+    """One reading of a report."""
+
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     value: Reported
     unit: Annotated[str, Meta(max_length=32)] | None = None
     time: Instant | None = None
 
 
-class _Plain(Value, frozen=True, kw_only=True):
+class Report(Value, frozen=True, kw_only=True):
+    """A message of readings in plain JSON: several of them, or one alone."""
+
     boot: Annotated[str, Meta(pattern=BOOT_PATTERN)] | None = None
     seq: Annotated[int, Meta(ge=0)] | None = None
-    readings: Annotated[tuple[_PlainReading, ...], Meta(min_length=1, max_length=MAX_RECORDS)] | None = None
+    readings: Annotated[tuple[ReportedReading, ...], Meta(min_length=1, max_length=MAX_RECORDS)] | None = None
     name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     value: Reported | None = None
     unit: Annotated[str, Meta(max_length=32)] | None = None
@@ -106,17 +110,17 @@ def _plain(body: bytes, sources: Mapping[str, str]) -> Payload:
     )
 
 
-def _told(plain: _Plain) -> tuple[_PlainReading, ...]:
+def _told(plain: Report) -> tuple[ReportedReading, ...]:
     if plain.readings is not None:
         if plain.name is not None or plain.value is not None or plain.unit is not None or plain.time is not None:
             raise MalformedPayload("JSON: expected either 'readings' or one reading's 'name' and 'value', got both")
         return plain.readings
     if plain.name is None or plain.value is None:
         raise MalformedPayload("JSON: expected 'readings', or one reading's 'name' and 'value'")
-    return (_PlainReading(name=plain.name, value=plain.value, unit=plain.unit, time=plain.time),)
+    return (ReportedReading(name=plain.name, value=plain.value, unit=plain.unit, time=plain.time),)
 
 
-def _reading(index: int, told: _PlainReading, properties: Mapping[str, str]) -> Reading:
+def _reading(index: int, told: ReportedReading, properties: Mapping[str, str]) -> Reading:
     try:
         observed_at = told.time and told.time.astimezone(UTC)
     except OverflowError:
@@ -129,4 +133,4 @@ def _renamed(reading: Reading, full: str, properties: Mapping[str, str]) -> Read
     return reading if name is None else msgspec.structs.replace(reading, name=name)
 
 
-_PLAIN: Final = msgspec.json.Decoder(_Plain)
+_PLAIN: Final = msgspec.json.Decoder(Report)

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.api import communities, importing, operations, orders, owners, things, webhooks
+from hub.api import commands, communities, importing, openapi, operations, orders, owners, things, webhooks, wot
 from hub.api.context import HUB, Hub
+from hub.api.idempotency import REPLAYS, idempotent, key_store
 from hub.api.problems import problems
 
 
@@ -13,10 +14,11 @@ def build_application(
     hub: Hub, device_routes: Iterable[web.AbstractRouteDef], *, max_body_bytes: int
 ) -> web.Application:
     """Return the application; devices' routes answer in their adapter's own words."""
-    application = web.Application(middlewares=[problems], client_max_size=max_body_bytes)
+    application = web.Application(middlewares=[problems, idempotent], client_max_size=max_body_bytes)
     application[HUB] = hub
+    application[REPLAYS] = key_store()
     webhooks.open_doors(application)
-    for part in (things, importing, orders, owners, communities, operations, webhooks):
+    for part in (things, commands, importing, orders, owners, communities, operations, webhooks, wot, openapi):
         application.add_routes(part.ROUTES)
     application.add_routes(device_routes)
     return application

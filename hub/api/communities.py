@@ -15,6 +15,7 @@ from actors.model.base import Value
 from actors.model.ids import CommunityId
 from actors.model.profiles import HealthSpec
 from actors.model.readings import PrincipalKind
+from actors.model.routes import operation
 from actors.runtime.journal import Batch, RecordRow
 from hub.api.context import Hub, answer, asker, body_of, hub_of
 from hub.api.problems import Problem
@@ -46,6 +47,7 @@ class Cards(Value, frozen=True, kw_only=True):
     cards: Annotated[tuple[ExperienceCard, ...], Meta(min_length=1)]
 
 
+@operation()
 async def list_communities(request: web.Request) -> web.Response:
     """Return the communities with their evidence, never who said what."""
     asker(request)
@@ -53,6 +55,7 @@ async def list_communities(request: web.Request) -> web.Response:
     return answer([_shown(hub, CommunityId(name)) for name in hub.communities])
 
 
+@operation(body=Lives, status=(202,))
 async def contribute_lives(request: web.Request) -> web.Response:
     """Bring in finished lives and train on all there are; the model is published when it is ready."""
     community_id = _community(request)
@@ -65,6 +68,7 @@ async def contribute_lives(request: web.Request) -> web.Response:
     return answer(await hub.engine.ask(community_address(community_id), message), status=202)
 
 
+@operation(body=Cards, status=(201,))
 async def contribute_cards(request: web.Request) -> web.Response:
     """Bring in experience cards; a card of a known id changes nothing."""
     community_id = _community(request)

@@ -9,16 +9,21 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from actors.desk.health import DeskStatus
-from actors.model.ids import OwnerId
+from actors.model.ids import OwnerId, ThingId
 from actors.model.outcomes import HeardOutcome
 from actors.model.readings import Principal, PrincipalKind
+from actors.model.things import ThingRecord
 from actors.ports import Clock, LinkStatus, Webhook
 from actors.runtime.contract import Engine
 from hub.api.problems import Problem
+from hub.record_watch import RecordWatch
 from hub.registry import Registry
 from hub.storage.whole import HubJournal
 
 _T = TypeVar("_T")
+_PAGE = 1000
+_Whatever: Any = Any
+_MOST_A_PAGE = 10_000
 
 OwnerName = Annotated[OwnerId, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")]
 """What an owner may be called."""
@@ -40,6 +45,7 @@ class Hub(Struct, frozen=True, kw_only=True):
     links: Callable[[], Sequence[LinkStatus]]
     counters: Callable[[], Mapping[str, Mapping[str, int]]]
     seal: Callable[[bytes], str]
+    watch: RecordWatch
 
 
 HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)
@@ -56,13 +62,47 @@ def asker(request: web.Request) -> Principal:
     Raises:
         Problem: no token, an unknown one, or one of a thing.
     """
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    principal = hub_of(request).registry.by_bearer(token.strip()) if scheme.lower() == "bearer" else None
+    principal = _bearer(request)
     if principal is None:
         raise Problem(401, "unauthorized", "expected a valid bearer token", "send the token of owner.token")
     if principal.kind not in {PrincipalKind.OWNER, PrincipalKind.OPERATOR}:
         raise Problem(403, "forbidden", f"{principal.name} is a thing; owners and operators use this API")
     return principal
+
+
+def record_in_path(request: web.Request, *, or_itself: bool = False, prefix: str = "") -> ThingRecord:
+    """Return the thing that the path names, to its owner, an operator, or (``or_itself``) the thing.
+
+    Raises:
+        Problem: no token, no such thing, or somebody else's.
+    """
+    thing_id = ThingId(request.match_info["thing_id"].removeprefix(prefix))
+    itself = or_itself and _bearer(request)
+    if itself and itself.kind is PrincipalKind.THING and itself.thing_id == thing_id:
+        owner_id = itself.owner_id
+    else:
+        owner_id = scope_of(asker(request))
+    record = hub_of(request).registry.record(thing_id)
+    if record is None or owner_id not in {None, record.owner_id}:
+        raise Problem(404, "not_found", f"there is no thing {thing_id}", "list them with GET /api/v1/things")
+    return record
+
+
+def page_limit(request: web.Request) -> int:
+    """Return how many things a page may hold.
+
+    Raises:
+        Problem: it is no such number.
+    """
+    told = request.query.get("limit", str(_PAGE))
+    if not told.isascii() or not told.isdecimal() or len(told) > 9 or not 1 <= int(told) <= _MOST_A_PAGE:
+        raise Problem(422, "malformed", f"limit: expected 1 to {_MOST_A_PAGE}, got {told[:20]!r}")
+    return int(told)
+
+
+def _bearer(request: web.Request) -> Principal | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return hub_of(request).registry.by_bearer(token.strip()) if scheme.lower() == "bearer" else None
 
 
 def scope_of(principal: Principal) -> OwnerId | None:
@@ -105,6 +145,16 @@ async def body_of(request: web.Request, kind: type[_T]) -> _T:
         return msgspec.json.decode(await request.read() or b"{}", type=kind)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(422, "malformed", str(error), "see the API's description in docs/api.md") from error
+
+
+async def json_of(request: web.Request) -> Any:
+    """Return the request's JSON body, whatever it is.
+
+    Raises:
+        Problem: it is no JSON; the text says where.
+    """
+    body: dict[str, Any] = await body_of(request, _Whatever)
+    return body
 
 
 def instant(seconds: float) -> datetime:

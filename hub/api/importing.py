@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from actors.model.routes import operation
 from actors.runtime.contract import AskFailed
 from hub.api.context import answer, asker, body_of, check_owner, hub_of
 from hub.api.problems import Problem
@@ -32,6 +33,7 @@ _Row = tuple[int, NewThing | str]
 """Its number, and the thing or what is wrong with it."""
 
 
+@operation(body=list[Any], media=("text/csv",), reply=Imported)
 async def import_things(request: web.Request) -> web.Response:
     """Register many things; a wrong one is told and does not stop the others."""
     is_csv = request.content_type == "text/csv"

@@ -10,12 +10,14 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from actors.model.readings import PrincipalKind
+from actors.model.routes import operation
 from hub.api.context import HUB, Hub, answer, asker, hub_of, instant
 from hub.api.problems import Problem
 
 _GAUGES = frozenset({"resident", "waiting", "segments", "streams"})
 
 
+@operation(is_open=True)
 async def health(request: web.Request) -> web.Response:
     """Return 200 while readings are stored and 503 when not; needs no token and tells no content."""
     hub = hub_of(request)
@@ -27,6 +29,7 @@ async def health(request: web.Request) -> web.Response:
     return answer(body, status=200 if stored else 503)
 
 
+@operation()
 async def connections(request: web.Request) -> web.Response:
     """Return every CRM connection and protocol link with its reason and next try."""
     asker(request)
@@ -34,6 +37,7 @@ async def connections(request: web.Request) -> web.Response:
     return answer({"crm": msgspec.to_builtins(hub.desks()), "links": msgspec.to_builtins(hub.links())})
 
 
+@operation()
 async def dead_letters(request: web.Request) -> web.Response:
     """Return messages that could not be processed, with the reason."""
     if asker(request).kind is not PrincipalKind.OPERATOR:
@@ -42,6 +46,7 @@ async def dead_letters(request: web.Request) -> web.Response:
     return answer([{"at": instant(at), "actor": address, "reason": reason} for at, address, reason in letters])
 
 
+@operation(reply_media="text/plain", is_open=True)
 async def metrics(request: web.Request) -> web.Response:
     """Return the counters in Prometheus' text format; no content of anybody."""
     registry = CollectorRegistry(auto_describe=False)

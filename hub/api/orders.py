@@ -9,6 +9,7 @@ from actors.dialogue import Approve, Cancel, Reject, order_address
 from actors.model.base import Value
 from actors.model.ids import OrderKey
 from actors.model.orders import OrderState
+from actors.model.routes import operation
 from actors.purchasing.view import OrderView
 from actors.runtime.journal import RecordRow
 from actors.thing.state import NeedView, ThingState
@@ -22,6 +23,7 @@ class Decision(Value, frozen=True, kw_only=True):
     reason: str = ""
 
 
+@operation()
 async def list_needs(request: web.Request) -> web.Response:
     """Return the needs of the asker's things; open ones first."""
     hub = hub_of(request)
@@ -30,6 +32,7 @@ async def list_needs(request: web.Request) -> web.Response:
     return answer(sorted(views, key=lambda view: not view["is_open"]))
 
 
+@operation(query={"state": "a state of orders", "thing_id": "of this thing"})
 async def list_orders(request: web.Request) -> web.Response:
     """Return the asker's orders, newest first; ``?state=`` and ``?thing_id=`` narrow them."""
     hub, query = hub_of(request), request.query
@@ -43,11 +46,13 @@ async def list_orders(request: web.Request) -> web.Response:
     return answer([_shown(hub, view) for view in chosen])
 
 
+@operation()
 async def show(request: web.Request) -> web.Response:
     """Return one order."""
     return answer(_shown(hub_of(request), _order(request)))
 
 
+@operation()
 async def trace(request: web.Request) -> web.Response:
     """Return the whole chain: reading, peers, offers, mandate, order, CRM record, outcome."""
     view = _order(request)
@@ -55,6 +60,7 @@ async def trace(request: web.Request) -> web.Response:
     return answer([{"at": instant(note.at), "step": note.step, **msgspec.json.decode(note.body)} for note in notes])
 
 
+@operation()
 async def list_approvals(request: web.Request) -> web.Response:
     """Return the orders that wait for a person."""
     hub = hub_of(request)
@@ -63,12 +69,14 @@ async def list_approvals(request: web.Request) -> web.Response:
     return answer([_shown(hub, view) for view in views if view.state in wanted])
 
 
+@operation()
 async def approve(request: web.Request) -> web.Response:
     """Approve an order; a dead letter is tried again under its key."""
     view, principal = _order(request), asker(request)
     return await _decide(request, view, Approve(by=principal.name), "approved")
 
 
+@operation(body=Decision)
 async def reject(request: web.Request) -> web.Response:
     """Refuse an order that waits for approval."""
     view, principal = _order(request), asker(request)
@@ -76,6 +84,7 @@ async def reject(request: web.Request) -> web.Response:
     return await _decide(request, view, Reject(by=principal.name, reason=reason), "rejected")
 
 
+@operation(body=Decision)
 async def cancel(request: web.Request) -> web.Response:
     """Cancel an order, in the CRM too where it is there already."""
     view, principal = _order(request), asker(request)

@@ -15,6 +15,7 @@ from actors.model.mandates import Level, Mandate, Period
 from actors.model.money import Money
 from actors.model.needs import NeedKind
 from actors.model.readings import Principal, PrincipalKind
+from actors.model.routes import operation
 from actors.runtime.journal import Batch, RecordRow
 from hub.api.context import Hub, OwnerName, answer, asker, body_of, check_owner, hub_of, owner_in_path, scope_of
 from hub.api.problems import Problem
@@ -44,6 +45,7 @@ class NewMandate(Value, frozen=True, kw_only=True):
     valid_until: Instant
 
 
+@operation(body=NewMandate, reply=Mandate, status=(201,))
 async def grant(request: web.Request) -> web.Response:
     """Grant a mandate, or replace one of the same id. The hub seals it; orders it blocked are tried again."""
     principal, hub = asker(request), hub_of(request)
@@ -54,6 +56,7 @@ async def grant(request: web.Request) -> web.Response:
     return answer(mandate, status=201)
 
 
+@operation()
 async def list_mandates(request: web.Request) -> web.Response:
     """Return the asker's mandates with what is used of their budgets."""
     hub = hub_of(request)
@@ -68,6 +71,7 @@ async def list_mandates(request: web.Request) -> web.Response:
     return answer(shown)
 
 
+@operation(query={"owner_id": "whose, where two owners use the name"})
 async def revoke(request: web.Request) -> web.Response:
     """Revoke a mandate: from the answer on nothing is ordered under it."""
     principal, hub = asker(request), hub_of(request)
@@ -77,6 +81,7 @@ async def revoke(request: web.Request) -> web.Response:
     return answer({"mandate_id": mandate_id, "state": "revoked"})
 
 
+@operation()
 async def all_off(request: web.Request) -> web.Response:
     """Stop everything this owner's things could order; the answer lists what had left before."""
     owner_id, principal = _owner(request), asker(request)
@@ -85,6 +90,7 @@ async def all_off(request: web.Request) -> web.Response:
     return answer({"owner_id": owner_id, "state": "off", "already_under_way": acknowledged.already_under_way})
 
 
+@operation()
 async def all_on(request: web.Request) -> web.Response:
     """Let this owner's things order again, each unless it is off itself."""
     owner_id, principal = _owner(request), asker(request)
@@ -92,6 +98,7 @@ async def all_on(request: web.Request) -> web.Response:
     return answer({"owner_id": owner_id, "state": "on"})
 
 
+@operation(status=(201,))
 async def make_token(request: web.Request) -> web.Response:
     """Make a token for an owner, shown this once. Only the operator may."""
     principal, hub = asker(request), hub_of(request)

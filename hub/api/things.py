@@ -11,16 +11,26 @@ from msgspec.structs import replace
 from actors.dialogue import RegisterThing, RetireThing, SwitchOff, SwitchOn, owner_address, thing_address
 from actors.model.base import Value
 from actors.model.ids import ThingId
+from actors.model.routes import operation
 from actors.model.things import Connection, Place, Purpose, ShortText, ThingRecord
 from actors.thing.levels import newest
 from actors.thing.state import ThingState
-from hub.api.context import Hub, OwnerName, answer, asker, body_of, check_owner, hub_of, scope_of
+from hub.api.context import (
+    Hub,
+    OwnerName,
+    answer,
+    asker,
+    body_of,
+    check_owner,
+    hub_of,
+    page_limit,
+    record_in_path,
+    scope_of,
+)
 from hub.api.problems import Problem
 from hub.registry import new_token, token_hash
 
 _TOKEN_PROTOCOLS = frozenset({"http"})
-_PAGE = 1000
-_MOST_A_PAGE = 10_000
 
 
 class NewThing(Value, frozen=True, kw_only=True):
@@ -43,9 +53,10 @@ class Registration(Struct, frozen=True, kw_only=True):
     token: str | None
 
 
+@operation(reply=list[dict[str, Any]], query={"limit": "how many a page", "after": "thing id"})
 async def list_things(request: web.Request) -> web.Response:
     """Return the registered things of the asker by id, a page at a time; the header ``Link`` names the next one."""
-    hub, limit, after = hub_of(request), _limit(request), request.query.get("after", "")
+    hub, limit, after = hub_of(request), page_limit(request), request.query.get("after", "")
     found = hub.registry.records(scope_of(asker(request)), after=after, limit=limit + 1)
     response = answer([_shown(hub, record) for record in found[:limit]])
     if len(found) > limit:
@@ -54,18 +65,7 @@ async def list_things(request: web.Request) -> web.Response:
     return response
 
 
-def _limit(request: web.Request) -> int:
-    """Return how many things a page may hold.
-
-    Raises:
-        Problem: it is no such number.
-    """
-    told = request.query.get("limit", str(_PAGE))
-    if not told.isascii() or not told.isdecimal() or not 1 <= int(told) <= _MOST_A_PAGE:
-        raise Problem(422, "malformed", f"limit: expected 1 to {_MOST_A_PAGE}, got {told[:20]!r}")
-    return int(told)
-
-
+@operation(body=NewThing, reply=Registration, status=(201,))
 async def register(request: web.Request) -> web.Response:
     """Register one thing; the answer holds its token where it signs in by one."""
     principal = asker(request)
@@ -74,9 +74,10 @@ async def register(request: web.Request) -> web.Response:
     return answer(await registered(hub_of(request), new), status=201)
 
 
+@operation(reply=dict[str, Any])
 async def show(request: web.Request) -> web.Response:
     """Return one thing with its latest values, slots and needs."""
-    hub, record = hub_of(request), _record(request)
+    hub, record = hub_of(request), record_in_path(request)
     state: ThingState = hub.engine.read(thing_address(record.thing_id))
     detail = {
         "latest": state.latest,
@@ -97,24 +98,27 @@ async def show(request: web.Request) -> web.Response:
     return answer(_shown(hub, record) | detail)
 
 
+@operation()
 async def retire(request: web.Request) -> web.Response:
     """Take a thing out of service for good."""
-    record, principal = _record(request), asker(request)
+    record, principal = record_in_path(request), asker(request)
     await hub_of(request).engine.ask(thing_address(record.thing_id), RetireThing(by=principal.name))
     return answer({"thing_id": record.thing_id, "state": "retired"})
 
 
+@operation()
 async def switch_off(request: web.Request) -> web.Response:
     """Switch a thing off; the answer lists what had left before."""
-    record, principal = _record(request), asker(request)
+    record, principal = record_in_path(request), asker(request)
     command = SwitchOff(thing_id=record.thing_id, by=principal.name)
     acknowledged = await hub_of(request).engine.ask(owner_address(record.owner_id), command)
     return answer({"thing_id": record.thing_id, "state": "off", "already_under_way": acknowledged.already_under_way})
 
 
+@operation()
 async def switch_on(request: web.Request) -> web.Response:
     """Let a thing order again."""
-    record, principal = _record(request), asker(request)
+    record, principal = record_in_path(request), asker(request)
     await hub_of(request).engine.ask(
         owner_address(record.owner_id), SwitchOn(thing_id=record.thing_id, by=principal.name)
     )
@@ -160,15 +164,6 @@ def _record_of(new: NewThing, token: str | None) -> ThingRecord:
         )
     except msgspec.ValidationError as error:
         raise Problem(422, "malformed", str(error)) from error
-
-
-def _record(request: web.Request) -> ThingRecord:
-    principal, thing_id = asker(request), ThingId(request.match_info["thing_id"])
-    record = hub_of(request).registry.record(thing_id)
-    if record is None:
-        raise Problem(404, "not_found", f"there is no thing {thing_id}", "list them with GET /api/v1/things")
-    check_owner(principal, record.owner_id, f"thing {thing_id}")
-    return record
 
 
 def _shown(hub: Hub, record: ThingRecord) -> dict[str, Any]:

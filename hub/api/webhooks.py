@@ -7,6 +7,7 @@ from aiohttp import web
 from actors.desk.pace import Bucket
 from actors.dialogue import RecordsHeard, connection_address
 from actors.model.outcomes import AuthFailed, Failure, Heard, HeardOutcome, Permanent, Throttled, Unsupported
+from actors.model.routes import operation
 from actors.ports import Webhook
 from hub.api.context import hub_of
 from hub.api.problems import Problem
@@ -35,6 +36,7 @@ class Doors:
 DOORS: web.AppKey[Doors] = web.AppKey("webhook_doors", Doors)
 
 
+@operation(media=("*/*",), status=(204, 200), reply_media="text/plain", is_open=True)
 async def hear(request: web.Request) -> web.Response:
     """Take a message; 204 once what it led to is durable, so that a CRM that repeats messages need not repeat it."""
     hub, connection = hub_of(request), request.match_info["connection"]

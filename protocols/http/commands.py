@@ -14,6 +14,7 @@ from actors.model.commands import Carried, CommandFailure, CommandOutcome, NotCa
 from actors.model.ids import CommandId, ThingId
 from actors.model.machine import Sentence
 from actors.model.readings import Reported
+from actors.model.routes import operation
 from protocols.http.config import HttpConfig
 from protocols.http.door import Door, check_json, decoded, json_response
 from protocols.http.mapping import Rejected
@@ -101,6 +102,7 @@ class CommandRoutes:
         self.polls = 0
         """How many wait at the moment."""
 
+    @operation(reply=Waiting, query={"wait": "whole seconds to wait for one"})
     async def poll(self, request: web.Request) -> web.Response:
         """Return the commands that wait; with ``?wait=SECONDS`` as soon as there is one."""
         _, thing = self._door.sender(request)
@@ -109,6 +111,7 @@ class CommandRoutes:
             await self._wait_for_one(thing.thing_id, wait_s)
         return json_response(Waiting(commands=tuple(self._board.waiting(thing.thing_id))))
 
+    @operation(body=Acknowledgement)
     async def acknowledge(self, request: web.Request) -> web.Response:
         """Take what the thing says about a command."""
         _, thing = self._door.sender(request)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
 from hashlib import blake2b
 from typing import Any, Final, TypeVar
 
@@ -110,8 +111,7 @@ class Door:
             except Rejected as rejected:
                 return self.rejection(rejected)
 
-        handler.__dict__.update(getattr(answer, "__dict__", {}))
-        return handler
+        return wraps(answer)(handler)
 
     def rejection(self, rejected: Rejected) -> web.Response:
         """Return a problem, counted by its code."""

@@ -16,6 +16,7 @@ from aiohttp import web
 from actors.model.ids import ThingId
 from actors.model.machine import Declined
 from actors.model.readings import Principal
+from actors.model.routes import operation
 from actors.ports import MachineInterface, ProtocolDeps
 from protocols.http.commands import CommandBoard
 from protocols.http.config import HttpConfig
@@ -123,6 +124,7 @@ class EventStreams:
                 leave()
         self._channels.clear()
 
+    @operation(reply_media="text/event-stream")
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Send events until the thing leaves."""
         principal, thing = self._door.sender(request)

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from actors.model.errors import MalformedPayload
 from actors.model.readings import DeviceMessage, Principal, Receipt, Refused, Stored
+from actors.model.routes import operation
 from actors.ports import ConnectedThing, ProtocolDeps
 from protocols.http import cloudevents
 from protocols.http.cloudevents import BATCHED, MOST_EVENTS, STRUCTURED, Part
@@ -18,7 +19,7 @@ from protocols.http.config import HttpConfig
 from protocols.http.door import PROTOCOL, Door
 from protocols.http.mapping import FORMATS, ItemProblem, Rejected, message_id, rejection
 from protocols.http.replays import Reply
-from protocols.payloads import Format, decode_payload
+from protocols.payloads import Format, Report, decode_payload
 
 ACCEPTED: Final = (*FORMATS, STRUCTURED, BATCHED)
 _SPACE: Final = b" \t\r\n"
@@ -34,6 +35,7 @@ class Intake:
         self._door = door
         self._arrivals = count()
 
+    @operation(body=Report | list[Report], media=ACCEPTED[1:], status=(204,))
     async def post_readings(self, request: web.Request) -> web.Response:
         """Store the readings of a body."""
         principal, thing = self._door.sender(request)

@@ -7,11 +7,13 @@ from typing import Final, TypeVar
 import msgspec
 from aiohttp import web
 
+from actors.model.advice import Advice
 from actors.model.base import Value
 from actors.model.ids import OrderKey
-from actors.model.machine import Declined, RequestEnding, RequestTaken, Wanted
+from actors.model.machine import Declined, OffersFound, RequestEnding, RequestTaken, ThingOrder, Wanted
 from actors.model.profiles import Name
 from actors.model.readings import Principal
+from actors.model.routes import operation
 from actors.ports import MachineInterface
 from protocols.http.door import Door, check_json, decoded, json_reply, json_response
 from protocols.http.replays import Reply
@@ -32,27 +34,33 @@ class MachineRoutes:
         self._machine = machine
         self._door = door
 
+    @operation(body=Inquiry, reply=Advice)
     async def ask_peers(self, request: web.Request) -> web.Response:
         """Ask the community about a slot or a component."""
         return await self._post(request, _INQUIRY, self._advice)
 
+    @operation(body=Wanted, reply=OffersFound)
     async def search_offers(self, request: web.Request) -> web.Response:
         """Ask the sellers what something costs; nothing is ordered."""
         return await self._post(request, _WANTED, self._offers)
 
+    @operation(body=Wanted, reply=RequestTaken, status=(200, 201))
     async def request_supply(self, request: web.Request) -> web.Response:
         """Order a supply or a part, or call for service."""
         return await self._post(request, _WANTED, self._taken)
 
+    @operation(body=RequestEnding, reply=RequestTaken)
     async def end_request(self, request: web.Request) -> web.Response:
         """Say that a need is met, or not wanted any more."""
         return await self._post(request, _ENDING, self._ended)
 
+    @operation(reply=list[ThingOrder])
     async def list_orders(self, request: web.Request) -> web.Response:
         """Return the latest order of each of the thing's needs."""
         principal, _ = self._door.sender(request)
         return json_response(self._machine.orders(principal))
 
+    @operation(reply=ThingOrder)
     async def show_order(self, request: web.Request) -> web.Response:
         """Return one order of the thing."""
         principal, _ = self._door.sender(request)

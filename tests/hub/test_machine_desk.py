@@ -17,6 +17,7 @@ from actors.model.machine import DeclineCode, Declined, OffersFound, RequestEndi
 from actors.model.orders import OrderState
 from actors.model.readings import Principal, PrincipalKind
 from hub.machine import MachineDesk
+from hub.record_watch import RecordWatch
 from hub.registry import Registry
 
 SELF = Principal(kind=PrincipalKind.THING, name=PRINTER, thing_id=PRINTER, owner_id=OWNER)
@@ -53,8 +54,9 @@ async def counter(path: Path, crm: FakeCrm | None = None, *, shards: int = 1) ->
     async with small_hub(path, crm or FakeCrm(), shards=shards) as hub:
         registry = Registry({"printer": PROFILE}, {}, hub.journal)
         hub.engine.on_records(registry.follow)
-        desk = MachineDesk(hub.engine, registry, hub.journal, NoModels(), RunningClock())
-        desk.start()
+        watch = RecordWatch()
+        hub.engine.on_records(watch.follow)
+        desk = MachineDesk(hub.engine, registry, hub.journal, NoModels(), RunningClock(), watch)
         await hub.engine.ask(thing_address(PRINTER), registration())
         await hub.engine.ask(owner_address(OWNER), granted())
         yield Counter(hub, desk)
