@@ -96,6 +96,8 @@ function buildMachine(ua, space, own) {
     browseName: "FilterLife", nodeId: "s=Press7.FilterLife", namespace: own, componentOf: machine, dataType: "Double",
     optionals: ["Indication"], value: new Variant({ dataType: DataType.Double, value: 120 }),
   });
+  life.getChildByName("Indication").setValueFromSource(
+    new Variant({ dataType: DataType.NodeId, value: space.findObjectType("NumberOfPartsIndicationType", di).nodeId }));
   for (const [name, value] of [["StartValue", 2000], ["LimitValue", 0]]) {
     life.getChildByName(name).setValueFromSource(new Variant({ dataType: DataType.Double, value }));
   }

@@ -1,5 +1,6 @@
 """``iot2crm opcua``: getting along with OPC UA servers before and while the hub runs."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -9,11 +10,14 @@ import msgspec
 
 from actors.model.errors import ConfigError, HubError, Remedy
 from hub.cli.options import config_option, json_option
-from hub.cli.tables import show_rows
+from hub.cli.tables import show_json, show_rows
 from hub.clock import SystemClock
 from hub.config import load
 from protocols.opcua.config import EndpointConfig, OpcUaConfig
+from protocols.opcua.discovery import Machine
 from protocols.opcua.identity import make_identity
+from protocols.opcua.looking import look_at
+from protocols.opcua.profiling import profile_of
 from protocols.opcua.trust import CertificateFile, TrustFolder
 
 _COLUMNS: Final = (
@@ -23,11 +27,18 @@ _COLUMNS: Final = (
     ("APPLICATION", "application_uri"),
     ("VALID UNTIL", "valid_until"),
 )
+_MACHINES: Final = (
+    ("MACHINE", "name"),
+    ("MANUFACTURER", "Manufacturer"),
+    ("MODEL", "Model"),
+    ("SERIAL", "SerialNumber"),
+    ("NODE", "node"),
+)
 _SHORTEST_PREFIX: Final = 6
 
 
-class NotTrusted(HubError):
-    """No certificate was moved."""
+class NotChosen(HubError):
+    """What a person named is not there, or not the only one."""
 
     remedy = Remedy.FIX_CONFIG
 
@@ -81,6 +92,48 @@ def trust(endpoint: str, thumbprint: str | None, config_file: Path, *, as_json: 
     show_rows(rows, _COLUMNS, as_json=as_json, when_empty=f"{config.pki}: no server was met yet.")
 
 
+@opcua.command()
+@click.argument("server")
+@click.option("--machine", default="", metavar="NAME", help="Which of several machines.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the profile to this file, which must be new.",
+)
+@config_option
+@json_option
+def browse(server: str, machine: str, output: Path | None, config_file: Path, *, as_json: bool) -> None:
+    """Show what a SERVER has, and write a thing profile for a machine there.
+
+    SERVER is a URL such as opc.tcp://10.0.4.17:4840, or the name in [protocols.opcua.endpoints.NAME], which has a
+    policy, certificates and a user. Machines are found by the companion specifications Machinery (OPC 40001) and
+    Devices (OPC 10000-100), else whatever stands below Objects. Of several a list is shown; --machine chooses one.
+
+    The profile knows a machine's variables and methods, its DeviceHealth as faults, and parts with a lifetime as slots
+    that only lack the article to order.
+    """
+    config = EndpointConfig(url=server) if server.startswith("opc.tcp://") else endpoint_of(config_file, server)
+    found = asyncio.run(look_at(config, machine, SystemClock().now()))
+    if len(found) != 1 or (machine and found[0].name != machine):
+        show_rows([_row(each) for each in found], _MACHINES, as_json=as_json, when_empty=f"{server}: no machine found.")
+        if machine:
+            raise NotChosen(f"{server}: there is no machine {machine!r}, or more than one; see the list")
+        return
+    if as_json:
+        show_json(msgspec.to_builtins(found[0]))
+        return
+    profile = profile_of(found[0], server)
+    if output is None:
+        click.echo(profile, nl=False)
+        return
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(profile)
+    except FileExistsError:
+        raise ConfigError(f"{output}: is there already, perhaps with changes of yours; name another file") from None
+    click.echo(f"{output}: {len(found[0].variables)} properties, {len(found[0].methods)} actions")
+
+
 def endpoint_of(config_file: Path, name: str) -> EndpointConfig:
     """Return an endpoint of a configuration.
 
@@ -97,11 +150,15 @@ def endpoint_of(config_file: Path, name: str) -> EndpointConfig:
     raise ConfigError(f"{config_file}: there is no [protocols.opcua]")
 
 
+def _row(machine: Machine) -> dict[str, object]:
+    return {"name": machine.name, "node": str(machine.node), **machine.facts}
+
+
 def _chosen(rejected: Sequence[CertificateFile], prefix: str) -> CertificateFile:
     fitting = [found for found in rejected if found.thumbprint.startswith(prefix)]
     if len(prefix) < _SHORTEST_PREFIX or len(fitting) != 1:
         known = ", ".join(found.thumbprint for found in rejected) or "nothing"
-        raise NotTrusted(
+        raise NotChosen(
             f"thumbprint {prefix}: expected {_SHORTEST_PREFIX} or more of its digits, and one certificate that begins "
             f"with them; rejected is {known}"
         )
