@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from hub.bench import actors, coap, communities_speed, fleet, opcua
+from hub.bench import actors, coap, communities_speed, fleet, http, opcua
 from hub.bench.appends import JournalAppender, RawAppender, rate
 from hub.bench.grown import grown_vs_fresh
 from hub.bench.turns import TurnBench, row_bytes
@@ -53,6 +53,7 @@ async def _round(scale: float) -> dict[str, float]:
             found[f"journal.append_{label}_vs_raw"] = bare / raw
         found[f"turns.durable_{label}_vs_journal"] = turns / bare
         found[f"turns.durable_{label}_per_s"] = turns
+    found |= await asyncio.to_thread(http.figures, scale)
     return found | await asyncio.to_thread(coap.figures, scale)
 
 

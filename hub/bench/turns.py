@@ -19,7 +19,7 @@ from actors.runtime.engine import TurnEngine
 from actors.thing.core import ThingCore
 from hub.clock import SystemClock
 from hub.ingest import DurableSink
-from hub.registry import Registry
+from hub.registry import Registry, token_hash
 from hub.storage.sqlite import SqliteJournal
 from protocols.testing import MemoryStore
 
@@ -67,8 +67,10 @@ class TurnBench:
         *,
         kind: ThingProfile | None = None,
         protocol: str = "http",
+        with_tokens: bool = False,
     ) -> None:
         self._connection = Connection(protocol=protocol, options=dict(options or {}))
+        self._with_tokens = with_tokens
         kind = kind or profile()
         self._clock = SystemClock()
         self._engine = TurnEngine(journal, self._clock)
@@ -108,6 +110,7 @@ class TurnBench:
             owner_id=OwnerId("o"),
             profile="bench",
             connection=self._connection,
+            token_sha256=token_hash(f"token-of-{thing}") if self._with_tokens else "",
         )
         message = RegisterThing(record=record, profile="bench@1")
         await self._engine.ask(f"thing/{thing}", message, timeout_s=120.0)

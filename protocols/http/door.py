@@ -65,14 +65,22 @@ class Door:
         """
         packing = self._coding(request)
         self._check_size(request.content_length or 0)
+        content = request.content
+        if content.is_eof() and content.exception() is None:  # small bodies come with the head
+            body = content.read_nowait()
+            self._check_size(len(body))
+        else:
+            body = await self._late_body(request)
+        return body if packing == "identity" else self._unpacked(body)
+
+    async def _late_body(self, request: web.Request) -> bytes:
         try:
             async with asyncio.timeout(self._config.body_within_s):
-                body = await self._read(request)
+                return await self._read(request)
         except TimeoutError:
             raise Rejected("body_late", f"expected the whole body within {self._config.body_within_s:g} s") from None
         except web.RequestPayloadError as error:
             raise Rejected("malformed", f"the body broke off or is not what its encoding says: {error}") from None
-        return body if packing == "identity" else self._unpacked(body)
 
     async def once(
         self, request: web.Request, thing: ConnectedThing, body: bytes, answer: Callable[[], Awaitable[Reply]]

@@ -22,6 +22,8 @@ from protocols.http.replays import Reply
 from protocols.payloads import Format, Report, decode_payload
 
 ACCEPTED: Final = (*FORMATS, STRUCTURED, BATCHED)
+_Answer = asyncio.Future[Receipt | None]
+"""The hub's word on a message; nothing once it was waited for too long."""
 _SPACE: Final = b" \t\r\n"
 _ITEMS: Final[msgspec.json.Decoder[list[msgspec.Raw]]] = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -71,13 +73,15 @@ class Intake:
             )
         except MalformedPayload as error:
             raise Rejected("malformed", str(error)) from None
-        arrival = f"{received_at.isoformat()}/{next(self._arrivals)}"
         readings = payload.readings
         if part.time is not None:
             readings = tuple(
                 r if r.observed_at is not None else msgspec.structs.replace(r, observed_at=part.time) for r in readings
             )
-        identity = part.own_id or message_id(payload, key, form=part.form, body=part.body, arrival=arrival)
+        identity = part.own_id or payload.own_id
+        if identity is None:
+            arrival = f"{received_at.isoformat()}/{next(self._arrivals)}"
+            identity = message_id(payload, key, form=part.form, body=part.body, arrival=arrival)
         return DeviceMessage(
             thing_id=thing.thing_id,
             message_id=identity,
@@ -86,8 +90,8 @@ class Intake:
             protocol=PROTOCOL,
         )
 
-    def _handed_in(self, principal: Principal, message: DeviceMessage) -> asyncio.Future[Receipt]:
-        answered: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+    def _handed_in(self, principal: Principal, message: DeviceMessage) -> _Answer:
+        answered: _Answer = asyncio.get_running_loop().create_future()
 
         def done(receipt: Receipt) -> None:
             if not answered.done():  # the wait may have ended
@@ -128,22 +132,28 @@ class Intake:
         worst.problem = problem
         return worst.with_items(items)
 
-    async def _within_time(self, answered: asyncio.Future[Receipt]) -> Receipt:
-        if answered.done():
-            return answered.result()
+    async def _within_time(self, answered: _Answer) -> Receipt:
+        timer = asyncio.get_running_loop().call_later(self._config.reply_within_s, _expire, answered)
         try:
-            async with asyncio.timeout(self._config.reply_within_s):
-                return await answered
-        except TimeoutError:
+            receipt = await answered
+        finally:
+            timer.cancel()
+        if receipt is None:
             late = f"not stored within {self._config.reply_within_s:g} s; it may be stored later"
             headers = {"Retry-After": str(round(self._config.retry_after_s))}
-            raise Rejected("not_stored_yet", late, headers) from None
+            raise Rejected("not_stored_yet", late, headers)
+        return receipt
 
     def _told(self, message: DeviceMessage, stored: Stored) -> Reply:
         self._door.counts["accepted"] += 1
         self._door.counts["duplicates"] += stored.duplicate
         headers = {"Iot2crm-Message-Id": message.message_id}
         return Reply(204, headers | {"Iot2crm-Duplicate": "true"} if stored.duplicate else headers, b"")
+
+
+def _expire(answered: _Answer) -> None:
+    if not answered.done():
+        answered.set_result(None)
 
 
 def _parts(request: web.Request, body: bytes) -> Part | Sequence[Part]:

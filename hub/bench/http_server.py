@@ -1,0 +1,105 @@
+"""The servers of the HTTP benchmarks, each a process: ``python -m hub.bench.http_server KIND THINGS``.
+
+It prints its port, then its CPU seconds for each line it reads, and ends with its input.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+from aiohttp import web
+from msgspec import Struct
+
+from hub.api.idempotency import REPLAYS, idempotent, key_store
+from hub.api.problems import problems
+from hub.bench.turns import TurnBench
+from hub.collecting import calm_collector
+from hub.storage.sqlite import open_journal
+from protocols.http import SPEC, HttpConfig
+
+
+class _Body(Struct):
+    boot: str
+    seq: int
+    name: str
+    value: float
+    unit: str
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+
+@asynccontextmanager
+async def durable(things: int) -> AsyncGenerator[int]:
+    """The adapter of the hub in an application with its middlewares, on its turn engine and journal."""
+    with tempfile.TemporaryDirectory(prefix="iot2crm-bench-") as name, open_journal(Path(name)) as journal:
+        bench = TurnBench(journal, things, with_tokens=True)
+        await bench.register()
+        async with SPEC.open(HttpConfig(), bench.deps()) as adapter:
+            application = web.Application(middlewares=[problems, idempotent])
+            application[REPLAYS] = key_store()
+            application.add_routes(adapter.http_routes)
+            async with _served(application, auto_decompress=False) as port:
+                yield port
+        await bench.stop()
+
+
+@asynccontextmanager
+async def bare(_things: int) -> AsyncGenerator[int]:
+    """Aiohttp with a handler that only reads the body."""
+
+    async def handler(request: web.Request) -> web.Response:
+        _decode(await request.read())
+        return web.Response(status=204)
+
+    application = web.Application()
+    application.router.add_post("/things/{thing_id}/readings", handler)
+    async with _served(application) as port:
+        yield port
+
+
+@asynccontextmanager
+async def _served(application: web.Application, **options: Any) -> AsyncGenerator[int]:
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0, **options)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+KINDS: dict[str, Callable[[int], AbstractAsyncContextManager[int]]] = {"durable": durable, "bare": bare}
+
+
+async def serve(kind: str, things: int) -> None:
+    """Serve until the input ends."""
+    calm_collector()
+    async with KINDS[kind](things) as port:
+        print(port, flush=True)  # noqa: T201 - read by the benchmark
+        while await asyncio.to_thread(sys.stdin.readline):
+            print(time.process_time(), flush=True)  # noqa: T201 - as above
+
+
+def _loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop where it can be had, for both servers."""
+    if find_spec("uvloop") is None:
+        return None
+    import uvloop  # noqa: PLC0415 - optional
+
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    with asyncio.Runner(loop_factory=_loop()) as _runner:
+        _runner.run(serve(sys.argv[1], int(sys.argv[2])))
