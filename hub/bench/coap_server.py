@@ -24,6 +24,7 @@ from actors.model.ids import ThingId
 from actors.ports import ConnectedThing, ProtocolDeps
 from hub.bench.turns import TurnBench
 from hub.clock import SystemClock
+from hub.collecting import calm_collector
 from hub.storage.sqlite import open_journal
 from protocols.coap import SPEC, CoapAdapter, CoapConfig
 from protocols.coap.adapter import serving
@@ -188,6 +189,7 @@ KINDS: dict[str, Callable[[int], AbstractAsyncContextManager[int]]] = {
 async def serve(kind: str, things: int) -> None:
     """Serve until the input ends."""
     async with KINDS[kind](things) as port:
+        calm_collector()  # as the hub does
         print(port, flush=True)  # noqa: T201 - read by the benchmark
         while await asyncio.to_thread(sys.stdin.readline):
             print(time.process_time(), flush=True)  # noqa: T201 - as above

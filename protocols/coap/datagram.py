@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from protocols.coap.mapping import FORMATS
-from protocols.coap.replies import Reply
+from protocols.coap.replies import Reply, ReplyCode
 
 HEADER_BYTES: Final = 4
 MAX_TOKEN_BYTES: Final = 8  # RFC 7252 section 3: lengths 9 to 15 are a message format error
@@ -27,7 +27,12 @@ _AUTHORITY: Final = frozenset({3, 7})
 _PROXY: Final = frozenset({35, 39})  # Proxy-Uri, Proxy-Scheme
 _TEXTS: Final = frozenset({3, 8, 11, 15, 20})  # string options of a request; RFC 7252 section 5.4.3 says UTF-8
 _LONGEST: Final = {3: 255, 7: 2, 11: 255, 15: 255, 17: 2, 23: 3, 27: 3}
-_SOUND_STARTS: Final = frozenset({*range(0x40, 0x49), *range(0x50, 0x59)})  # version 1, CON or NON, sound token length
+_STARTS: Final = {  # version 1, CON or NON, sound token length, POST or PUT: where the options start
+    bytes((first, code)): HEADER_BYTES + (first & 0x0F)
+    for first in (*range(0x40, 0x49), *range(0x50, 0x59))
+    for code in sorted(_WITH_PAYLOAD)
+}
+_ACK_CHANGED: Final = tuple(bytes((0x60 | length, ReplyCode.CHANGED)) for length in range(16))
 _MOST_KNOWN: Final = 8192
 _MARKER: Final = 0xFF
 _DISCOVERY: Final = [b".well-known", b"core"]
@@ -79,15 +84,15 @@ class Reader:
 
     def read(self, data: bytes) -> Target | BadOption | Way:
         """Say what a datagram is."""
-        start = -1
-        if len(data) > HEADER_BYTES and data[0] in _SOUND_STARTS and data[1] in _WITH_PAYLOAD:
-            start = HEADER_BYTES + (data[0] & 0x0F)
-            end = data.find(b"\xff", start)
-            target = self._known.get(data[start:end])
-            if target is not None and 0 < end < len(data) - 1:
-                return target
+        start = _STARTS.get(data[:2])
+        if start is None:
+            return read(data)
+        end = data.find(_MARKER, start)
+        target = self._known.get(data[start:end])
+        if target is not None and 0 < end < len(data) - 1:
+            return target
         found = read(data)
-        if start > 0 and isinstance(found, Target):
+        if isinstance(found, Target):
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             self._known[data[start : start + found.size]] = found
@@ -138,8 +143,10 @@ def is_group(packet_info: bytes) -> bool:
 
 def piggybacked(request: bytes, reply: Reply) -> bytes:
     """Return the acknowledgement of a request that holds its response."""
-    end = HEADER_BYTES + (request[0] & 0x0F)
-    return bytes((request[0] & 0x0F | 0x60, reply.code)) + request[2:end] + tail(reply)
+    length = request[0] & 0x0F
+    start = _ACK_CHANGED[length] if reply.code is ReplyCode.CHANGED else bytes((length | 0x60, reply.code))
+    answer = start + request[2 : HEADER_BYTES + length]
+    return answer + tail(reply) if reply.text or reply.max_age_s is not None else answer
 
 
 def non_confirmable(request: bytes, reply: Reply, message_id: int) -> bytes:

@@ -13,7 +13,6 @@ from typing import Final, Protocol, final
 
 from msgspec import Struct
 
-from actors.model.ids import ThingId
 from actors.ports import Clock
 from protocols.coap.datagram import (
     HEADER_BYTES,
@@ -33,7 +32,17 @@ from protocols.coap.datagram import (
 )
 from protocols.coap.identity import Sender
 from protocols.coap.mapping import Arrival
-from protocols.coap.peers import CON_LIFETIME_S, NON_LIFETIME_S, Address, Bucket, Entry, Peer, Peers, Progress, Ring
+from protocols.coap.peers import (
+    CON_LIFETIME_S,
+    NON_LIFETIME_S,
+    Address,
+    Bucket,
+    Entry,
+    Peer,
+    PeerLimits,
+    Peers,
+    Progress,
+)
 from protocols.coap.replies import FOR_NOW, Rejected, Reply, bad_option, too_many, unavailable
 
 Ancillary = Sequence[tuple[int, int, bytes]]
@@ -52,7 +61,7 @@ class FrontSettings(Struct, frozen=True, kw_only=True):
     """Refusals a second to addresses that may not speak, all together: a forged sender is not flooded by us."""
     max_peers: int = 10_000
     remembered: int = 16
-    """Exchanges a peer: those older than so many newer ones are judged by the journal alone."""
+    """Exchanges a peer, and up to twice as many: what is older is judged by the journal alone."""
     reply_within_s: float = 60.0
     retry_after_s: float = 5.0
     leisure_s: float = 5.0
@@ -96,20 +105,18 @@ class Slow(Protocol):
 
 
 class _Exchange:
-    """One post under way. ``head`` is the header and the token of its datagram."""
+    """One post under way."""
 
-    __slots__ = ("address", "ancillary", "entry", "head", "is_acknowledged", "is_con", "key", "peer", "since")
+    __slots__ = ("address", "ancillary", "data", "entry", "is_acknowledged", "peer", "since")
     entry: Entry
 
-    def __init__(self, peer: Peer, data: bytes, key: int, ancillary: Ancillary, address: Address) -> None:
+    def __init__(self, peer: Peer, data: bytes, ancillary: Ancillary, address: Address) -> None:
         self.peer = peer
-        self.key = key
-        self.head = data[: HEADER_BYTES + (data[0] & 0x0F)]
-        self.is_con = data[0] < NON_START
+        self.data = data
         self.ancillary = ancillary
         self.address = address
-        self.since = 0
         self.is_acknowledged = False
+        self.since = 0
 
 
 @final
@@ -128,19 +135,20 @@ class Front:
         self._loop = loop
         self._taker = taker
         self._send = send
-        self._clock = clock
+        self._monotonic = clock.monotonic
         self._chance = chance
         self._settings = settings
         now = clock.monotonic()
         self._slow: Slow | None = None
         self._peers = Peers(settings.max_peers)
+        self._limits = PeerLimits(per_s=settings.per_peer_per_s, remembered=settings.remembered)
         self._for_strangers = Bucket(settings.strangers_per_s, 2 * settings.strangers_per_s, now)
         self._for_slow = Bucket(settings.slow_per_s, 5 * settings.slow_per_s, now)
         self._open: dict[_Exchange, None] = {}
         self._timer: TimerHandle | None = None
         self._is_closed = False
         self._reader = Reader()
-        self._to_us = b""
+        self._to_us: Ancillary = ()
         self._ticks = 0
         self._ticks_to_give_up = ceil(settings.reply_within_s / _TICK_S)
         self._fast = 0
@@ -164,11 +172,11 @@ class Front:
     def receive(self, data: bytes, ancillary: Ancillary, address: Address) -> None:
         """Deal with one datagram."""
         found = self._reader.read(data)
-        packet_info = ancillary[0][2] if ancillary else b""
-        if packet_info != self._to_us and is_group(packet_info):
-            self._take_for_group(found, data, ancillary, address)
-            return
-        self._to_us = packet_info
+        if ancillary is not self._to_us:
+            if ancillary and is_group(ancillary[0][2]):
+                self._take_for_group(found, data, ancillary, address)
+                return
+            self._to_us = ancillary
         if isinstance(found, Target):
             self._take_post(found, data, ancillary, address)
         elif found is Way.FURTHER:
@@ -184,7 +192,7 @@ class Front:
     # Posts of readings.
 
     def _take_post(self, target: Target, data: bytes, ancillary: Ancillary, address: Address) -> None:
-        now = self._clock.monotonic()
+        now = self._monotonic()
         peer = self._peers.find(address, now)
         if peer is None:
             try:
@@ -192,78 +200,72 @@ class Front:
             except Rejected as rejected:
                 self._tell_stranger(data, ancillary, address, rejected.reply)
                 return
-        key = hash(data)
-        exchange = _Exchange(peer, data, key, ancillary, address)
-        state = peer.ring.find(key, now)
+        state = peer.find(hash(data), now)
         if state is not None:
-            self._repeat(exchange, state)
-        elif not peer.bucket.take(now):
-            self._limit(exchange, now)
+            self._repeat(data, ancillary, address, state)
+        elif peer.may(now):
+            self._begin(_Exchange(peer, data, ancillary, address), target, now)
         else:
-            self._begin(exchange, target, data, now)
+            self._limit(peer, data, ancillary, address, now)
 
-    def _begin(self, exchange: _Exchange, target: Target, data: bytes, now: float) -> None:
-        peer, head = exchange.peer, exchange.head
+    def _begin(self, exchange: _Exchange, target: Target, now: float) -> None:
         self._fast += 1
-        lifetime_s = CON_LIFETIME_S if exchange.is_con else NON_LIFETIME_S
-        exchange.entry = peer.ring.begin(exchange.key, now + lifetime_s)
+        peer, data = exchange.peer, exchange.data
+        first = data[0]
+        end = HEADER_BYTES + (first & 0x0F)
         exchange.since = self._ticks
+        lifetime_s = CON_LIFETIME_S if first < NON_START else NON_LIFETIME_S
+        exchange.entry = peer.begin(hash(data), now + lifetime_s)
         peer.open += 1
         self._open[exchange] = None
         if self._timer is None:
             self._timer = self._loop.call_later(_TICK_S, self._tick)
-        arrival = Arrival(
-            sender=peer.sender,
-            thing_id=ThingId(target.thing_id),
-            content_format=target.content_format,
-            payload=data[len(head) + target.size + 1 :],
-            message_id=head[2] << 8 | head[3],
-            token=head[HEADER_BYTES:],
-        )
+        payload = data[end + target.size + 1 :]
+        arrival = Arrival(peer.sender, target.thing_id, target.content_format, payload, data[2:end])
         try:
             self._taker.take(arrival, partial(self._answer, exchange))
         except BaseException:
             if self._open.pop(exchange, self) is None:
                 peer.open -= 1
-            peer.ring.forget(exchange.key)  # sent again, it is tried again
+            peer.forget(hash(data))  # sent again, it is tried again
             raise
 
     def _answer(self, exchange: _Exchange, reply: Reply) -> None:
         if self._is_closed or self._open.pop(exchange, self) is self:
             return  # it was told already that this takes too long
-        exchange.peer.open -= 1
+        peer, data = exchange.peer, exchange.data
+        peer.open -= 1
         if reply.code in FOR_NOW:
-            exchange.peer.ring.forget(exchange.key)
+            peer.forget(hash(data))
         else:
             exchange.entry.state = Progress.ACKNOWLEDGED if exchange.is_acknowledged else reply
         if exchange.is_acknowledged:
             self._answer_separately(exchange, reply)
-        elif exchange.is_con:
-            self._send(piggybacked(exchange.head, reply), exchange.ancillary, exchange.address)
+        elif data[0] < NON_START:
+            self._send(piggybacked(data, reply), exchange.ancillary, exchange.address)
         else:
-            self._reply(exchange.head, exchange.ancillary, exchange.address, reply)
+            self._reply(data, exchange.ancillary, exchange.address, reply)
 
     def _answer_separately(self, exchange: _Exchange, reply: Reply) -> None:
         self._counts["separate"] += 1
         if self._slow is not None:
-            token, packet_info = exchange.head[HEADER_BYTES:], exchange.ancillary[0][2] if exchange.ancillary else None
-            self._slow.send_separately(exchange.address, packet_info, token, reply)
+            data, ancillary = exchange.data, exchange.ancillary
+            token = data[HEADER_BYTES : HEADER_BYTES + (data[0] & 0x0F)]
+            self._slow.send_separately(exchange.address, ancillary[0][2] if ancillary else None, token, reply)
 
-    def _repeat(self, exchange: _Exchange, state: Reply | Progress) -> None:
+    def _repeat(self, data: bytes, ancillary: Ancillary, address: Address, state: Reply | Progress) -> None:
         self._counts["repeats"] += 1
-        if not exchange.is_con or state is Progress.TAKEN:
+        if not is_con(data) or state is Progress.TAKEN:
             return  # RFC 7252 section 4.5; the answer to the first one comes
-        if isinstance(state, Reply):
-            self._send(piggybacked(exchange.head, state), exchange.ancillary, exchange.address)
-        else:
-            self._send(empty_ack(exchange.head), exchange.ancillary, exchange.address)
+        answer = piggybacked(data, state) if isinstance(state, Reply) else empty_ack(data)
+        self._send(answer, ancillary, address)
 
-    def _limit(self, exchange: _Exchange, now: float) -> None:
+    def _limit(self, peer: Peer, data: bytes, ancillary: Ancillary, address: Address, now: float) -> None:
         self._counts["limited"] += 1
-        if now - exchange.peer.told_at >= 1:
-            exchange.peer.told_at = now
+        if now - peer.told_at >= 1:
+            peer.told_at = now
             reply = self._taker.counted(too_many(self._settings.per_peer_per_s))
-            self._reply(exchange.head, exchange.ancillary, exchange.address, reply)
+            self._reply(data, ancillary, address, reply)
 
     def _tick(self) -> None:
         """Acknowledge what takes long, give up what takes too long. Open exchanges stand in the order of their age."""
@@ -275,12 +277,12 @@ class Front:
                 self._give_up(exchange)
             elif age < _TICKS_TO_ACKNOWLEDGE:
                 break
-            elif exchange.is_con and not exchange.is_acknowledged:
+            elif is_con(exchange.data) and not exchange.is_acknowledged:
                 exchange.is_acknowledged = True
                 exchange.entry.state = Progress.ACKNOWLEDGED
                 self._counts["empty_acks"] += 1
-                self._send(empty_ack(exchange.head), exchange.ancillary, exchange.address)
-        self._peers.drop_silent(self._clock.monotonic())
+                self._send(empty_ack(exchange.data), exchange.ancillary, exchange.address)
+        self._peers.drop_silent(self._monotonic())
         if self._open and not self._is_closed:
             self._timer = self._loop.call_later(_TICK_S, self._tick)
 
@@ -299,14 +301,14 @@ class Front:
         self._slow.take(data, ancillary, address)
 
     def _may_be_slow(self, address: Address) -> bool:
-        now = self._clock.monotonic()
+        now = self._monotonic()
         peer = self._peers.find(address, now)
         if peer is None:
             try:
                 peer = self._admitted(address, now)
             except Rejected:
                 return self._for_strangers.take(now) and self._for_slow.take(now)
-        return peer.bucket.take(now) and self._for_slow.take(now)
+        return peer.may(now) and self._for_slow.take(now)
 
     def _refuse_option(self, found: BadOption, data: bytes, ancillary: Ancillary, address: Address) -> None:
         reply = bad_option(found.number, is_proxying=found.is_proxying)
@@ -319,7 +321,7 @@ class Front:
         self._counts["to_groups"] += 1
         if self._slow is None or found is not Way.FURTHER or not is_discovery(data):
             return
-        if self._for_strangers.take(self._clock.monotonic()):
+        if self._for_strangers.take(self._monotonic()):
             delay_s = self._chance.uniform(0, self._settings.leisure_s)
             self._loop.call_later(delay_s, self._take_later, data, ancillary, address)
 
@@ -332,15 +334,14 @@ class Front:
     def _admitted(self, address: Address, now: float) -> Peer:
         sender = Sender(host=address[0], port=address[1])
         self._taker.admit(sender)
-        per_s = self._settings.per_peer_per_s
-        peer = Peer(sender, Bucket(per_s, 2 * per_s, now), Ring(self._settings.remembered))
+        peer = Peer(sender, self._limits, now)
         self._peers.add(address, peer, now)
         return peer
 
     def _tell_stranger(self, data: bytes, ancillary: Ancillary, address: Address, reply: Reply) -> None:
         """Refuse without keeping anything, and not too often."""
         self._taker.counted(reply)
-        if self._for_strangers.take(self._clock.monotonic()):
+        if self._for_strangers.take(self._monotonic()):
             self._reply(data, ancillary, address, reply)
         else:
             self._counts["limited"] += 1

@@ -19,15 +19,14 @@ EXCHANGE_LIFETIME_S: Final = 247  # RFC 7252 section 4.8.2: no message id is use
 FORMATS: Final[Mapping[int, Format]] = {form.number: form for form in Format}
 
 
-class Arrival(Struct, frozen=True, kw_only=True):
-    """One complete POST or PUT to a thing's resource. ``message_id`` and ``token`` are CoAP's own."""
+class Arrival(Struct, frozen=True, gc=False):
+    """One complete POST or PUT to a thing's resource. ``exchange`` is the message id (2 bytes), then the token."""
 
     sender: Sender
     thing_id: ThingId
     content_format: int | None
     payload: bytes
-    message_id: int
-    token: bytes
+    exchange: bytes
 
 
 def device_message(arrival: Arrival, thing: ConnectedThing, now: datetime) -> DeviceMessage:
@@ -73,5 +72,6 @@ def _identity(arrival: Arrival, form: Format, payload: Payload, now: datetime) -
     if payload.timed:
         return content_id(form, arrival.payload)
     window = int(now.timestamp()) // EXCHANGE_LIFETIME_S
-    exchange = f"{arrival.sender.host}/{arrival.sender.port}/{arrival.message_id}".encode()
-    return f"coap:{window}:{digest(exchange, arrival.token, form.media_type.encode(), arrival.payload)}"
+    message_id, token = int.from_bytes(arrival.exchange[:2], "big"), arrival.exchange[2:]
+    exchange = f"{arrival.sender.host}/{arrival.sender.port}/{message_id}".encode()
+    return f"coap:{window}:{digest(exchange, token, form.media_type.encode(), arrival.payload)}"

@@ -5,6 +5,8 @@ from enum import Enum
 from itertools import islice
 from typing import Final, final
 
+from msgspec import Struct
+
 from protocols.coap.identity import Sender
 from protocols.coap.replies import Reply
 
@@ -12,6 +14,7 @@ CON_LIFETIME_S: Final = 247.0  # EXCHANGE_LIFETIME, RFC 7252 section 4.8.2
 NON_LIFETIME_S: Final = 145.0  # NON_LIFETIME, as above
 _LOOKED_AT: Final = 16
 _SAME_TIME_S: Final = 1.0
+_ROUNDING_S: Final = 1e-9
 
 Address = tuple[str, int, int, int]
 """As ``recvmsg`` gives it: host, port, flow, scope."""
@@ -32,23 +35,23 @@ State = Reply | Progress
 class Bucket:
     """A token bucket."""
 
-    __slots__ = ("_at", "_burst", "_rate", "_tokens")
+    __slots__ = ("_each_s", "_full_at", "_lead_s")
 
     def __init__(self, per_s: float, burst: float, now: float) -> None:
-        self._rate = per_s
-        self._burst = burst
-        self._tokens = burst
-        self._at = now
+        self._each_s = 1 / per_s
+        self._lead_s = (burst - 1) / per_s
+        self._full_at = now
+        """When it is full again if nothing more is taken: the one number that is kept."""
 
     def take(self, now: float) -> bool:
         """Take one token, if there is one."""
-        tokens = self._tokens + (now - self._at) * self._rate
-        self._at = now
-        tokens = min(tokens, self._burst)
-        if tokens < 1:
-            self._tokens = tokens
+        full_at = self._full_at
+        if full_at <= now:
+            self._full_at = now + self._each_s
+            return True
+        if full_at - now > self._lead_s + _ROUNDING_S:
             return False
-        self._tokens = tokens - 1
+        self._full_at = full_at + self._each_s
         return True
 
 
@@ -63,55 +66,60 @@ class Entry:
         self.state: State = Progress.TAKEN
 
 
-@final
-class Ring:
-    """The newest exchanges of one peer.
+class PeerLimits(Struct, frozen=True, kw_only=True):
+    """What one peer may do."""
 
-    The key is the hash of the whole datagram: a retransmission has the same bytes, while a device that started anew may
-    use a message id again for something else, and that must not be answered with what it did not ask.
-    """
-
-    __slots__ = ("_entries", "_newest")
-
-    def __init__(self, newest: int) -> None:
-        self._entries: dict[int, Entry] = {}
-        self._newest = newest
-
-    def find(self, key: int, now: float) -> State | None:
-        """Return how far this exchange is, None when it is not known (any more)."""
-        entry = self._entries.get(key)
-        return entry.state if entry is not None and entry.until > now else None
-
-    def begin(self, key: int, until: float) -> Entry:
-        """Remember an exchange; the oldest one goes."""
-        entries = self._entries
-        if key in entries:
-            del entries[key]  # its lifetime is over; the new one is the newest
-        elif len(entries) >= self._newest:
-            del entries[next(iter(entries))]
-        entry = entries[key] = Entry(until)
-        return entry
-
-    def forget(self, key: int) -> None:
-        """Take the next datagram with these bytes as a new one."""
-        self._entries.pop(key, None)
+    per_s: float
+    """Requests a second; twice as many at once."""
+    remembered: int
+    """Exchanges that are surely remembered; up to twice as many are."""
 
 
 @final
 class Peer:
-    """One address that may speak."""
+    """One address that may speak: who it is, what it may still send, and its newest exchanges.
 
-    __slots__ = ("bucket", "open", "ring", "seen_at", "sender", "told_at")
+    An exchange is told by the hash of the whole datagram: a retransmission has the same bytes, while a device that
+    started anew may use a message id again for something else, and that must not be answered with what it did not ask.
+    Whole generations are forgotten at once: a table from which always the oldest is taken costs several times as much.
+    """
 
-    def __init__(self, sender: Sender, bucket: Bucket, ring: Ring) -> None:
+    __slots__ = ("_bucket", "_limits", "_older", "_younger", "open", "seen_at", "sender", "told_at")
+
+    def __init__(self, sender: Sender, limits: PeerLimits, now: float) -> None:
         self.sender = sender
-        self.bucket = bucket
-        self.ring = ring
         self.open = 0
         """Exchanges without an answer."""
-        self.seen_at = 0.0
+        self.seen_at = now
         self.told_at = float("-inf")
         """When it was last told that it sends too much."""
+        self._limits = limits
+        self._bucket = Bucket(limits.per_s, 2 * limits.per_s, now)
+        self._younger: dict[int, Entry] = {}
+        self._older: dict[int, Entry] = {}
+
+    def may(self, now: float) -> bool:
+        """Say whether it may send one more request now, and count it."""
+        return self._bucket.take(now)
+
+    def find(self, key: int, now: float) -> State | None:
+        """Return how far an exchange is, None when it is not known (any more)."""
+        entry = self._younger.get(key) or self._older.get(key)
+        return entry.state if entry is not None and entry.until > now else None
+
+    def begin(self, key: int, until: float) -> Entry:
+        """Remember an exchange."""
+        younger = self._younger
+        if len(younger) >= self._limits.remembered:
+            self._older = younger
+            self._younger = younger = {}
+        entry = younger[key] = Entry(until)
+        return entry
+
+    def forget(self, key: int) -> None:
+        """Take the next datagram with these bytes as a new one."""
+        self._younger.pop(key, None)
+        self._older.pop(key, None)
 
 
 @final

@@ -129,6 +129,5 @@ def _arrival(request: Any) -> Arrival:
         thing_id=ThingId("/".join(path)),
         content_format=None if request.opt.content_format is None else int(request.opt.content_format),
         payload=request.payload,
-        message_id=request.mid,
-        token=request.token,
+        exchange=request.mid.to_bytes(2, "big") + request.token,
     )

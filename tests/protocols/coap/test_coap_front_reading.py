@@ -136,7 +136,7 @@ async def test_a_post_is_read_whatever_its_token() -> None:
     for length in range(9):
         bench.front.receive(post(513, token=b"x" * length), TO_US, PEER)
         taken = bench.taken[-1]
-        assert (taken.message_id, taken.token, taken.payload) == (513, b"x" * length, BODY)
+        assert (taken.exchange, taken.payload) == (b"\x02\x01" + b"x" * length, BODY)
         assert (taken.thing_id, taken.content_format) == (TANK, 110)
     bench.front.close()
 
@@ -205,9 +205,9 @@ async def test_peers_that_fell_silent_are_forgotten() -> None:
     bench.front.close()
 
 
-async def test_the_oldest_exchange_of_a_peer_is_forgotten_first() -> None:
+async def test_the_newest_exchanges_of_a_peer_are_remembered_and_older_ones_forgotten() -> None:
     bench = Bench(remembered=4)
-    for number in (1, 2, 3, 4, 5, 5, 2, 1):
+    for number in (1, 2, 3, 4, 5, 5, 2, 1, 6, 7, 8, 4, 9, 5, 1):
         bench.front.receive(post(number), TO_US, PEER)
-    assert [arrival.message_id for arrival in bench.taken] == [1, 2, 3, 4, 5, 1]
+    assert [arrival.exchange[1] for arrival in bench.taken] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 1]
     bench.front.close()
