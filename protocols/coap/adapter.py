@@ -12,8 +12,9 @@ from protocols.coap.devices import Devices
 from protocols.coap.directory import Directory
 from protocols.coap.echo import EchoGate
 from protocols.coap.front import Front, FrontSettings, Taker
-from protocols.coap.identity import PlainByAddress
+from protocols.coap.identity import ByContext, PlainByAddress
 from protocols.coap.intake import Intake
+from protocols.coap.oscore import Contexts, SecuredSite
 from protocols.coap.port import UdpPort, bound
 from protocols.coap.resources import site_for
 from protocols.coap.roster import Roster
@@ -31,14 +32,17 @@ async def open_coap(
         ConfigError: The address cannot be bound.
     """
     roster = Roster(deps.things)
-    resolver = PlainByAddress(config.plain_from, deps.things, roster)
+    contexts = Contexts(config.oscore, deps.store)
+    resolver = ByContext(PlainByAddress(config.plain_from, deps.things, roster), contexts, deps.things)
     intake = Intake(deps, resolver, max_payload_bytes=config.max_payload_bytes, retry_after_s=config.retry_after_s)
     directory = Directory(deps.store, deps.clock, resolver, roster, most=config.max_registrations)
     directory.load()
     gate = EchoGate(deps.clock.monotonic, most=config.max_peers, is_on=config.echo)
     site = site_for(intake, gate, directory, reply_within_s=config.reply_within_s, retry_after_s=config.retry_after_s)
-    async with serving(site, intake, deps, front_settings(config), (config.host, config.port)) as (port, front, stack):
-        client = DeviceClient(stack, deps.clock, deps.chance, renewal or RenewalSettings())
+    whole: Any = SecuredSite(site, contexts, intake) if contexts else site
+    async with serving(whole, intake, deps, front_settings(config), (config.host, config.port)) as (port, front, stack):
+        site.on_secured = front.trust
+        client = DeviceClient(stack, deps.clock, deps.chance, renewal or RenewalSettings(), contexts.secure)
         devices = Devices(client, directory, roster, deps, WatchSettings(retry_cap_s=config.retry_cap_s))
         async with running(devices.run()):
             yield CoapAdapter(config.host, port, front, intake, devices)

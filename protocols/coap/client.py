@@ -1,7 +1,7 @@
 """The hub as client of a device: ask it once, or observe a resource (RFC 7641) with renewal and reorder check."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from random import Random
 from typing import Any, Final, Protocol, final
@@ -83,7 +83,7 @@ class DeviceClient:
         clock: Clock,
         chance: Random,
         renewal: RenewalSettings,
-        secure: Callable[[str, Any], Any] | None = None,
+        secure: Callable[[str, Any], Awaitable[Any]] | None = None,
     ) -> None:
         self._line = line
         self._clock = clock
@@ -107,7 +107,7 @@ class DeviceClient:
             LinkDown: No answer; it may have been done all the same.
             Refusal: The device answered with an error.
         """
-        message = self._message(end, code, path, accept)
+        message = await self._message(end, code, path, accept)
         message.payload = payload
         message.opt.content_format = content_format
         try:
@@ -150,7 +150,7 @@ class DeviceClient:
             events.put_nowait(event)
             return not event.is_last
 
-        message = self._message(end, GET, path, accept)
+        message = await self._message(end, GET, path, accept)
         message.opt.observe = 0
         close = await self._opened(message, take)
         patience_s = _ANSWER_WITHIN_S
@@ -191,14 +191,14 @@ class DeviceClient:
             observe=answer.observe,
         )
 
-    def _message(self, end: FarEnd, code: int, path: Sequence[str], accept: int | None) -> Any:
+    async def _message(self, end: FarEnd, code: int, path: Sequence[str], accept: int | None) -> Any:
         message: Any = Message(code=Code(code), uri_path=tuple(path))
         message.opt.accept = accept
         remote = self._line.remote(end.host, end.port)
         if end.context:
             if self._secure is None:
                 raise LinkRefused(f"no security context for {end.context}")
-            remote = self._secure(end.context, remote)
+            remote = await self._secure(end.context, remote)
         message.remote = remote
         return message
 

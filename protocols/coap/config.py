@@ -1,11 +1,40 @@
 """What the operator writes in the table of the CoAP adapter."""
 
+import re
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
 from actors.model.base import Value
+from actors.model.secrets import Secret
+
+_HEX: Final = r"^([0-9a-f]{2})*\Z"
+
+
+class OscoreConfig(Value, frozen=True, kw_only=True):
+    """``[protocols.coap.oscore.THING]``: the security context of a thing (RFC 8613). Everything but names is in hex."""
+
+    secret: Secret
+    """The master secret, at least 16 bytes."""
+    thing_id: Annotated[str, Meta(pattern=_HEX, max_length=14)]
+    """The sender id of the thing: what its messages name. Two things with the same one need a ``context`` each."""
+    hub_id: Annotated[str, Meta(pattern=_HEX, max_length=14)] = ""
+    """The sender id of the hub."""
+    salt: Annotated[str, Meta(pattern=_HEX, max_length=128)] = ""
+    context: Annotated[str, Meta(pattern=_HEX, max_length=64)] = ""
+    algorithm: Literal["AES-CCM-16-64-128", "A128GCM", "A256GCM", "ChaCha20/Poly1305"] = "AES-CCM-16-64-128"
+
+    def __post_init__(self) -> None:
+        """Refuse a context that could not work.
+
+        Raises:
+            ValueError: The secret is too short or not in hex, or both ids are the same.
+        """
+        if re.fullmatch(r"(?:[0-9a-fA-F]{2}){16,64}", self.secret.reveal()) is None:
+            raise ValueError("secret: expected 16 to 64 bytes in hex; make one with: openssl rand -hex 16")
+        if self.thing_id == self.hub_id:
+            raise ValueError("thing_id and hub_id: expected two that differ, or both would use the same nonces")
 
 
 class CoapConfig(Value, frozen=True, kw_only=True):
@@ -16,6 +45,8 @@ class CoapConfig(Value, frozen=True, kw_only=True):
     """0 takes a free port; the adapter's ``urls`` tell which."""
     plain_from: tuple[str, ...] = ()
     """Networks (``10.1.0.0/16``, ``127.0.0.1``) whose addresses may speak plain CoAP. Nobody by default."""
+    oscore: dict[str, OscoreConfig] = {}
+    """Security contexts by thing id. A thing that has one is heard in no other way."""
     max_payload_bytes: Annotated[int, Meta(ge=64, le=1024 * 1024)] = 64 * 1024
     """Larger bodies, after the blocks are put together, get 4.13."""
     reply_within_s: Annotated[float, Meta(gt=0)] = 60.0
@@ -40,7 +71,10 @@ class CoapConfig(Value, frozen=True, kw_only=True):
         """Refuse networks that are none.
 
         Raises:
-            ValueError: An entry of ``plain_from`` is not an address or network.
+            ValueError: An entry of ``plain_from`` is no address or network, or two things have one security context.
         """
         for network in self.plain_from:
             ip_network(network)
+        names = [(config.thing_id, config.context) for config in self.oscore.values()]
+        if len(set(names)) < len(names):
+            raise ValueError("oscore: expected a thing_id, or a context, of its own for each thing")

@@ -18,6 +18,10 @@ NON_START: Final = 0x50
 """The first byte of a sound CON is below, that of a sound NON is not."""
 UNDERSTOOD: Final = frozenset({3, 7, 11, 15, 17, 23, 27})
 """Critical options that are served: Uri-Host, -Port, -Path, -Query, Accept, Block2, Block1."""
+_OSCORE: Final = 9
+
+_PASSED_ON: Final = UNDERSTOOD | {_OSCORE}
+"""Where nothing is protected, the site behind refuses what is."""
 
 _CON, _NON = 0, 1
 _GET = 1
@@ -239,7 +243,7 @@ def _addressed(options: Sequence[Option]) -> tuple[str, int | None]:
 def _judged(options: Iterable[Option], kind: int) -> BadOption | Way:
     """Return the first option that cannot be served (RFC 7252 section 5.4.1); without one the request goes on."""
     for number, value in options:
-        if (number & 1 and number not in UNDERSTOOD) or not _is_sound(number, value):
+        if (number & 1 and number not in _PASSED_ON) or not _is_sound(number, value):
             return BadOption(number) if kind == _CON else Way.DROP
     return Way.FURTHER
 

@@ -165,6 +165,12 @@ class Front:
         if self._timer is not None:
             self._timer.cancel()
 
+    def trust(self, sender: Sender) -> None:
+        """Treat an address as a peer: it spoke in a security context, so it has a share of its own."""
+        now, address = self._monotonic(), (sender.host, sender.port, 0, 0)
+        if self._peers.find(address, now) is None:
+            self._peers.add(address, Peer(sender, self._limits, now), now)
+
     def counters(self) -> Mapping[str, int]:
         """Return the datagrams by the way they took, and the peers that are kept."""
         return {"fast": self._fast, **self._counts, "peers": len(self._peers)}

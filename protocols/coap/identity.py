@@ -1,6 +1,6 @@
 """Who sends: from the security context or, where the operator allows it, from the address. Never from the payload."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final, Protocol, final
@@ -97,6 +97,45 @@ class PlainByAddress:
     def _is_allowed(self, host: str) -> bool:
         address = plain_address(host)
         return any(address in network for network in self._networks)
+
+
+@final
+class ByContext:
+    """Who speaks in a security context is its thing; a thing that has one is heard in no other way."""
+
+    def __init__(self, plain: PlainByAddress, secured: Container[ThingId], things: ThingDirectory) -> None:
+        self._plain = plain
+        self._secured = secured
+        self._things = things
+
+    def admit(self, sender: Sender) -> None:
+        """Let in who speaks in a context, or may speak without one."""
+        if not sender.claims:
+            self._plain.admit(sender)
+
+    def resolve(self, sender: Sender, thing_id: ThingId) -> tuple[Principal, ConnectedThing]:
+        """Return the principal of the context's thing."""
+        if not sender.claims:
+            if thing_id in self._secured:
+                text = f"{thing_id} has a security context: plain CoAP is refused, speak OSCORE"
+                raise Rejected(ReplyCode.UNAUTHORIZED, "unauthenticated", text)
+            return self._plain.resolve(sender, thing_id)
+        if sender.claims[0] != thing_id:
+            text = f"the security context is that of {sender.claims[0]}, which may not speak for {thing_id}"
+            raise Rejected(ReplyCode.FORBIDDEN, "foreign_thing", text)
+        thing = self._things.find(thing_id)
+        if thing is None:
+            raise Rejected(ReplyCode.NOT_FOUND, "unknown_thing", f"{thing_id} is not registered")
+        name = f"coap:oscore:{thing_id}"
+        principal = Principal(kind=PrincipalKind.THING, name=name, thing_id=thing_id, owner_id=thing.owner_id)
+        return principal, thing
+
+    def owners(self, sender: Sender) -> frozenset[OwnerId]:
+        """Return the owner of the context's thing, or those of the things with the sender's address."""
+        if not sender.claims:
+            return self._plain.owners(sender)
+        _, thing = self.resolve(sender, ThingId(sender.claims[0]))
+        return frozenset({thing.owner_id})
 
 
 def plain_address(host: str) -> IPv4Address | IPv6Address:

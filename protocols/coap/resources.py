@@ -1,6 +1,8 @@
 """The resources as aiocoap serves them: its messages in, arrivals out; replies in, its messages out."""
 
 import asyncio
+from collections.abc import Callable
+from secrets import token_bytes
 from typing import Any, Final, Literal, cast, final
 
 from aiocoap.resource import PathCapable, Resource, Site
@@ -10,6 +12,7 @@ from actors.model.ids import ThingId
 from protocols.coap.datagram import UNDERSTOOD
 from protocols.coap.directory import Directory
 from protocols.coap.echo import EchoGate
+from protocols.coap.identity import Sender
 from protocols.coap.intake import Intake
 from protocols.coap.links import Link as OwnLink
 from protocols.coap.links import filtered, parse_links, parse_query
@@ -41,12 +44,16 @@ class StrictSite(Site):  # type: ignore[misc] # aiocoap has no types
     def __init__(self, intake: Intake) -> None:
         super().__init__()
         self._intake = intake
+        self.on_secured: Callable[[Sender], None] = _nobody_asks
+        """Told of each sender that spoke in a security context."""
 
     async def render_to_pipe(self, request: Any) -> None:
         """Serve one request, or answer 4.02."""
         unknown = next((option for option in request.request.opt.option_list() if _is_beyond_us(option.number)), None)
         if unknown is not None:
             raise Refusal(self._intake.counted(bad_option(int(unknown.number), is_proxying=False)))
+        if request.request.remote.authenticated_claims:
+            self.on_secured(sender_of(request.request))
         await super().render_to_pipe(request)
 
 
@@ -115,6 +122,17 @@ class ThingReadings(Resource, PathCapable):  # type: ignore[misc] # aiocoap has 
     render_put = render_post
 
 
+def _exchange(request: Any) -> bytes:
+    """Return what tells one exchange from the next; whatever comes protected is let in only once."""
+    if request.remote.authenticated_claims:
+        return token_bytes(10)
+    return cast("bytes", request.mid.to_bytes(2, "big") + request.token)
+
+
+def _nobody_asks(_sender: Sender) -> None:
+    """Do nothing."""
+
+
 _NOT_2XX: Final = 2  # RFC 7967 section 2.1
 
 
@@ -129,5 +147,5 @@ def _arrival(request: Any) -> Arrival:
         thing_id=ThingId("/".join(path)),
         content_format=None if request.opt.content_format is None else int(request.opt.content_format),
         payload=request.payload,
-        exchange=request.mid.to_bytes(2, "big") + request.token,
+        exchange=_exchange(request),
     )

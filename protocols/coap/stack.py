@@ -14,6 +14,7 @@ from aiocoap.messagemanager import MessageManager
 from aiocoap.numbers.codes import Code
 from aiocoap.pipe import Pipe
 from aiocoap.tokenmanager import TokenManager
+from aiocoap.transports.oscore import TransportOSCORE
 from aiocoap.transports.udp6 import MessageInterfaceUDP6, UDP6EndpointAddress
 
 from protocols.coap.front import Ancillary
@@ -34,6 +35,7 @@ async def stacked(site: Any, port: UdpPort) -> AsyncGenerator["AiocoapStack"]:
     interface: Any = MessageInterfaceUDP6(messages, log=context.log, loop=loop)
     messages.message_interface = interface
     tokens.token_interface = messages
+    context.request_interfaces.append(TransportOSCORE(context, context))  # before the one that speaks plainly
     context.request_interfaces.append(tokens)
     interface.connection_made(_Transport(loop, port, interface))
     stack = AiocoapStack(context, messages, interface)
