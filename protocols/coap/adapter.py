@@ -5,7 +5,9 @@ from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, final
 
-from actors.ports import LinkStatus, ProtocolDeps, RefusesCommands
+from actors.model.commands import CommandOutcome, ThingCommand
+from actors.ports import ConnectedThing, LinkStatus, ProtocolDeps
+from protocols.coap import commands
 from protocols.coap.client import DeviceClient, RenewalSettings
 from protocols.coap.config import CoapConfig
 from protocols.coap.devices import Devices
@@ -14,6 +16,7 @@ from protocols.coap.echo import EchoGate
 from protocols.coap.front import Front, FrontSettings, Taker
 from protocols.coap.identity import ByContext, PlainByAddress
 from protocols.coap.intake import Intake
+from protocols.coap.machine import MachineResources
 from protocols.coap.oscore import Contexts, SecuredSite
 from protocols.coap.port import UdpPort, bound
 from protocols.coap.resources import site_for
@@ -38,14 +41,17 @@ async def open_coap(
     directory = Directory(deps.store, deps.clock, resolver, roster, most=config.max_registrations)
     directory.load()
     gate = EchoGate(deps.clock.monotonic, most=config.max_peers, is_on=config.echo)
-    site = site_for(intake, gate, directory, reply_within_s=config.reply_within_s, retry_after_s=config.retry_after_s)
+    machine = MachineResources(intake, gate, deps.machine, max_observers=config.max_observers)
+    site = site_for(
+        intake, gate, directory, machine, reply_within_s=config.reply_within_s, retry_after_s=config.retry_after_s
+    )
     whole: Any = SecuredSite(site, contexts, intake) if contexts else site
     async with serving(whole, intake, deps, front_settings(config), (config.host, config.port)) as (port, front, stack):
         site.on_secured = front.trust
         client = DeviceClient(stack, deps.clock, deps.chance, renewal or RenewalSettings(), contexts.secure)
         devices = Devices(client, directory, roster, deps, WatchSettings(retry_cap_s=config.retry_cap_s))
         async with running(devices.run()):
-            yield CoapAdapter(config.host, port, front, intake, devices)
+            yield CoapAdapter(config.host, port, front, intake, devices, client)
 
 
 @asynccontextmanager
@@ -97,15 +103,18 @@ async def serving(
 
 
 @final
-class CoapAdapter(RefusesCommands):
+class CoapAdapter:
     """A ``ProtocolAdapter`` with a UDP socket of its own."""
 
-    def __init__(self, host: str, port: UdpPort, front: Front, intake: Intake, devices: Devices) -> None:
+    def __init__(
+        self, host: str, port: UdpPort, front: Front, intake: Intake, devices: Devices, client: DeviceClient
+    ) -> None:
         self._host = host
         self._port = port
         self._front = front
         self._intake = intake
         self._devices = devices
+        self._client = client
 
     @property
     def devices(self) -> Devices:
@@ -135,3 +144,7 @@ class CoapAdapter(RefusesCommands):
             **self._port.counters(),
             **self._devices.counters(),
         }
+
+    async def carry_out(self, thing: ConnectedThing, command: ThingCommand, *, again: bool) -> CommandOutcome:
+        """Bring a command to a device; see ``ProtocolAdapter.carry_out``."""
+        return await commands.carry_out(thing, command, again=again, devices=self._devices, client=self._client)

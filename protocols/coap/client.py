@@ -104,7 +104,7 @@ class DeviceClient:
         """Ask once.
 
         Raises:
-            LinkDown: No answer; it may have been done all the same.
+            DeviceDown: No answer; it may have been done all the same.
             Refusal: The device answered with an error.
         """
         message = await self._message(end, code, path, accept)
@@ -114,7 +114,7 @@ class DeviceClient:
             async with asyncio.timeout(_ANSWER_WITHIN_S):
                 return _answer(await self._line.request(message))
         except TimeoutError:
-            raise LinkDown(f"no answer within {_ANSWER_WITHIN_S:g} s") from None
+            raise DeviceDown(f"no answer within {_ANSWER_WITHIN_S:g} s") from None
         except Error as error:
             raise _link_down(error) from None
 
@@ -124,7 +124,7 @@ class DeviceClient:
         A resource that cannot be observed is read again each time its answer is no longer fresh.
 
         Raises:
-            LinkDown: The device cannot be reached.
+            DeviceDown: The device cannot be reached.
             Refusal: The device answered with an error.
         """
         latest: tuple[int, float] | None = None
@@ -226,7 +226,16 @@ def _answer(response: Any) -> Answer:
     )
 
 
-def _link_down(error: Exception) -> LinkDown:
-    if isinstance(error, NetworkError) and isinstance(error.__cause__, ConnectionRefusedError):
-        return LinkDown("nobody listens there")
-    return LinkDown(str(error) or type(error).__name__)
+class DeviceDown(LinkDown):
+    """A device cannot be reached. ``never_left``: nobody listens there, so surely nothing was done."""
+
+    def __init__(self, text: str, *, never_left: bool = False) -> None:
+        super().__init__(text)
+        self.never_left = never_left
+
+
+def _link_down(error: Exception) -> DeviceDown:
+    is_refused = isinstance(error, NetworkError) and isinstance(error.__cause__, ConnectionRefusedError)
+    if is_refused or "Connection refused" in str(error):
+        return DeviceDown("nobody listens there", never_left=True)
+    return DeviceDown(str(error) or type(error).__name__)

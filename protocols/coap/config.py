@@ -64,6 +64,8 @@ class CoapConfig(Value, frozen=True, kw_only=True):
     """Devices in the resource directory."""
     retry_cap_s: Annotated[float, Meta(ge=1)] = 60.0
     """Longest wait before a device that the hub observes and that was lost is tried again."""
+    max_observers: Annotated[int, Meta(ge=0)] = 1000
+    """Observations of orders at once; more are answered once, without being notified."""
     echo: bool = True
     """Answers more than three times as large as their request leave only when the sender has shown that it is there."""
 

@@ -16,6 +16,7 @@ from protocols.coap.identity import Sender
 from protocols.coap.intake import Intake
 from protocols.coap.links import Link as OwnLink
 from protocols.coap.links import filtered, parse_links, parse_query
+from protocols.coap.machine import MachineResources
 from protocols.coap.mapping import FORMATS, Arrival
 from protocols.coap.rd import LookUp, OneRegistration, Registrations, link_answer
 from protocols.coap.replies import Reply, bad_option, unavailable
@@ -23,12 +24,19 @@ from protocols.coap.serving import Refusal, Served, admit_body, message_of, send
 
 
 def site_for(
-    intake: Intake, gate: EchoGate, directory: Directory, *, reply_within_s: float, retry_after_s: float
+    intake: Intake,
+    gate: EchoGate,
+    directory: Directory,
+    machine: MachineResources,
+    *,
+    reply_within_s: float,
+    retry_after_s: float,
 ) -> Any:
-    """Return the site: ``/t/{thing_id}``, the Resource Directory, and ``/.well-known/core``."""
+    """Return the site: readings, the machine interface, the Resource Directory, and ``/.well-known/core``."""
     site: Any = StrictSite(intake)
     readings = ThingReadings(intake, reply_within_s=reply_within_s, retry_after_s=retry_after_s)
     site.add_resource(["t"], readings)
+    site.add_resource(["m"], machine)
     site.add_resource(["rd"], Registrations(intake, gate, directory))
     site.add_resource(["rd"], OneRegistration(intake, gate, directory))
     site.add_resource(["rd-lookup", "ep"], LookUp(intake, gate, directory.endpoints, "ep"))

@@ -1,5 +1,6 @@
 """What our resources have in common as aiocoap serves them: who asks, how a refusal looks, how blocks are let in."""
 
+from hashlib import sha256
 from typing import Any, Final, Literal, cast
 
 from aiocoap import Message
@@ -99,6 +100,26 @@ def message_of(reply: Reply) -> Any:
     response = Message(code=Code(int(reply.code)), payload=reply.payload)
     if reply.max_age_s is not None:
         response.opt.max_age = reply.max_age_s
+    return response
+
+
+def sliced(response: Any, request: Any) -> Any:
+    """Return the block of a response that was asked for, the first one when none was (RFC 7959 section 2.4).
+
+    Nothing is kept between blocks: the ETag tells a client whose blocks are of different states.
+    """
+    asked = request.opt.block2
+    exponent, number = (6, 0) if asked is None else (min(asked.size_exponent, 6), asked.block_number)
+    body, size = response.payload, 16 << exponent
+    if len(body) <= size and number == 0:
+        return response
+    start = number * size
+    if start >= len(body):
+        text = f"Block2: expected a block of {len(body)} bytes, got number {number} of {size} bytes"
+        return message_of(Reply(code=ReplyCode.BAD_REQUEST, reason="malformed", text=text))
+    response.payload = body[start : start + size]
+    response.opt.block2 = (number, start + size < len(body), exponent)
+    response.opt.etag = sha256(body).digest()[:8]
     return response
 
 
