@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from actors.model.ids import ThingId
 from protocols.coap.mapping import FORMATS
 from protocols.coap.replies import Reply, ReplyCode
 
@@ -29,7 +30,7 @@ _WITH_PAYLOAD: Final = frozenset({2, 3})  # POST, PUT
 _URI_PATH, _CONTENT_FORMAT = 11, 12
 _AUTHORITY: Final = frozenset({3, 7})
 _PROXY: Final = frozenset({35, 39})  # Proxy-Uri, Proxy-Scheme
-_TEXTS: Final = frozenset({3, 8, 11, 15, 20})  # string options of a request; RFC 7252 section 5.4.3 says UTF-8
+_TEXTS: Final = frozenset({3, 8, 11, 15, 20, 35, 39})  # string options; RFC 7252 section 3.2 says UTF-8
 _LONGEST: Final = {3: 255, 7: 2, 11: 255, 15: 255, 17: 2, 23: 3, 27: 3}
 _STARTS: Final = {  # version 1, CON or NON, sound token length, POST or PUT: where the options start
     bytes((first, code)): HEADER_BYTES + (first & 0x0F)
@@ -56,7 +57,7 @@ class Way(Enum):
 class Target(Struct, frozen=True, gc=False):
     """Where a small POST or PUT of readings goes: to a thing, with nothing in it that needs more than one datagram."""
 
-    thing_id: str
+    thing_id: ThingId
     content_format: int
     size: int
     """Bytes of the options; marker and payload follow."""
@@ -219,7 +220,7 @@ def _extended(data: bytes, at: int, nibble: int) -> tuple[int, int]:
     return int.from_bytes(data[at:after], "big") + (13 if nibble == 13 else 269), after
 
 
-def _addressed(options: Sequence[Option]) -> tuple[str, int | None]:
+def _addressed(options: Sequence[Option]) -> tuple[ThingId, int | None]:
     """Return thing and content format of ``/t/{thing_id}``; nothing when anything else is in the options.
 
     Uri-Host and Uri-Port may be there: this is one site under all names, here as behind.
@@ -227,17 +228,17 @@ def _addressed(options: Sequence[Option]) -> tuple[str, int | None]:
     while options and options[0][0] in _AUTHORITY and _is_sound(*options[0]):
         options = options[1:]
     if len(options) < 2 or options[-1][0] != _CONTENT_FORMAT or options[0] != (_URI_PATH, b"t"):
-        return "", None
+        return ThingId(""), None
     segments, value = options[1:-1], options[-1][1]
     content_format = int.from_bytes(value, "big")
     if len(value) > 2 or content_format not in FORMATS:
-        return "", None
+        return ThingId(""), None
     if any(number != _URI_PATH or len(segment) > 255 for number, segment in segments):
-        return "", None
+        return ThingId(""), None
     try:
-        return b"/".join(segment for _, segment in segments).decode(), content_format
+        return ThingId(b"/".join(segment for _, segment in segments).decode()), content_format
     except UnicodeDecodeError:
-        return "", None
+        return ThingId(""), None
 
 
 def _judged(options: Iterable[Option], kind: int) -> BadOption | Way:

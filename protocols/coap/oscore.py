@@ -1,3 +1,5 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# aiocoap has no types.
 """OSCORE (RFC 8613): security contexts of things, whose sequence numbers are never used twice, whatever ends the hub.
 
 A block of numbers is written as used before the first of them is; after a restart the next block begins behind it.
@@ -11,7 +13,6 @@ from secrets import token_bytes
 from typing import Any, Final, Protocol, final
 
 import structlog
-from aiocoap.interfaces import Resource
 from aiocoap.oscore import (
     DEFAULT_WINDOWSIZE,
     CanProtect,
@@ -56,13 +57,14 @@ class ThingContext(CanProtect, CanUnprotect, SecurityContextUtils):  # type: ign
     """The security context of one thing, from ``first`` on."""
 
     def __init__(self, thing_id: ThingId, config: OscoreConfig, first: int, running_low: Callable[[], None]) -> None:
-        self.alg_aead = algorithms[config.algorithm]
+        algorithm: Any = algorithms[config.algorithm]
+        self.alg_aead = algorithm
         self.hashfun = hashfunctions["sha256"]
         self.sender_id = bytes.fromhex(config.hub_id)
         self.recipient_id = bytes.fromhex(config.thing_id)
         self.id_context = bytes.fromhex(config.context) or None
         self.derive_keys(bytes.fromhex(config.salt), bytes.fromhex(config.secret.reveal()))
-        self.authenticated_claims = (thing_id,)
+        self.authenticated_claims = [str(thing_id)]
         self.recipient_replay_window = ReplayWindow(DEFAULT_WINDOWSIZE, _kept_in_memory)
         self.echo_recovery = token_bytes(8)
         self.sender_sequence_number = first
@@ -188,7 +190,7 @@ class Contexts:
 
 
 @final
-class SecuredSite(Resource):  # type: ignore[misc] # aiocoap has no types
+class SecuredSite:
     """A site that also serves what comes protected, under the identity of the context."""
 
     def __init__(self, site: Any, contexts: Contexts, counting: Counting) -> None:
@@ -196,14 +198,6 @@ class SecuredSite(Resource):  # type: ignore[misc] # aiocoap has no types
         self._contexts = contexts
         self._counting = counting
         self._wrapper: Any = OscoreSiteWrapper(site, contexts)
-
-    async def render(self, request: Any) -> Any:
-        """Not used: the site is asked through pipes."""
-        raise NotImplementedError
-
-    async def needs_blockwise_assembly(self, _request: Any) -> bool:
-        """Leave blocks to the resources, which see them unprotected."""
-        return False
 
     async def render_to_pipe(self, pipe: Any) -> None:
         """Serve one request, protected or not."""

@@ -40,7 +40,7 @@ class Served(Resource):  # type: ignore[misc] # aiocoap has no types
             response = await method(request)
         except Rejected as rejected:
             return message_of(self._intake.counted(rejected.reply))
-        return self._challenge(request, response) or response
+        return self._challenge(request, response) or confirmed(response, request)
 
     def _challenge(self, request: Any, response: Any) -> Any:
         """Return 4.01 with an Echo value when the answer would be much larger than the request."""
@@ -103,6 +103,14 @@ def message_of(reply: Reply) -> Any:
     return response
 
 
+def confirmed(response: Any, request: Any) -> Any:
+    """Name the state that was read by its ETag, and say no more to who has it already (RFC 7252 section 5.10.6)."""
+    if request.code is not Code.GET or response.code is not Code.CONTENT:
+        return response
+    response.opt.etag = tag = sha256(response.payload).digest()[:8]
+    return Message(code=Code.VALID, etag=tag) if tag in request.opt.etags else response
+
+
 def sliced(response: Any, request: Any) -> Any:
     """Return the block of a response that was asked for, the first one when none was (RFC 7959 section 2.4).
 
@@ -119,7 +127,6 @@ def sliced(response: Any, request: Any) -> Any:
         return message_of(Reply(code=ReplyCode.BAD_REQUEST, reason="malformed", text=text))
     response.payload = body[start : start + size]
     response.opt.block2 = (number, start + size < len(body), exponent)
-    response.opt.etag = sha256(body).digest()[:8]
     return response
 
 
