@@ -9,6 +9,7 @@ import jmespath
 import msgspec
 from jmespath import exceptions
 
+from crm_adapters.rest.closures import evaluator
 from crm_adapters.rest.functions import ManifestFunctions, Tables
 
 
@@ -32,6 +33,7 @@ class Expression:
         except exceptions.JMESPathError as error:
             raise ExpressionError(f"{text!r} is no JMESPath: {_first_line(error)}") from error
         self._check(self._compiled.parsed, names)
+        self._evaluate = evaluator(self._compiled.parsed, self._functions)
 
     def value(self, context: Mapping[str, Any]) -> Any:
         """Return the value.
@@ -40,7 +42,7 @@ class Expression:
             ExpressionError: a function got what it does not take.
         """
         try:
-            return self._compiled.search(context, jmespath.Options(custom_functions=self._functions))
+            return self._evaluate(context)
         except (exceptions.JMESPathError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise ExpressionError(f"{self.text!r}: {_first_line(error)}") from error
 

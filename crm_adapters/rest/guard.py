@@ -1,7 +1,9 @@
 """Keeps a connection to the addresses it may reach: a name is resolved once, checked, and connected to as checked."""
 
+import re
 import socket
 from ipaddress import ip_address
+from typing import Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
@@ -9,6 +11,9 @@ from aiohttp.resolver import ThreadedResolver
 from actors.model.outcomes import Failure, Transient
 from crm_adapters.rest.addresses import Address, AddressPolicy
 from crm_adapters.transport import Call, Exchange, Reply
+
+_ORIGIN: Final = re.compile(r"[^/?#\\]+//[^/?#\\]*")
+_REMEMBERED: Final = 100
 
 
 class GuardedResolver(AbstractResolver):
@@ -45,13 +50,28 @@ class GuardedTransport:
     def __init__(self, transport: Exchange, policy: AddressPolicy) -> None:
         self._transport = transport
         self._policy = policy
+        self._allowed: set[str] = set()
 
     async def exchange(self, call: Call) -> Reply | Failure:
-        """Send one call; what leads where it may not go is refused before anything is opened."""
-        refused = self._policy.why_not_url(call.url)
-        if refused is not None:
-            return Transient(reason=f"nothing was sent: {refused}")
+        """Send one call; what leads where it may not go is refused before anything is opened.
+
+        Scheme, user, host and port decide, so an origin that was allowed is not read again. Names are resolved and
+        judged at each connection all the same.
+        """
+        origin = _origin(call.url)
+        if origin not in self._allowed:
+            refused = self._policy.why_not_url(call.url)
+            if refused is not None:
+                return Transient(reason=f"nothing was sent: {refused}")
+            if len(self._allowed) < _REMEMBERED:
+                self._allowed.add(origin)
         return await self._transport.exchange(call)
+
+
+def _origin(url: str) -> str:
+    """Return all of a URL up to its path, query or fragment."""
+    found = _ORIGIN.match(url)
+    return url if found is None else found[0]
 
 
 def _address(text: str) -> Address:
