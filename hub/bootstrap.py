@@ -23,6 +23,7 @@ from actors.device.core import DeviceCore
 from actors.device.inquiring import InquirySettings
 from actors.dialogue import (
     COMPUTE_RELAY,
+    RECONCILING_RELAY,
     THINGS_RELAY,
     OpenConnection,
     community_address,
@@ -56,6 +57,7 @@ from hub.machine import MachineDesk
 from hub.ordering import OrderingOff
 from hub.profiles import publish_profiles, reference
 from hub.record_watch import RecordWatch
+from hub.reconciling import Reconciler
 from hub.registry import Registry, operator_token
 from hub.sharding import whole_engine, whole_journal
 from hub.storage.connection import FILE_NAME, JournalSettings, explained
@@ -170,7 +172,9 @@ class _Parts:
     def _connections(self, adapters: Mapping[str, CrmAdapter]) -> dict[str, ConnectionSettings]:
         return {
             choice.name: ConnectionSettings(
-                can=adapters[choice.name].capabilities, changes_s=choice.desk.changes_every_s
+                can=adapters[choice.name].capabilities,
+                changes_s=choice.desk.changes_every_s,
+                reconcile_minute=choice.desk.reconcile_minute,
             )
             for choice in self._config.crm
         }
@@ -183,10 +187,16 @@ class _Parts:
         desks = {name: self._desk(name, adapter) for name, adapter in held.items()}
         since = self._journal.restored()
         if since is not None:
-            log.warning("ordering_off", restored_at=since, next_step="compare the CRM, then iot2crm journal release")
+            log.warning(
+                "ordering_off",
+                restored_at=since,
+                next_step="iot2crm crm reconcile NAME --all, then iot2crm journal release",
+            )
         for name, desk in desks.items():
             self._engine.add_relay(desk_relay(name), desk if since is None else OrderingOff(desk))
         self._engine.add_relay(COMPUTE_RELAY, self._compute)
+        self._reconciler = Reconciler(self._engine, self._journal, desks)
+        self._engine.add_relay(RECONCILING_RELAY, self._reconciler)
         self._engine.add_relay(THINGS_RELAY, self._commands)
         return desks
 
@@ -211,6 +221,7 @@ class _Parts:
         for desk in desks.values():
             group.create_task(desk.run())
         group.create_task(self._compute.run(self._engine))
+        group.create_task(self._reconciler.run())
         group.create_task(self._commands.run())
         self._engine.start()
         for choice in self._config.crm:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from actors.connection import reconciling
 from actors.connection.state import (
     ChangesFollowed,
     ChangesRefused,
@@ -13,7 +14,7 @@ from actors.connection.state import (
     ConnectionState,
     VisitDropped,
     VisitFollowed,
-    evolve,
+    evolve_all,
 )
 from actors.dialogue import (
     ChangesReported,
@@ -22,7 +23,9 @@ from actors.dialogue import (
     FollowVisit,
     OpenConnection,
     ReadChanges,
+    Reconcile,
     RecordHeard,
+    RecordsCompared,
     RecordsHeard,
     desk_relay,
     order_address,
@@ -32,7 +35,16 @@ from actors.model.orders import RecordKind
 from actors.model.outcomes import Capabilities, Changes, CrmRecord
 from actors.runtime.turns import Effect, Emit, Forget, Remind, Step, Tell
 
-ConnectionMessage = OpenConnection | ConnectionWoke | ChangesReported | RecordsHeard | FollowVisit | DropVisit
+ConnectionMessage = (
+    OpenConnection
+    | ConnectionWoke
+    | ChangesReported
+    | RecordsHeard
+    | FollowVisit
+    | DropVisit
+    | Reconcile
+    | RecordsCompared
+)
 
 _KEPT_AT_LEAST: Final = timedelta(hours=1)
 """A cursor that brought nothing is kept so often: its kind may lapse in the CRM, and each costs a row for good."""
@@ -46,6 +58,8 @@ class ConnectionSettings(Struct, frozen=True, kw_only=True):
 
     can: Capabilities = Capabilities()
     changes_s: float = 60.0
+    reconcile_minute: int = 3 * 60
+    """Minute of the day (UTC) at which orders and records are compared."""
 
 
 class ConnectionCore:
@@ -75,23 +89,29 @@ class ConnectionCore:
     ) -> ConnectionState:
         """Return the state after a recorded turn."""
         del message
-        for event in events:
-            state = evolve(state, event, at)
-        return state
+        return evolve_all(state, events, at)
 
     def step(self, state: ConnectionState, message: ConnectionMessage, now: datetime) -> Step[ConnectionState]:
         """Decide on one message."""
         events, effects = self._decide(state, message, now)
-        return Step(self.fold(state, message, events, now), events, effects)
+        reply = ("started" if events else "under way") if isinstance(message, Reconcile) else None
+        return Step(self.fold(state, message, events, now), events, effects, reply)
 
     def _decide(
         self, state: ConnectionState, message: ConnectionMessage, now: datetime
     ) -> tuple[tuple[ConnectionEvent, ...], tuple[Effect, ...]]:
         match message:
             case OpenConnection(connection=name):
-                return (), self._begin(name, now)
+                return (), self._begin(name, state, now)
+            case ConnectionWoke(connection=name, name="reconcile"):
+                return self._compare(name, state, now)
             case ConnectionWoke(connection=name):
                 return (), self._ask(name, state, now)
+            case Reconcile():
+                return reconciling.start(state, message, now)
+            case RecordsCompared(connection=name, records=records):
+                events, effects = reconciling.take_result(state, message, now)
+                return events, (*effects, *(_told(name, state, records) if events else ()))
             case ChangesReported(connection=name):
                 return self._take_changes(name, state, message, now)
             case RecordsHeard(connection=name, records=records):
@@ -105,10 +125,24 @@ class ConnectionCore:
         settings = self._settings.get(name)
         return settings if settings is not None and settings.can.changes else None
 
-    def _begin(self, name: str, now: datetime) -> tuple[Effect, ...]:
-        if self._follows(name) is None:
-            return (Forget("changes"),)
-        return (_wake(name, now),)
+    def _begin(self, name: str, state: ConnectionState, now: datetime) -> tuple[Effect, ...]:
+        changes = Forget("changes") if self._follows(name) is None else _wake(name, now)
+        settings = self._settings.get(name)
+        if settings is None:
+            return (changes, Forget("reconcile"))
+        night = reconciling.next_night(state, settings.reconcile_minute, now)
+        return (changes, reconciling.remind(name, max(night, now)))
+
+    def _compare(
+        self, name: str, state: ConnectionState, now: datetime
+    ) -> tuple[tuple[ConnectionEvent, ...], tuple[Effect, ...]]:
+        settings = self._settings.get(name)
+        if settings is None:
+            return (), ()
+        wanted = Reconcile(connection=name, by=reconciling.NIGHTLY)
+        events, effects = reconciling.start(state, wanted, now)
+        night = reconciling.next_night(evolve_all(state, events, now), settings.reconcile_minute, now)
+        return events, (*effects, reconciling.remind(name, max(night, now + _WATCHDOG)))
 
     def _ask(self, name: str, state: ConnectionState, now: datetime) -> tuple[Effect, ...]:
         settings = self._follows(name)

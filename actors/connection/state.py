@@ -1,11 +1,13 @@
 """What a connection's actor knows: how far changes were followed, and which visits belong to which orders."""
 
-from typing import Any
+from collections.abc import Iterable
+from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.model.base import Instant
+from actors.model.findings import Finding, Reconciliation
 from actors.model.ids import OrderKey
 
 
@@ -20,6 +22,12 @@ class ConnectionState(Struct, frozen=True, kw_only=True):
     """The key of a booking -> the order it is for."""
     trouble: str = ""
     """Why the changes cannot be read, as the CRM says it; empty while they can."""
+    compared_to: str = ""
+    """How far the CRM's changes were compared with the orders."""
+    last: Reconciliation | None = None
+    """The last comparison; it is under way while it has no end."""
+    findings: dict[str, Finding] = {}
+    """What it found, by id."""
 
 
 class Event(Struct, frozen=True, kw_only=True, tag=True):
@@ -51,10 +59,26 @@ class VisitDropped(Event, frozen=True, kw_only=True):
     key: OrderKey
 
 
-ConnectionEvent = ChangesFollowed | ChangesRefused | VisitFollowed | VisitDropped
+class ReconciliationStarted(Event, frozen=True, kw_only=True):
+    """Orders and records are compared."""
+
+    reconciliation: Reconciliation
 
 
-def evolve(state: ConnectionState, event: ConnectionEvent, at: Any) -> ConnectionState:
+class ReconciliationEnded(Event, frozen=True, kw_only=True):
+    """They were; ``findings`` are all that differs now. Where it failed, what was found before still stands."""
+
+    reconciliation: Reconciliation
+    cursor: str
+    findings: tuple[Finding, ...]
+
+
+ConnectionEvent = (
+    ChangesFollowed | ChangesRefused | VisitFollowed | VisitDropped | ReconciliationStarted | ReconciliationEnded
+)
+
+
+def evolve(state: ConnectionState, event: ConnectionEvent, at: datetime) -> ConnectionState:
     """Return the state after an event."""
     match event:
         case ChangesFollowed(cursor=cursor):
@@ -65,3 +89,14 @@ def evolve(state: ConnectionState, event: ConnectionEvent, at: Any) -> Connectio
             return replace(state, visits={**state.visits, key: order})
         case VisitDropped(key=gone):
             return replace(state, visits={key: order for key, order in state.visits.items() if key != gone})
+        case ReconciliationStarted(reconciliation=started):
+            return replace(state, last=started)
+        case ReconciliationEnded(reconciliation=ended, cursor=cursor, findings=findings):
+            return replace(state, last=ended, compared_to=cursor, findings={f.finding_id: f for f in findings})
+
+
+def evolve_all(state: ConnectionState, events: Iterable[ConnectionEvent], at: datetime) -> ConnectionState:
+    """Return the state after several events of one turn."""
+    for event in events:
+        state = evolve(state, event, at)
+    return state

@@ -6,7 +6,7 @@ it up by key.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from random import Random
 from typing import Any, Protocol, TypeVar
@@ -170,21 +170,28 @@ class Desk:
             return
         job: AnyDeskJob = self._decode(row.body)
         if isinstance(job, TakeTurn):
-            self._group.create_task(self._stand_in_line(row, job))
+            self._begin(self._group, self._stand_in_line(row, job))
         elif isinstance(job, PlaceRequest | BookTime):
             is_admitted = self._takes_up(row.address)
             if recovered and is_admitted:
                 self._pace.give_back()
             self._writing += 1
-            self._group.create_task(self._write(row, job, recovered=recovered, is_admitted=is_admitted))
+            self._begin(self._group, self._write(row, job, recovered=recovered, is_admitted=is_admitted))
         elif isinstance(job, GiveBackTurn):
             if self._takes_up(row.address):
                 self._pace.give_back()
             asyncio.get_running_loop().call_soon(self._office.discard, row.outbox_id)
         elif isinstance(job, ReadChanges):
-            self._group.create_task(self._follow(row, job))
+            self._begin(self._group, self._follow(row, job))
         else:
-            self._group.create_task(self._read(row, job))
+            self._begin(self._group, self._read(row, job))
+
+    def _begin(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
+        """Begin work; while the desk ends it stays in the outbox, for the next start."""
+        try:
+            group.create_task(work)
+        except RuntimeError:
+            work.close()
 
     async def hear(self, message: Webhook) -> HeardOutcome:
         """Have a message of the CRM's own checked, and what it is about read again; nothing is tried twice."""
@@ -193,6 +200,15 @@ class Desk:
     async def look(self, call: Callable[[CrmAdapter], Awaitable[_OutcomeT]]) -> _OutcomeT | Transient | Permanent:
         """Make one call that reads, inside the connection's limits; nothing is tried twice."""
         return await self._guarded(lambda: call(self._adapter))
+
+    async def inquire(self, call: Callable[[CrmAdapter], Awaitable[_OutcomeT]]) -> _OutcomeT | Transient | Permanent:
+        """Make a call that reads, inside the connection's limits, again and again until the CRM says something."""
+        while True:
+            await self._breaker.usable()
+            outcome = await self.look(call)
+            if not _is_retryable(outcome):
+                return outcome
+            await asyncio.sleep(self._settings.again_s)
 
     def status(self) -> DeskStatus:
         """Return how this connection is doing."""

@@ -7,6 +7,7 @@ in the past tense. A question is two messages with one correlation id.
 
 from actors.dialogue.base import (
     COMPUTE_RELAY,
+    RECONCILING_RELAY,
     THINGS_RELAY,
     Message,
     chapter_address,
@@ -30,10 +31,13 @@ from actors.dialogue.communities import (
 from actors.dialogue.computing import ComputeAdvice, ComputeJob, TakeCard, TrainModel
 from actors.dialogue.connections import (
     ChangesReported,
+    CompareRecords,
     ConnectionWoke,
     DropVisit,
     FollowVisit,
     OpenConnection,
+    Reconcile,
+    RecordsCompared,
     RecordsHeard,
 )
 from actors.dialogue.desks import (
@@ -98,6 +102,7 @@ from actors.dialogue.things import AdviceGiven, EndRequest, OrderProgressed, Reg
 
 __all__ = [
     "COMPUTE_RELAY",
+    "RECONCILING_RELAY",
     "THINGS_RELAY",
     "AdviceGiven",
     "AnyDeskJob",
@@ -122,6 +127,7 @@ __all__ = [
     "CommandKnown",
     "CommandReported",
     "CommandThing",
+    "CompareRecords",
     "ComputeAdvice",
     "ComputeJob",
     "ConnectionWoke",
@@ -150,7 +156,9 @@ __all__ = [
     "PlaceRequest",
     "RaiseNeed",
     "ReadChanges",
+    "Reconcile",
     "RecordHeard",
+    "RecordsCompared",
     "RecordsHeard",
     "Refusal",
     "RegisterThing",

@@ -55,6 +55,9 @@ def desk_relay(connection: str) -> str:
     return f"desk:{connection}"
 
 
+RECONCILING_RELAY = "reconciling"
+"""Compares the hub's orders with the records of CRMs."""
+
 COMPUTE_RELAY = "compute"
 """Executes heavy computing off the event loop."""
 

@@ -1,6 +1,9 @@
 """What the actor of a CRM connection is told."""
 
+from msgspec import Struct
+
 from actors.dialogue.base import Message
+from actors.model.findings import Finding
 from actors.model.ids import OrderKey
 from actors.model.outcomes import ChangesOutcome, CrmRecord
 
@@ -12,7 +15,7 @@ class OpenConnection(Message, frozen=True, kw_only=True):
 
 
 class ConnectionWoke(Message, frozen=True, kw_only=True):
-    """A reminder of the connection's own is due: ``changes``."""
+    """A reminder of the connection's own is due: ``changes`` or ``reconcile``."""
 
     connection: str
     name: str
@@ -43,3 +46,35 @@ class DropVisit(Message, frozen=True, kw_only=True):
     """What becomes of this booking concerns no order any more."""
 
     key: OrderKey
+
+
+class Reconcile(Message, frozen=True, kw_only=True):
+    """Compare the hub's orders with the CRM's records, both ways. ``is_full``: all records, not only what changed."""
+
+    connection: str
+    by: str
+    is_full: bool = False
+
+
+class RecordsCompared(Message, frozen=True, kw_only=True):
+    """What comparing led to. ``records`` are those that the CRM holds otherwise than their orders know."""
+
+    connection: str
+    number: int
+    cursor: str
+    findings: tuple[Finding, ...]
+    records: tuple[CrmRecord, ...] = ()
+    orders: int = 0
+    seen: int = 0
+    failure: str = ""
+
+
+class CompareRecords(Struct, frozen=True, kw_only=True):
+    """Work for the relay that compares; answered by ``RecordsCompared``. May be done again after a restart."""
+
+    connection: str
+    number: int
+    cursor: str
+    """Where the changes were left the last time; empty: read all."""
+    open_findings: tuple[Finding, ...] = ()
+    """What to look at again."""

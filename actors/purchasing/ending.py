@@ -2,9 +2,17 @@
 
 from typing import Final
 
-from actors.dialogue import DropVisit, OrderProgressed, SettleReservation, connection_address, thing_address
+from actors.dialogue import (
+    CancelRecord,
+    DropVisit,
+    OrderProgressed,
+    SettleReservation,
+    connection_address,
+    thing_address,
+)
 from actors.model.money import Money
-from actors.model.orders import OrderState, PurchaseOrder
+from actors.model.orders import OrderState, PurchaseOrder, RecordKind
+from actors.model.outcomes import CrmRecord
 from actors.purchasing.events import NeedOver, VisitStep
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.purchasing.turn import Turn
@@ -47,8 +55,16 @@ def end(turn: Turn, state: OrderState, code: str, sentence: str, next_step: str 
     spent = _due(turn) if state is OrderState.FULFILLED else None
     turn.tell_owner(SettleReservation(key=turn.key, spent=spent))
     if turn.data.booking is not None:
-        turn.tell(connection_address(turn.data.connection), DropVisit(key=turn.data.booking.key))
+        _end_visit(turn, turn.data.booking, sentence)
     tell_thing(turn)
+
+
+def _end_visit(turn: Turn, booking: CrmRecord, reason: str) -> None:
+    """Nobody comes for work that is not wanted; where the CRM cannot cancel, reconciliation tells a person."""
+    turn.tell(connection_address(turn.data.connection), DropVisit(key=booking.key))
+    if turn.data.state is OrderState.CANCELLED:
+        job = CancelRecord(key=booking.key, kind=RecordKind.APPOINTMENT, reason=reason)
+        turn.work(turn.data.connection, job)
 
 
 def _due(turn: Turn) -> Money | None:

@@ -56,8 +56,10 @@ def take_status(turn: Turn, settings: PurchasingSettings, outcome: FindOutcome) 
 def _is_ours(turn: Turn, record: CrmRecord) -> bool:
     """Say whether this is the record of this order: another may have our key, and some CRMs keep no fingerprint."""
     known, request = turn.data.record, turn.data.request
+    if known is not None and known.record_id != record.record_id:
+        return False
     if record.fingerprint is None:
-        return known is not None and known.record_id == record.record_id
+        return known is not None
     return request is not None and record.fingerprint == request.fingerprint
 
 

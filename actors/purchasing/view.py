@@ -38,6 +38,8 @@ class OrderView(Value, frozen=True, kw_only=True):
     booking: CrmRecord | None
     visit: TimeSlot | None
     passages: tuple[Passage, ...]
+    fingerprint: str = ""
+    """What its record must carry; records of older hubs do not say."""
 
 
 def view_of(key: OrderKey, order: RaiseNeed, data: OrderData) -> OrderView:
@@ -69,4 +71,5 @@ def view_of(key: OrderKey, order: RaiseNeed, data: OrderData) -> OrderView:
         booking=data.booking,
         visit=data.slot if data.booking else None,
         passages=data.passages,
+        fingerprint=data.request.fingerprint if data.request else "",
     )

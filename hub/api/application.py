@@ -4,10 +4,37 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.api import commands, communities, importing, openapi, operations, orders, owners, things, webhooks, wot
+from hub.api import (
+    commands,
+    communities,
+    importing,
+    openapi,
+    operations,
+    orders,
+    owners,
+    reconciliation,
+    things,
+    webhooks,
+    wot,
+)
 from hub.api.context import HUB, Hub
 from hub.api.idempotency import REPLAYS, idempotent, key_store
 from hub.api.problems import problems
+
+
+_PARTS = (
+    things,
+    commands,
+    importing,
+    orders,
+    owners,
+    communities,
+    operations,
+    reconciliation,
+    webhooks,
+    wot,
+    openapi,
+)
 
 
 def build_application(
@@ -18,7 +45,7 @@ def build_application(
     application[HUB] = hub
     application[REPLAYS] = key_store()
     webhooks.open_doors(application)
-    for part in (things, commands, importing, orders, owners, communities, operations, webhooks, wot, openapi):
+    for part in _PARTS:
         application.add_routes(part.ROUTES)
     application.add_routes(device_routes)
     return application

@@ -18,6 +18,7 @@ from crm_adapters.proving import Preview, Proof, ShowsRequests, offer_query_of, 
 from hub.cli.connections import with_connection
 from hub.cli.crm_setup import check, prepare, request_text
 from hub.cli.options import config_option, json_option
+from hub.cli.reconciling import findings, reconcile
 from hub.clock import SystemClock
 from hub.config import load
 
@@ -40,6 +41,8 @@ def crm() -> None:
 
 crm.add_command(check)
 crm.add_command(prepare)
+crm.add_command(reconcile)
+crm.add_command(findings)
 
 
 @crm.command()

@@ -48,8 +48,9 @@ def restore(source: Path, config_file: Path, *, force: bool) -> None:
     """Put the copy SOURCE in place of the hub's journal.
 
     The hub must be stopped. Afterwards it takes readings as ever, but ORDERING STAYS OFF: what happened since the copy
-    was made is not in it, so orders may exist in the CRM that the hub does not know. Compare the CRM's records with
-    `iot2crm orders list`, then say `iot2crm journal release`.
+    was made is not in it, so orders may exist in the CRM that the hub does not know. Start it, say
+    `iot2crm crm reconcile NAME --all` for every connection, clear up what differs, stop it, then say
+    `iot2crm journal release`.
     """
     data_dir = load_hub_table(config_file).data_dir
     with Bar("copied") as bar:
@@ -58,20 +59,26 @@ def restore(source: Path, config_file: Path, *, force: bool) -> None:
     if kept is not None:
         click.echo(f"the former journal is kept: {kept}")
     click.echo("ordering is off until you compared the CRM's records and say: iot2crm journal release")
+    click.echo("to compare them, start the hub and say: iot2crm crm reconcile NAME --all")
 
 
 @journal.command()
 @config_option
-@click.option("--yes", is_flag=True, help="Do not ask whether the records were compared.")
+@click.option("--yes", is_flag=True, help="Do not look what is left, and do not ask.")
 def release(config_file: Path, *, yes: bool) -> None:
     """Switch ordering on again after a restore.
 
-    Do this when every order of the CRM since the copy was made is known or dealt with. The hub must be stopped; orders
-    that waited go on at its next start, under the same keys as ever.
+    Before, start the hub and compare every connection: `iot2crm crm reconcile NAME --all`. Where all were compared
+    since the restore and nothing differs, this asks nothing; otherwise it says what is left. The hub must be stopped;
+    orders that waited go on at its next start, under the same keys as ever.
     """
-    if not yes:
-        click.confirm("Have the CRM's records since the copy been compared?", abort=True)
-    since = _copies().release(load_hub_table(config_file).data_dir)
+    data_dir = load_hub_table(config_file).data_dir
+    left = [] if yes or not (data_dir / _FILE).exists() else _left_to_do(data_dir / _FILE)
+    for told in left:
+        click.echo(told)
+    if left:
+        click.confirm(f"{len(left)} things are left. Switch ordering on all the same?", abort=True)
+    since = _copies().release(data_dir)
     click.echo("ordering was not off" if since is None else f"ordering, off since the restore of {since}, is on again")
 
 
@@ -134,6 +141,11 @@ def prune(config_file: Path, older_than: int, *, dry_run: bool, compact: bool, a
     if compact and not dry_run:
         _copies().compact(data_dir)
     show_entry(msgspec.to_builtins(found), as_json=as_json)
+
+
+def _left_to_do(path: Path) -> list[str]:
+    releasing: Any = importlib.import_module("hub.releasing")  # heavy: not for --help
+    return list(releasing.left_to_do(path))
 
 
 def _copies() -> Any:

@@ -82,12 +82,20 @@ class DeskConfig(Value, frozen=True, kw_only=True):
 
     changes_every_s: Annotated[float, Meta(ge=1)] = 60.0
     """How often the CRM is asked what changed, where it can tell."""
+    reconcile_at: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z")] = "03:00"
+    """Time of day (UTC) at which orders and the CRM's records are compared."""
     parallel: Annotated[int, Meta(ge=1, le=100)] = 4
     """Calls that are under way at once, at most; what the adapter declares may be less."""
     requests_per_s: Annotated[float, Meta(gt=0)] | None = None
     """Calls a second, at most; one call may be several requests of HTTP."""
     requests_per_day: Annotated[int, Meta(ge=1)] | None = None
     """Calls in any 24 hours, at most. A hub that is started again begins to count anew."""
+
+    @property
+    def reconcile_minute(self) -> int:
+        """Return the minute of the day at which is compared."""
+        hour, _, minute = self.reconcile_at.partition(":")
+        return 60 * int(hour) + int(minute)
 
 
 class CrmChoice(Struct, frozen=True, kw_only=True):

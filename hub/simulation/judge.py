@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.dialogue import AnyDeskJob, LookUp, ReadChanges, connection_address, desk_relay
+from actors.dialogue import RECONCILING_RELAY, AnyDeskJob, LookUp, ReadChanges, connection_address, desk_relay
+from actors.model.findings import Finding, Reconciliation
 from actors.model.ids import OrderKey, ThingId
 from actors.model.orders import TERMINAL, OrderState, RecordKind
 from actors.model.outcomes import RecordStatus
@@ -30,6 +31,8 @@ AT_REST: Final = frozenset({*TERMINAL, _S.CONFIRMED, _S.BLOCKED})
 """How orders may stand when people have decided what waited for them."""
 _OWNERS_WORD: Final = frozenset(SENTENCES.values())
 _LATEST_S: Final = 5400.0
+PERSON: Final = "somebody"
+"""Who has everything compared at the end."""
 _STANDS_BY_RECORD: Final = frozenset({_S.CONFIRMED, _S.FULFILLED})
 
 
@@ -53,10 +56,17 @@ def _unsettled(world: World, printers: Mapping[ThingId, Printer]) -> Iterator[st
             yield f"{view.key}: still {view.state} ({view.code}): {view.sentence}; waiting: {view.waiting}"
 
 
+def is_reconciled(world: World, connection: str) -> bool:
+    """Say whether a person had this connection's orders and records compared."""
+    rows = [row for row in world.disks.records_of("reconciliation") if row.key == connection]
+    found = [msgspec.json.decode(row.body or b"", type=Reconciliation) for row in rows]
+    return any(last.by == PERSON and last.finished_at is not None and not last.failure for last in found)
+
+
 def _is_looking(work: OutboxRow) -> bool:
     """Say whether this only looks what people in a CRM did: that never ends."""
     if not work.relay.startswith(desk_relay("")):
-        return False
+        return work.relay == RECONCILING_RELAY
     job = msgspec.msgpack.decode(work.body, type=AnyDeskJob)
     return isinstance(job, ReadChanges) or (isinstance(job, LookUp) and job.placed_at is None)
 
@@ -103,6 +113,7 @@ class Judge:
         for shard, disk in enumerate(self._world.disks.all):
             if disk.usurped:
                 yield f"shard {shard}: {disk.usurped} batches were written by hubs that had been replaced"
+        yield from _finding_faults(self._world, self._orders())
         yield from clearance_faults(self._world, self._orders())
 
     def _orders(self) -> dict[OrderKey, OrderData]:
@@ -277,3 +288,27 @@ def _visit_fault(name: str, held: Held, order: OrderData) -> Iterator[str]:
         yield f"{name}: a visit that its order {held.order_key} does not know ({order.state}, {order.code})"
     elif order.state is _S.CONFIRMED and order.booking.scheduled != held.record.scheduled:
         yield f"{name}: a visit that was moved, but its order {held.order_key} knows the former time"
+
+
+def _finding_faults(world: World, orders: Mapping[OrderKey, OrderData]) -> Iterator[str]:
+    """Say where the person's list is not what differs: records of others under keys of ours, raised prices."""
+    rows = world.disks.records_of("finding")
+    shown = {(f.connection, f.record_id) for f in (msgspec.json.decode(row.body or b"", type=Finding) for row in rows)}
+    strange = {
+        (crm.name, held.record.record_id)
+        for crm in world.crms.values()
+        if crm.capabilities.changes
+        for held in crm.records
+        if _stands(held) and (not held.is_ours or _is_dearer(held, orders))
+    }
+    yield from (f"{record}: is nobody's record, and no person is told" for record in strange - shown)
+    yield from (f"{record}: is told to a person for no reason" for record in shown - strange)
+    yield from (f"{name}: was not reconciled" for name in world.crms if not is_reconciled(world, name))
+
+
+def _is_dearer(held: Held, orders: Mapping[OrderKey, OrderData]) -> bool:
+    """Say whether a price was raised when its order had ended already: nobody else would tell."""
+    order, total = orders.get(held.order_key), held.record.total
+    if order is None or order.record is None or total is None or held.ordered is None:
+        return False
+    return total.minor > held.ordered.minor and order.record.total != total

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from actors.community.core import CommunityCore
 from actors.connection.core import ConnectionSettings
-from actors.dialogue import COMPUTE_RELAY, OpenConnection, connection_address, desk_relay
+from actors.dialogue import COMPUTE_RELAY, RECONCILING_RELAY, OpenConnection, connection_address, desk_relay
 from actors.dialogue.placement import ShardMap
 from actors.model.ids import ThingId
 from actors.model.readings import DeviceMessage, Principal, PrincipalKind, Receipt
@@ -61,6 +61,9 @@ class Life:
         for name, desk in zip(crms, self._desks, strict=True):
             self.engine.add_relay(desk_relay(name), desk)
         self.engine.add_relay(COMPUTE_RELAY, SlowPeers(self.engine, clock, chance))
+        desks = dict(zip(crms, self._desks, strict=True))
+        self._reconciler = parts.reconciler(self.engine, WholeRecords(journals), desks)
+        self.engine.add_relay(RECONCILING_RELAY, self._reconciler)
 
     def _add_kinds(self, parts: Parts, crms: Mapping[str, SimCrm]) -> dict[str, Any]:
         can = {name: parts.capabilities(crm.capabilities) for name, crm in crms.items()}
@@ -84,6 +87,7 @@ class Life:
         self.engine.on_records(self._registry.follow)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(desk.run()) for desk in self._desks]
+            tasks.append(group.create_task(self._reconciler.run()))
             self.engine.start()
             for name in self._connections:
                 self.command(connection_address(name), OpenConnection(connection=name), lambda _outcome: None)

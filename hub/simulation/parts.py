@@ -26,6 +26,7 @@ from actors.runtime.journal import Journal, OutboxRow
 from actors.runtime.shards import ShardHost
 from actors.thing.core import ThingCore
 from hub.ingest import DurableSink
+from hub.reconciling import Reconciler, Records
 from hub.registry import Registry
 from hub.simulation.disk import DiskJournal
 
@@ -147,6 +148,10 @@ class Parts:
     def desk(self, connection: str, adapter: CrmAdapter, office: Office, clock: Clock, chance: Random) -> Desk:
         """Return the desk of a connection."""
         return Desk(connection, adapter, office, clock, chance, DESK)
+
+    def reconciler(self, office: Office, records: Records, desks: Mapping[str, Desk]) -> Reconciler:
+        """Return what compares orders with the CRMs' records."""
+        return Reconciler(office, records, desks)
 
     def things(self) -> ThingCore:
         """Return the core of things."""

@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from actors.dialogue import Reconcile, connection_address
 from actors.model.ids import OwnerId, ThingId, order_key
 from actors.model.orders import RecordKind
 from actors.model.outcomes import Capabilities
 from hub.simulation.crm import SETTLE_S, Fate, SimCrm
 from hub.simulation.devices import Printer
 from hub.simulation.disk import Disk, DiskJournal
-from hub.simulation.judge import Judge, is_settled
+from hub.simulation.judge import PERSON, Judge, is_reconciled, is_settled
 from hub.simulation.life import Life
 from hub.simulation.parts import INSTALLATION, Parts
 from hub.simulation.people import Deliverers, Owner
@@ -155,6 +156,18 @@ class _Universe:
         await asyncio.sleep(LEAST_CALM_S)
         while not is_settled(world, self._printers) and world.loop.time() < ends_s:  # noqa: ASYNC110 - virtual hours
             await asyncio.sleep(HOUR_S)
+        for name in world.crms:
+            await self._reconcile(name)
+
+    async def _reconcile(self, connection: str) -> None:
+        """Have everything compared, as a person would who comes back until it is done."""
+        wanted = Reconcile(connection=connection, by=PERSON, is_full=True)
+        for _ in range(20):
+            if self._world.hub is not None:
+                self._world.hub.command(connection_address(connection), wanted, lambda _outcome: None)
+            await asyncio.sleep(60.0)
+            if is_reconciled(self._world, connection):
+                return
 
     def _squat(self) -> None:
         if self._chance.random() < 0.15:

@@ -193,7 +193,7 @@ class World:
                 self._constrain(effect)
 
     def _emit(self, relay: str, address: str, body: Any) -> None:
-        if not relay.startswith("desk:"):
+        if not relay.startswith("desk:"):  # answered by hand, where a test is about it
             self.other_work.append(body)
             return
         body = msgspec.msgpack.decode(encode(body), type=AnyDeskJob)
