@@ -56,8 +56,8 @@ from hub.keeping import Keeping
 from hub.machine import MachineDesk
 from hub.ordering import OrderingOff
 from hub.profiles import publish_profiles, reference
-from hub.record_watch import RecordWatch
 from hub.reconciling import Reconciler
+from hub.record_watch import RecordWatch
 from hub.registry import Registry, operator_token
 from hub.sharding import whole_engine, whole_journal
 from hub.storage.connection import FILE_NAME, JournalSettings, explained

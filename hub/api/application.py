@@ -21,7 +21,6 @@ from hub.api.context import HUB, Hub
 from hub.api.idempotency import REPLAYS, idempotent, key_store
 from hub.api.problems import problems
 
-
 _PARTS = (
     things,
     commands,

@@ -9,6 +9,7 @@ from actors.dialogue import Reconcile, connection_address
 from actors.model.base import Value
 from actors.model.findings import Finding, Reconciliation
 from actors.model.readings import PrincipalKind
+from actors.model.routes import operation
 from hub.api.context import Hub, answer, asker, body_of, hub_of, scope_of
 from hub.api.problems import Problem
 
@@ -20,6 +21,7 @@ class Wanted(Value, frozen=True, kw_only=True):
     """All records of the CRM, not only what changed since the last time."""
 
 
+@operation(reply=list[Finding])
 async def list_findings(request: web.Request) -> web.Response:
     """Return what differs and waits for a person, oldest first: of the asker's orders, or all for the operator."""
     hub = hub_of(request)
@@ -29,6 +31,7 @@ async def list_findings(request: web.Request) -> web.Response:
     return answer(found)
 
 
+@operation(body=Wanted, status=(202,))
 async def start(request: web.Request) -> web.Response:
     """Have a connection compared; 202 at once, how it went stands in the answer to GET."""
     principal = asker(request)
@@ -41,6 +44,7 @@ async def start(request: web.Request) -> web.Response:
     return answer({"connection": name, "result": said, "reconciliation": _last(hub, name)}, status=202)
 
 
+@operation()
 async def show(request: web.Request) -> web.Response:
     """Return how the last comparison of a connection went, or is going."""
     asker(request)
