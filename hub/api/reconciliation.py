@@ -14,7 +14,7 @@ from hub.api.context import Hub, answer, asker, body_of, hub_of, scope_of
 from hub.api.problems import Problem
 
 
-class Wanted(Value, frozen=True, kw_only=True):
+class Comparison(Value, frozen=True, kw_only=True):
     """What is to be compared."""
 
     full: bool = False
@@ -31,14 +31,14 @@ async def list_findings(request: web.Request) -> web.Response:
     return answer(found)
 
 
-@operation(body=Wanted, status=(202,))
+@operation(body=Comparison, status=(202,))
 async def start(request: web.Request) -> web.Response:
     """Have a connection compared; 202 at once, how it went stands in the answer to GET."""
     principal = asker(request)
     if principal.kind is not PrincipalKind.OPERATOR:
         raise Problem(403, "forbidden", "a comparison shows records of all owners; only the operator starts one")
     hub, name = hub_of(request), _connection(request)
-    wanted = await body_of(request, Wanted)
+    wanted = await body_of(request, Comparison)
     message = Reconcile(connection=name, by=principal.name, is_full=wanted.full)
     said = await hub.engine.ask(connection_address(name), message)
     return answer({"connection": name, "result": said, "reconciliation": _last(hub, name)}, status=202)
