@@ -48,8 +48,8 @@ class AcmeAdapter(RefusesExtras):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Orders and service; Acme refuses a second sheet with the same ref."""
-        return Capabilities(cancel=True)
+        """Orders and service, and what changed; Acme refuses a second sheet with the same ref."""
+        return Capabilities(cancel=True, changes=True)
 
     async def find_offers(self, query: OfferQuery) -> OffersOutcome:
         """Return what Acme sells."""
@@ -94,9 +94,14 @@ class AcmeAdapter(RefusesExtras):
         return Unsupported(capability="appointments")
 
     async def changes_since(self, cursor: str) -> ChangesOutcome:
-        """Refuse: the hub asks for the status of each order instead."""
-        del cursor
-        return Unsupported(capability="changes")
+        """Return the sheets that changed; the cursor is the number of Acme's last change."""
+        reply = await self._send("GET", "/v1/changes?" + urlencode({"after": cursor or "0"}))
+        if not isinstance(reply, Reply):
+            return reply
+        try:
+            return mapping.changes_of(reply.body)
+        except mapping.Unreadable as error:
+            return Permanent(code="unreadable_answer", message=str(error))
 
     async def _place(self, kind: RecordKind, key: OrderKey, body: dict[str, Any]) -> PlaceOutcome:
         """Create under our key. 409 is no failure: Acme has it already, and shows it."""

@@ -9,7 +9,7 @@ from actors.model.ids import OfferId, OrderKey
 from actors.model.money import Money
 from actors.model.offers import Offer, OfferQuery
 from actors.model.orders import PurchaseOrder, RecordKind, ServiceRequest
-from actors.model.outcomes import CrmRecord, RecordStatus
+from actors.model.outcomes import Changes, CrmRecord, RecordStatus
 
 STATUSES: Final = {
     "new": RecordStatus.OPEN,
@@ -17,6 +17,9 @@ STATUSES: Final = {
     "done": RecordStatus.FULFILLED,
     "cancelled": RecordStatus.CANCELLED,
 }
+
+
+SHELVES: Final = {"orders": RecordKind.ORDER, "calls": RecordKind.SERVICE}
 
 
 class Article(Struct, frozen=True, kw_only=True):
@@ -34,6 +37,7 @@ class Sheet(Struct, frozen=True, kw_only=True):
     ref: str
     print: str
     status: str
+    shelf: str = ""
     cents: int | None = None
 
 
@@ -74,6 +78,19 @@ def offers_of(body: Any, query: OfferQuery, connection: str) -> tuple[Offer, ...
     return tuple(_offer(article, query, connection) for article in articles if query.currency == "EUR")
 
 
+def changes_of(body: Any) -> Changes:
+    """Return what changed, oldest first.
+
+    Raises:
+        Unreadable: the answer is no list of sheets.
+    """
+    sheets = _converted(body, "sheets", tuple[Sheet, ...])
+    records = tuple(
+        _record(sheet, OrderKey(sheet.ref), SHELVES[sheet.shelf]) for sheet in sheets if sheet.shelf in SHELVES
+    )
+    return Changes(records=records, cursor=str(_converted(body, "last", int)))
+
+
 def record_of(body: Any, key: OrderKey, kind: RecordKind) -> CrmRecord:
     """Return the record that an answer shows, which must stand under our key.
 
@@ -83,6 +100,10 @@ def record_of(body: Any, key: OrderKey, kind: RecordKind) -> CrmRecord:
     sheet: Sheet = _converted(body, "sheet", Sheet)
     if sheet.ref != key:
         raise Unreadable(f"the answer shows {sheet.ref!r}")
+    return _record(sheet, key, kind)
+
+
+def _record(sheet: Sheet, key: OrderKey, kind: RecordKind) -> CrmRecord:
     return CrmRecord(
         record_id=str(sheet.number),
         number=str(sheet.number),

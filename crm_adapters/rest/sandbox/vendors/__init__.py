@@ -7,7 +7,12 @@ from crm_adapters.rest.sandbox.vendors.wires.odoo import OdooWire
 from crm_adapters.rest.sandbox.vendors.wires.servicenow import ServiceNowWire
 
 ODOO = vendor_spec("odoo", "Odoo 19, JSON-2", OdooWire, {"api_key": "not-a-key-odoo"})
-HUBSPOT = vendor_spec("hubspot", "HubSpot, CRM objects v3", HubSpotWire, {"api_key": "not-a-key-hubspot"})
+HUBSPOT = vendor_spec(
+    "hubspot",
+    "HubSpot, CRM objects v3",
+    HubSpotWire,
+    {"api_key": "not-a-key-hubspot", "webhook_secret": "not-a-secret-of-webhooks"},
+)
 SERVICENOW = vendor_spec(
     "servicenow",
     "ServiceNow, Table API",

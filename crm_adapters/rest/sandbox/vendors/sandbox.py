@@ -143,10 +143,8 @@ class TellingSandbox(VendorSandbox):
 
     def take_messages(self) -> Sequence[Outgoing]:
         """Return the messages about what changed since the last call."""
-        made = [self._wire.message(table, row) for table, row in self._changed()]
-        return [
-            Outgoing(url=url, headers=headers, body=body) for headers, body in filter(None, made) for url in self._urls
-        ]
+        made = [(url, self._wire.message(table, row, url)) for table, row in self._changed() for url in self._urls]
+        return [Outgoing(url=url, headers=told[0], body=told[1]) for url, told in made if told is not None]
 
     def _changed(self) -> list[tuple[str, Row]]:
         now = {(role.table, str(row["id"])): row for _, role, row in self._ours()}

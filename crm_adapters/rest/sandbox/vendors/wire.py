@@ -39,8 +39,8 @@ class Wire(Protocol):
         """Return the answer to what the store refuses."""
         ...
 
-    def message(self, table: str, row: Row) -> tuple[Mapping[str, str], bytes] | None:
-        """Return headers and body of the message about a change; None where the system sends none."""
+    def message(self, table: str, row: Row, url: str) -> tuple[Mapping[str, str], bytes] | None:
+        """Return headers and body of the message about a change to an address; None where the system sends none."""
         ...
 
     def throttled(self, retry_after_s: int) -> web.Response:

@@ -34,6 +34,7 @@ class AcmeSandbox:
         """Return the API's routes."""
         return [
             web.get("/v1/articles", self._guarded(self._get_articles)),
+            web.get("/v1/changes", self._guarded(self._get_changes)),
             web.post("/v1/{shelf:orders|calls}", self._guarded(self._post_sheet)),
             web.get("/v1/{shelf:orders|calls}/{ref}", self._guarded(self._get_sheet)),
             web.post("/v1/{shelf:orders|calls}/{ref}/cancel", self._guarded(self._post_cancel)),
@@ -61,6 +62,12 @@ class AcmeSandbox:
         known = [self._articles[sku] for sku in request.query.getall("sku", []) if sku in self._articles]
         shown = [{"sku": item.sku, "title": item.title, "cents": item.price_minor} for item in known]
         return _json({"articles": shown})
+
+    async def _get_changes(self, request: web.Request) -> web.Response:
+        after = int(request.query["after"])
+        changed = sorted(self._tables.all("sheet"), key=lambda row: int(row["change"]))
+        last = self._tables.last_number("change")
+        return _json({"sheets": [row for row in changed if int(row["change"]) > after], "last": last})
 
     async def _post_sheet(self, request: web.Request) -> web.Response:
         """Make a sheet; a second one with the same ref is refused, and the first one shown."""
@@ -93,8 +100,9 @@ class AcmeSandbox:
 
     def _put(self, row: Row) -> Row:
         with self._tables.transaction():
-            self._tables.put("sheet", f"{row['shelf']}/{row['ref']}", row)
-        return row
+            kept = {**row, "change": self._tables.next_number("change")}
+            self._tables.put("sheet", f"{row['shelf']}/{row['ref']}", kept)
+        return kept
 
     def _found(self, request: web.Request) -> Row | None:
         return self._tables.get("sheet", f"{request.match_info['shelf']}/{request.match_info['ref']}")

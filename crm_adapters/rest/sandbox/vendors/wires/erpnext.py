@@ -64,8 +64,9 @@ class ErpNextWire:
         status, name = _ERRORS[refused.why]
         return _error(status, name, refused.message)
 
-    def message(self, table: str, row: Row) -> tuple[Mapping[str, str], bytes]:
+    def message(self, table: str, row: Row, url: str) -> tuple[Mapping[str, str], bytes]:
         """Return what a Webhook document with the whole document as its data sends."""
+        del url
         body = msgspec.json.encode(self._shown(table, row))
         signature = hmac.new(self._webhook_secret.encode(), body, hashlib.sha256).digest()
         headers = {"X-Frappe-Webhook-Signature": base64.b64encode(signature).decode()}

@@ -1,8 +1,13 @@
 """HubSpot's objects API v3: properties that are texts, unique values, batches of mixed success, a search that lags."""
 
+import base64
+import hashlib
+import hmac
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
+import msgspec
 from aiohttp import web
 
 from crm_adapters.rest.sandbox.vendors.conditions import Condition
@@ -27,6 +32,7 @@ _ERRORS: Final[Mapping[Why, tuple[int, str]]] = {
 _OPERATORS: Final = {"EQ": "=", "NEQ": "!=", "IN": "in", "GT": ">", "GTE": ">=", "LT": "<", "LTE": "<="}
 _TIMES: Final = {"hs_lastmodifieddate": "changed", "hs_createdate": "created"}
 _BATCH: Final = 100
+_SINGULAR: Final = {"orders": "order", "tickets": "ticket"}
 _CORRELATION: Final = "00000000-0000-4000-8000-000000000000"
 
 
@@ -36,6 +42,7 @@ class HubSpotWire:
     def __init__(self, store: Store, credentials: Mapping[str, str]) -> None:
         self._store = store
         self._key = credentials["api_key"]
+        self._webhook_secret = credentials["webhook_secret"]
 
     def routes(self) -> Sequence[tuple[str, str, Answers]]:
         """Return method, path and what answers it."""
@@ -64,9 +71,16 @@ class HubSpotWire:
         existing = f". Existing ID: {refused.existing}" if refused.existing else ""
         return _error(status, category, refused.message + existing)
 
-    def message(self, table: str, row: Row) -> None:
-        """Send none."""
-        del table, row
+    def message(self, table: str, row: Row, url: str) -> tuple[Mapping[str, str], bytes]:
+        """Return a batch of one event, signed as v3 is: method, address, body and time."""
+        changed_ms = int(datetime.fromisoformat(row["changed"]).timestamp() * 1000)
+        named = {"eventId": changed_ms, "subscriptionType": f"{_SINGULAR.get(table, table)}.propertyChange"}
+        event = {**named, "objectId": int(row["id"]), "occurredAt": changed_ms, "attemptNumber": 0}
+        body, sent = msgspec.json.encode([event]), str(changed_ms)
+        signed = f"POST{url}{body.decode()}{sent}".encode()
+        signature = base64.b64encode(hmac.new(self._webhook_secret.encode(), signed, hashlib.sha256).digest()).decode()
+        headers = {"X-HubSpot-Signature-v3": signature, "X-HubSpot-Request-Timestamp": sent}
+        return {"Content-Type": "application/json", **headers}, body
 
     def throttled(self, retry_after_s: int) -> web.Response:
         """Return the answer to a burst."""

@@ -61,9 +61,9 @@ class OdooWire:
         status, name = _ERRORS[refused.why]
         return _error(status, name, refused.message)
 
-    def message(self, table: str, row: Row) -> None:
+    def message(self, table: str, row: Row, url: str) -> None:
         """Send none."""
-        del table, row
+        del table, row, url
 
     def throttled(self, retry_after_s: int) -> web.Response:
         """Return what the cloud's front answers."""

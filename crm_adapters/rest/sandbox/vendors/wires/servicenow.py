@@ -62,9 +62,9 @@ class ServiceNowWire:
             return _error(400, "Invalid table", refused.message)
         return _error(_STATUS[refused.why], "Operation Failed", refused.message)
 
-    def message(self, table: str, row: Row) -> None:
+    def message(self, table: str, row: Row, url: str) -> None:
         """Send none."""
-        del table, row
+        del table, row, url
 
     def throttled(self, retry_after_s: int) -> web.Response:
         """Return the answer to a broken rate limit rule."""
