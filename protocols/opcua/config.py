@@ -44,6 +44,8 @@ class EndpointConfig(Value, frozen=True, kw_only=True):
     """The link counts as broken when nothing came for so long; keep-alives come three times as often."""
     hold_s: Annotated[float, Meta(ge=10)] = 600.0
     """How long the server is asked to keep our session and its queues while it hears nothing of us."""
+    backfill_s: Annotated[float, Meta(ge=0)] = 86_400.0
+    """How far back a server's history is read after an outage that its queues did not survive; 0 is not at all."""
     request_timeout_s: Seconds = 5.0
     retry_cap_s: Seconds = 30.0
     """Longest wait between two attempts to connect, and before asking again for nodes that the server refused."""

@@ -196,6 +196,11 @@ class Connection:
         (result,) = await self._session.call([request])
         return result
 
+    async def history_read(self, params: Any) -> list[Any]:
+        """Read what was recorded of some nodes."""
+        found: list[Any] = await self._session.history_read(params)
+        return found
+
     async def related(self, nodes: Sequence[Any], reference: int, *, forward: bool = True) -> list[list[Reference]]:
         """Return for each node what its references of this type lead to."""
         return await Browser(self._session).related(nodes, reference, forward=forward)

@@ -26,6 +26,7 @@ class _Item(Struct, kw_only=True):
 
     subject: Subject
     source: Source
+    node: Any
     server_id: int | None = None
 
     @property
@@ -55,6 +56,11 @@ class ItemTable:
     def monitored(self) -> Collection[ItemKey]:
         """The items that the server monitors, or is about to."""
         return {item.key for item in self._items.values()}
+
+    @property
+    def subjects(self) -> list[tuple[Subject, Any]]:
+        """What the server monitors, with the nodes."""
+        return [(item.subject, item.node) for item in self._items.values() if item.server_id is not None]
 
     def values_of(self, values: Iterable[tuple[int, Sample]]) -> list[tuple[Subject, Sample]]:
         """Return the values with whose they are; those of items that are gone are left out."""
@@ -100,7 +106,7 @@ class ItemTable:
         for key, (source, node) in nodes.items():
             handle = next(self._handles)
             subject = subject_of(key, source, names.get(key))
-            self._items[handle] = _Item(subject=subject, source=source)  # values may come before the answer
+            self._items[handle] = _Item(subject=subject, source=source, node=node)  # values may come before the answer
             requests.append(ItemRequest(handle=handle, node=node, watching=source.watching))
         for batch in _batches(requests, facts.items_per_call):
             await self._create(batch, connection, subscription_id)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
 from typing import Final, NoReturn
 
 import structlog
@@ -14,6 +15,7 @@ from actors.model.readings import Principal, PrincipalKind
 from actors.ports import LinkStatus, ProtocolDeps
 from protocols.backoff import next_delay_s
 from protocols.opcua.addressing import PROTOCOL, ItemKey
+from protocols.opcua.backfill import Backfill
 from protocols.opcua.commands import Target, carry_out
 from protocols.opcua.config import EndpointConfig
 from protocols.opcua.connection import Connection
@@ -52,6 +54,8 @@ class Link:
         self._attempt = 0
         self._heard_at = 0.0
         self._unreadable: set[ItemKey] = set()
+        self._backfill = Backfill(self._decoder, self._items, self.counts, self._courier.submit)
+        self._has_items = asyncio.Event()
         self._present: Connection | None = None
         self._is_present = asyncio.Event()
 
@@ -112,6 +116,7 @@ class Link:
 
     async def _use(self, standing: Standing) -> NoReturn:
         connection = standing.connection
+        self._has_items.clear()
         if not standing.resumed:
             self._items.reset()
         publisher = self._publisher(standing)
@@ -123,6 +128,7 @@ class Link:
                 group.create_task(self._keep_items(standing))
                 group.create_task(self._watch(standing, publisher))
                 group.create_task(self._tell_return(publisher))
+                await self._fill_gap(standing)
                 await publisher.run(self._config.in_flight, resumed=standing.resumed)
         except asyncio.CancelledError:
             await connection.close()
@@ -132,6 +138,17 @@ class Link:
             self._is_present.clear()
             self._foothold = standing.foothold(items_are_certain=self._items.is_certain)
             connection.drop()
+
+    async def _fill_gap(self, standing: Standing) -> None:
+        """Read what the server recorded since the last values, when nothing of it is queued for us."""
+        reach = timedelta(seconds=self._config.backfill_s)
+        if not standing.resumed:
+            self._backfill.is_due = bool(self._decoder.known)
+        if not self._backfill.is_due or not reach:
+            return
+        await self._has_items.wait()
+        now = self._deps.clock.now()
+        await self._backfill.run(standing.connection, standing.subscription.epoch, now, reach)
 
     def _publisher(self, standing: Standing) -> Publisher:
         subscription = standing.subscription
@@ -146,7 +163,8 @@ class Link:
 
     def _deliver(self, epoch: str, notice: Notice, settled: Callable[[], None]) -> None:
         origin = Origin(epoch=epoch, sequence_number=notice.sequence_number, received_at=self._deps.clock.now())
-        decoded = self._decoder.decode(self._items.values_of(notice.values), origin)
+        values = self._backfill.without_filled(self._items.values_of(notice.values))
+        decoded = self._decoder.decode(values, origin)
         self.counts["values"] += len(notice.values)
         self.counts["without_news"] += decoded.without_news
         self.counts["overflowed"] += decoded.overflowed
@@ -168,6 +186,7 @@ class Link:
                 wanted = wanted.changed(changed, self._wanted(changed))
             for key in await self._items.reconcile(wanted, standing.connection, standing.subscription.id):
                 self._decoder.forget(key)
+            self._has_items.set()
             try:
                 async with asyncio.timeout(self._config.retry_cap_s if self._items.refused else None):
                     await self._things_changed.wait()

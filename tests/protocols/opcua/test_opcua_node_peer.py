@@ -91,3 +91,28 @@ async def _harm(harm: str, path: Any, link: Any) -> None:
     await asyncio.sleep(0.3)  # values go on changing while the path is broken
     path.flows.set()
     path.mend()
+
+
+def without_repeats(told: Sequence[float]) -> list[float]:
+    return [value for number, value in enumerate(told) if number == 0 or told[number - 1] != value]
+
+
+async def test_a_restarted_server_s_history_fills_the_gap(start_sim: Any, hub: Any) -> None:
+    options = {"variables": 1000, "history": True}
+    first = await asyncio.to_thread(start_sim, **options)
+    install(hub, racks(100))
+    async with hub.running(first.url, items=1000, **SHORT | {"request_timeout_s": 5.0}) as link:
+        first.do("count", every_ms=50, times=10)
+        await link.until(lambda: first.do("value")["value"] == 10)
+        await link.until(
+            lambda: {tuple(told) for told in values_by_item(link.told).values()} == {tuple(map(float, range(11)))}
+        )
+        first.kill()
+        second = await asyncio.to_thread(start_sim, port=first.port, first=10, **options)
+        second.do("count", every_ms=50, times=30)  # at once: before the link is back
+        await link.until(lambda: link.state == "up")
+        await link.until(lambda: all(told[-1] == 40 for told in values_by_item(link.told).values()))
+        seen = {tuple(without_repeats(told)) for told in values_by_item(link.told).values()}
+    assert seen == {tuple(map(float, range(41)))}
+    assert link.count("backfilled") > 1000
+    assert link.count("reconnects") == 1
