@@ -143,6 +143,8 @@ class TellingSandbox(VendorSandbox):
 
     def take_messages(self) -> Sequence[Outgoing]:
         """Return the messages about what changed since the last call."""
+        if not self._urls:
+            return ()
         made = [(url, self._wire.message(table, row, url)) for table, row in self._changed() for url in self._urls]
         return [Outgoing(url=url, headers=told[0], body=told[1]) for url, told in made if told is not None]
 
