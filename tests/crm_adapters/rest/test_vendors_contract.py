@@ -40,6 +40,8 @@ class TestOdoo(VendorContract):
 
 class TestHubSpot(VendorContract):
     sandbox = HUBSPOT
+    credentials = {"webhook_url": "https://hub.example/crm/hubspot/webhook"}
+    variables = credentials
     writes = r"^(POST \S*/objects/(orders|tickets)|PATCH )"
 
 

@@ -43,6 +43,7 @@ class HubSpotWire:
         self._store = store
         self._key = credentials["api_key"]
         self._webhook_secret = credentials["webhook_secret"]
+        self._public_url = credentials.get("webhook_url", "")  # what a proxy before the hub is called
 
     def routes(self) -> Sequence[tuple[str, str, Answers]]:
         """Return method, path and what answers it."""
@@ -77,7 +78,7 @@ class HubSpotWire:
         named = {"eventId": changed_ms, "subscriptionType": f"{_SINGULAR.get(table, table)}.propertyChange"}
         event = {**named, "objectId": int(row["id"]), "occurredAt": changed_ms, "attemptNumber": 0}
         body, sent = msgspec.json.encode([event]), str(changed_ms)
-        signed = f"POST{url}{body.decode()}{sent}".encode()
+        signed = f"POST{self._public_url or url}{body.decode()}{sent}".encode()
         signature = base64.b64encode(hmac.new(self._webhook_secret.encode(), signed, hashlib.sha256).digest()).decode()
         headers = {"X-HubSpot-Signature-v3": signature, "X-HubSpot-Request-Timestamp": sent}
         return {"Content-Type": "application/json", **headers}, body
