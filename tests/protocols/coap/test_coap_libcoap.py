@@ -2,31 +2,31 @@
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 from coap_wire import coap_listening, until
+from libcoap import NoLibcoap, client
 
+from actors.model.orders import OrderState
 from protocols.coap import CoapAdapter
-from protocols.testing import DEADLINE_S, TANK, ProtocolKit
+from protocols.testing import DEADLINE_S, ORDER, TANK, ProtocolKit, sample_order
 
-CLIENT = shutil.which("coap-client-notls") or shutil.which("coap-client")
-pytestmark = pytest.mark.skipif(CLIENT is None, reason="libcoap's coap-client is not installed (libcoap3-bin)")
 PACK = [{"n": "level", "v": 41.5}]  # the client decodes percent signs
 
 
 class Libcoap:
     """The client, the kit and the adapter it talks to."""
 
-    def __init__(self, kit: ProtocolKit, adapter: CoapAdapter) -> None:
+    def __init__(self, client: str, kit: ProtocolKit, adapter: CoapAdapter) -> None:
+        self._client = client
         self.kit = kit
         self.adapter = adapter
 
     async def run(self, *options: str, path: str = f"t/{TANK}") -> str:
         """Return what the client prints; -v 7 tells codes."""
-        command = [CLIENT or "", "-v", "7", "-B", "5", *options, f"{self.adapter.urls[0]}/{path}"]
+        command = [self._client, "-v", "7", "-B", "5", *options, f"{self.adapter.urls[0]}/{path}"]
         process = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
@@ -37,9 +37,13 @@ class Libcoap:
 
 @pytest.fixture
 async def libcoap() -> AsyncGenerator[Libcoap]:
+    try:
+        found = await asyncio.to_thread(client)
+    except NoLibcoap as why:
+        pytest.skip(str(why))
     kit = ProtocolKit()
     async with coap_listening(kit, max_payload_bytes=8192) as (adapter, _):
-        yield Libcoap(kit, adapter)
+        yield Libcoap(found, kit, adapter)
 
 
 def fast_and_slow(adapter: CoapAdapter) -> tuple[int, int]:
@@ -96,3 +100,46 @@ async def test_a_late_commit_reaches_the_client_as_a_separate_response(libcoap: 
         libcoap.kit.sink.release()
     assert "2.04" in asked.result()
     assert libcoap.adapter.counters()["separate"] == 1
+
+
+async def test_a_body_over_the_cap_gets_413(libcoap: Libcoap, tmp_path: Path) -> None:
+    body = tmp_path / "large"
+    body.write_text("[" + " " * 20_000 + "]")
+    assert "4.13" in await libcoap.run("-m", "put", "-b", "1024", "-t", "110", "-f", str(body))
+
+
+async def test_orders_are_read_in_blocks(libcoap: Libcoap) -> None:
+    libcoap.kit.machine.progress(sample_order())
+    printed = await libcoap.run("-m", "get", "-b", "64", path=f"m/{TANK}/orders")
+    assert printed.count("2.05") > 3
+    assert f'"key":"{ORDER}"' in printed.replace("\n", "")
+
+
+async def test_a_large_answer_comes_after_the_client_showed_that_it_is_there(libcoap: Libcoap) -> None:
+    libcoap.kit.machine.progress(sample_order())
+    printed = await libcoap.run("-m", "get", path=f"m/{TANK}/orders")
+    assert "4.01" in printed
+    assert "Echo" in printed
+    assert f'"key":"{ORDER}"' in printed
+    assert libcoap.adapter.counters()["refused_echo"] == 1
+
+
+async def test_an_order_is_requested_and_its_outcome_observed(libcoap: Libcoap) -> None:
+    wanted = ("-m", "post", "-t", "50", "-e", '{"subject":"content"}')
+    assert "2.01" in await libcoap.run(*wanted, path=f"m/{TANK}/requests")
+    async with asyncio.TaskGroup() as group:
+        observing = group.create_task(libcoap.run("-s", "2", path=f"m/{TANK}/orders/{ORDER}"))
+        async with asyncio.timeout(DEADLINE_S):
+            while not libcoap.kit.machine.watchers:  # noqa: ASYNC110 - a fake has no event
+                await asyncio.sleep(0.01)
+        libcoap.kit.machine.progress(sample_order(OrderState.CONFIRMED))
+    assert '"state":"drafted"' in observing.result()
+    assert '"state":"confirmed"' in observing.result()
+
+
+async def test_a_device_registers_in_the_directory(libcoap: Libcoap) -> None:
+    links = ("-m", "post", "-t", "40", "-e", "</sensors/temp>")
+    printed = await libcoap.run(*links, path=f"rd?ep={TANK}&lt=60")
+    assert "2.01" in printed
+    assert "Location-Path:rd" in printed
+    assert libcoap.adapter.counters()["registrations"] == 1
