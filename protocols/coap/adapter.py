@@ -12,6 +12,7 @@ from protocols.coap.client import DeviceClient, RenewalSettings
 from protocols.coap.config import CoapConfig
 from protocols.coap.devices import Devices
 from protocols.coap.directory import Directory
+from protocols.coap.dtls import DtlsSettings, Keys, dtls_served
 from protocols.coap.echo import EchoGate
 from protocols.coap.front import Front, FrontSettings, Taker
 from protocols.coap.identity import ByContext, PlainByAddress
@@ -36,7 +37,8 @@ async def open_coap(
     """
     roster = Roster(deps.things)
     contexts = Contexts(config.oscore, deps.store)
-    resolver = ByContext(PlainByAddress(config.plain_from, deps.things, roster), contexts, deps.things)
+    secured = {*config.oscore, *config.dtls}
+    resolver = ByContext(PlainByAddress(config.plain_from, deps.things, roster), secured, deps.things)
     intake = Intake(deps, resolver, max_payload_bytes=config.max_payload_bytes, retry_after_s=config.retry_after_s)
     directory = Directory(deps.store, deps.clock, resolver, roster, most=config.max_registrations)
     directory.load()
@@ -50,8 +52,20 @@ async def open_coap(
         site.on_secured = front.trust
         client = DeviceClient(stack, deps.clock, deps.chance, renewal or RenewalSettings(), contexts.secure)
         devices = Devices(client, directory, roster, deps, WatchSettings(retry_cap_s=config.retry_cap_s))
-        async with running(devices.run()):
+        async with _dtls(config, stack, deps), running(devices.run()):
             yield CoapAdapter(config.host, port, front, intake, devices, client)
+
+
+@asynccontextmanager
+async def _dtls(config: CoapConfig, stack: AiocoapStack, deps: ProtocolDeps) -> AsyncGenerator[None]:
+    if config.dtls_port is None:
+        yield
+        return
+    settings = DtlsSettings(
+        host=config.host, port=config.dtls_port, sessions=config.dtls_sessions, datagrams_per_s=config.slow_per_s
+    )
+    async with dtls_served(stack.context, Keys(config.dtls), settings, deps.clock.monotonic):
+        yield
 
 
 @asynccontextmanager

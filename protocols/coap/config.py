@@ -37,6 +37,23 @@ class OscoreConfig(Value, frozen=True, kw_only=True):
             raise ValueError("thing_id and hub_id: expected two that differ, or both would use the same nonces")
 
 
+class DtlsConfig(Value, frozen=True, kw_only=True):
+    """``[protocols.coap.dtls.THING]``: the pre-shared key of a thing."""
+
+    identity: Annotated[str, Meta(min_length=1, max_length=128)]
+    key: Secret
+    """8 to 32 bytes in hex."""
+
+    def __post_init__(self) -> None:
+        """Refuse a key that is none.
+
+        Raises:
+            ValueError: It is not in hex, or too short.
+        """
+        if re.fullmatch(r"(?:[0-9a-fA-F]{2}){8,32}", self.key.reveal()) is None:
+            raise ValueError("key: expected 8 to 32 bytes in hex; make one with: openssl rand -hex 16")
+
+
 class CoapConfig(Value, frozen=True, kw_only=True):
     """Where to listen, and who may speak without security."""
 
@@ -47,6 +64,12 @@ class CoapConfig(Value, frozen=True, kw_only=True):
     """Networks (``10.1.0.0/16``, ``127.0.0.1``) whose addresses may speak plain CoAP. Nobody by default."""
     oscore: dict[str, OscoreConfig] = {}
     """Security contexts by thing id. A thing that has one is heard in no other way."""
+    dtls_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    """EXPERIMENTAL: listen for DTLS with pre-shared keys too. Needs the extra ``dtls``; OSCORE is better kept."""
+    dtls: dict[str, DtlsConfig] = {}
+    """Pre-shared keys by thing id. A thing that has one is heard in no other way."""
+    dtls_sessions: Annotated[int, Meta(ge=1)] = 64
+    """DTLS sessions at once; the longest silent one makes room for a new one."""
     max_payload_bytes: Annotated[int, Meta(ge=64, le=1024 * 1024)] = 64 * 1024
     """Larger bodies, after the blocks are put together, get 4.13."""
     reply_within_s: Annotated[float, Meta(gt=0)] = 60.0
@@ -80,3 +103,5 @@ class CoapConfig(Value, frozen=True, kw_only=True):
         names = [(config.thing_id, config.context) for config in self.oscore.values()]
         if len(set(names)) < len(names):
             raise ValueError("oscore: expected a thing_id, or a context, of its own for each thing")
+        if self.dtls and self.dtls_port is None:
+            raise ValueError("dtls: expected a dtls_port (usually 5684) to listen at")

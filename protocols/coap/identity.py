@@ -117,7 +117,7 @@ class ByContext:
         """Return the principal of the context's thing."""
         if not sender.claims:
             if thing_id in self._secured:
-                text = f"{thing_id} has a security context: plain CoAP is refused, speak OSCORE"
+                text = f"{thing_id} has a security context or key: plain CoAP is refused, speak in it"
                 raise Rejected(ReplyCode.UNAUTHORIZED, "unauthenticated", text)
             return self._plain.resolve(sender, thing_id)
         if sender.claims[0] != thing_id:
@@ -126,7 +126,7 @@ class ByContext:
         thing = self._things.find(thing_id)
         if thing is None:
             raise Rejected(ReplyCode.NOT_FOUND, "unknown_thing", f"{thing_id} is not registered")
-        name = f"coap:oscore:{thing_id}"
+        name = f"coap:secured:{thing_id}"
         principal = Principal(kind=PrincipalKind.THING, name=name, thing_id=thing_id, owner_id=thing.owner_id)
         return principal, thing
 

@@ -1,7 +1,8 @@
 """What our resources have in common as aiocoap serves them: who asks, how a refusal looks, how blocks are let in."""
 
 from hashlib import sha256
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from aiocoap import Message
 from aiocoap.error import RenderableError
@@ -15,6 +16,7 @@ from protocols.coap.replies import Rejected, Reply, ReplyCode
 
 _HEAD_BYTES: Final = 4
 _LARGEST_BLOCK: Final = 1024
+_DTLS_PORT: Final = 5684
 
 
 class Served(Resource):  # type: ignore[misc] # aiocoap has no types
@@ -91,8 +93,12 @@ def admit_body(request: Any, intake: Intake) -> None:
 def sender_of(request: Any) -> Sender:
     """Return who sent a request."""
     remote = getattr(request.remote, "underlying_address", request.remote)
-    host, port = cast("tuple[str, int]", remote.sockaddr[:2])
-    return Sender(host=host, port=port, claims=tuple(request.remote.authenticated_claims))
+    claims = tuple(str(claim) for claim in request.remote.authenticated_claims)
+    sockaddr = getattr(remote, "sockaddr", None)
+    if sockaddr is None:  # of DTLS, which only tells it as text
+        parts = urlsplit(f"//{remote.hostinfo}")
+        return Sender(host=parts.hostname or "", port=parts.port or _DTLS_PORT, claims=claims)
+    return Sender(host=sockaddr[0], port=sockaddr[1], claims=claims)
 
 
 def message_of(reply: Reply) -> Any:

@@ -76,6 +76,11 @@ class AiocoapStack:
         response.transport_tuning = Reliable()
         self._messages.send_message(response, _nobody_waits)
 
+    @property
+    def context(self) -> Any:
+        """The context of aiocoap, for further transports."""
+        return self._context
+
     def remote(self, host: str, port: int) -> Any:
         """Return a far end, named as the socket names it."""
         return UDP6EndpointAddress((host, port, 0, 0), self._interface)

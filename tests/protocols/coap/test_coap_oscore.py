@@ -74,7 +74,7 @@ async def test_a_reading_in_the_things_context_is_its_own(tmp_path: Path) -> Non
     async with hub(kit) as adapter, secured(adapter, keep_client_context(tmp_path / "c")) as device:
         assert (await device.send(f"t/{TANK}", SENML)).code is Code.CHANGED
     principal, message = kit.sink.received[0]
-    assert (principal.name, principal.thing_id) == (f"coap:oscore:{TANK}", TANK)
+    assert (principal.name, principal.thing_id) == (f"coap:secured:{TANK}", TANK)
     assert message.readings[0].value == 41.5
 
 
