@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, final
 
 from actors.model.commands import CommandOutcome, ThingCommand
+from actors.model.ids import ThingId
 from actors.ports import ConnectedThing, LinkStatus, ProtocolDeps
 from protocols.coap import commands
 from protocols.coap.client import DeviceClient, RenewalSettings
@@ -37,7 +38,7 @@ async def open_coap(
     """
     roster = Roster(deps.things)
     contexts = Contexts(config.oscore, deps.store)
-    secured = {*config.oscore, *config.dtls}
+    secured = {ThingId(name) for name in (*config.oscore, *config.dtls)}
     resolver = ByContext(PlainByAddress(config.plain_from, deps.things, roster), secured, deps.things)
     intake = Intake(deps, resolver, max_payload_bytes=config.max_payload_bytes, retry_after_s=config.retry_after_s)
     directory = Directory(deps.store, deps.clock, resolver, roster, most=config.max_registrations)

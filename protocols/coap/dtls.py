@@ -1,7 +1,7 @@
 """DTLS with pre-shared keys, EXPERIMENTAL: aiocoap's server on DTLSSocket (extra ``dtls``), with bounds around it.
 
-What it does not do: certificates, connection ids, several addresses, requests of the hub to a device that came this way.
-It keeps each session until others need its place. OSCORE is the way to go.
+What it does not do: certificates, connection ids, several addresses, requests of the hub to a device that came this
+way. It keeps each session until others need its place. OSCORE is the way to go.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -101,7 +101,7 @@ def _interface(settings: DtlsSettings, monotonic: Callable[[], float]) -> Any:
                 return
             if sockaddr not in self._connections:
                 self._maybe_purge_sockets()
-            super().datagram_received(data, sockaddr)
+            super().datagram_received(data, sockaddr)  # pyright: ignore[reportUnknownMemberType] # as above
 
     class BoundedServer(server.MessageInterfaceTinyDTLSServer):  # type: ignore[misc] # aiocoap has no types
         """Listens with such a socket."""

@@ -45,7 +45,7 @@ async def report(port: int, key: bytes, kind: str = "openssl") -> str:
     process = await asyncio.create_subprocess_exec(
         found,
         *options,
-        f"coaps://127.0.0.1:{port}/t/{TANK}",
+        url,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
