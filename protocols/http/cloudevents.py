@@ -22,6 +22,7 @@ STRUCTURED: Final = "application/cloudevents+json"
 BATCHED: Final = "application/cloudevents-batch+json"
 MOST_EVENTS: Final = 1000
 _ESCAPED: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_NULL: Final = msgspec.Raw(b"null")
 _JSON: Final = re.compile(r"^[a-z]+/([a-z0-9.]+\+)?json$")
 _Text = Annotated[str, Meta(min_length=1, max_length=1000)]
 
@@ -126,7 +127,7 @@ def _form(media: str | None, where: str) -> Format:
 
 
 def _data(event: _Event, form: Format, where: str) -> bytes:
-    inline = bytes(event.data)
+    inline = b"" if event.data == _NULL else bytes(event.data)
     if event.data_base64 is not None:
         if inline:
             raise MalformedPayload(f"{where}: expected 'data' or 'data_base64', got both")
