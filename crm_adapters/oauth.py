@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Protocol
 from urllib.parse import quote_plus
@@ -13,10 +13,13 @@ from msgspec.structs import replace
 from actors.model.outcomes import AuthFailed, Failure, Transient
 from actors.model.secrets import Secret
 from actors.ports import Clock
+from crm_adapters.redaction import Redactor
 from crm_adapters.transport import Call, Exchange, Reply, judge
 
 _MARGIN_S = 60.0
 _UNAVAILABLE = "temporarily_unavailable"
+_PROVES = frozenset({"client_secret", "assertion", "client_assertion"})
+"""Fields of a token request that nobody else may read."""
 
 
 class ClientAuth(StrEnum):
@@ -68,12 +71,13 @@ class Token(Struct, frozen=True, kw_only=True):
 
 
 class TokenKeeper:
-    """Holds the token of one connection."""
+    """Holds the token of one connection. What an answer repeats of it, or of ``secrets``, is taken out at once."""
 
-    def __init__(self, grant: Grant, transport: Exchange, clock: Clock) -> None:
+    def __init__(self, grant: Grant, transport: Exchange, clock: Clock, secrets: Iterable[Secret] = ()) -> None:
         self._grant = grant
         self._transport = transport
         self._clock = clock
+        self._redactor = Redactor(secrets)
         self._lock = asyncio.Lock()
         self._attempts = 0
         self._latest: Token | Failure | None = None
@@ -117,7 +121,8 @@ class TokenKeeper:
 
     async def _send_with(self, token: Token, call: Call) -> Reply | Failure:
         headers = {**call.headers, "Authorization": f"Bearer {token.access.reveal()}"}
-        return await self._transport.exchange(replace(call, headers=headers))
+        reply = await self._transport.exchange(replace(call, headers=headers))
+        return self._redactor.cleaned_reply(reply) if isinstance(reply, Reply) else reply
 
     def _usable(self, instead_of: Token | None) -> Token | None:
         token = self._latest
@@ -128,9 +133,12 @@ class TokenKeeper:
 
     async def _ask(self) -> Token | Failure:
         call = self._grant.call()
+        self._redactor.learn(Secret(value) for name, value in (call.form or {}).items() if name in _PROVES)
         reply = await self._transport.exchange(call)
         if not isinstance(reply, Reply):
             return reply
+        if not reply.ok:
+            reply = self._redactor.cleaned_reply(reply)
         failure = judge(call, reply)
         if failure is not None:
             return failure
@@ -142,6 +150,7 @@ class TokenKeeper:
         match body:
             case {"access_token": str(access), **others} if access:
                 fields = {str(name): value for name, value in others.items()}
+                self._redactor.learn([Secret(access)])
                 return Token(access=Secret(access), renew_at=self._renew_at(fields.get("expires_in")), fields=fields)
             case _:
                 return Transient(reason=f"{_host(call)}: the token reply names no access_token")

@@ -225,7 +225,12 @@ async def _read_capped(response: aiohttp.ClientResponse, cap: int) -> bytes | No
 def _reply(response: aiohttp.ClientResponse, content: bytes) -> Reply:
     headers = {name.lower(): value for name, value in response.headers.items()}
     cookies = {name: morsel.value for name, morsel in response.cookies.items()}
-    reply = Reply(status=response.status, headers=headers, content=content, cookies=cookies)
+    return with_content(Reply(status=response.status, headers=headers, content=b"", cookies=cookies), content)
+
+
+def with_content(reply: Reply, content: bytes) -> Reply:
+    """Return an answer with another content, decoded."""
+    reply = replace(reply, content=content, body=None, malformed=False)
     try:
         body = msgspec.json.decode(content) if content.strip() else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the last: nested too deep

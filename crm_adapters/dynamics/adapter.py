@@ -84,7 +84,9 @@ async def open_dynamics(config: DynamicsConfig, deps: CrmDeps) -> AsyncGenerator
     timeout_s = config.timeout_s
     settings = TransportSettings(connect_s=min(_CONNECT_S, timeout_s), read_s=timeout_s, total_s=timeout_s)
     async with open_transport(settings) as transport:
-        keeper = TokenKeeper(grant_of(config, deps), transport, deps.clock)
+        secrets = (config.client_secret, config.certificate, config.webhook_key)
+        known = [secret for secret in secrets if secret is not None]
+        keeper = TokenKeeper(grant_of(config, deps), transport, deps.clock, known)
         yield DynamicsAdapter(config, deps, DataverseClient(config, keeper))
 
 

@@ -29,6 +29,7 @@ from actors.model.outcomes import (
 from actors.ports import CrmDeps, RefusesExtras, Webhook
 from crm_adapters.proving import Preview
 from crm_adapters.readiness import Finding, Step, Verdict, check_by_port
+from crm_adapters.redaction import Redactor
 from crm_adapters.rest import answers, mapping, webhooks
 from crm_adapters.rest.addresses import AddressPolicy
 from crm_adapters.rest.auth import check_credentials, secrets_of, sender
@@ -42,7 +43,6 @@ from crm_adapters.rest.placing import Placed, Placer
 from crm_adapters.rest.preview import previews_of
 from crm_adapters.rest.program import Program
 from crm_adapters.rest.reading import read_manifest
-from crm_adapters.rest.redaction import Redactor
 from crm_adapters.rest.running import Listed, Runner
 from crm_adapters.rest.tokens import Gate
 from crm_adapters.rest.webhooks import Hint

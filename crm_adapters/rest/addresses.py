@@ -98,7 +98,10 @@ class AddressPolicy:
 
     def why_not_url(self, url: str) -> str | None:
         """Return why nothing may be sent to an absolute URL; None where its host may at least be resolved."""
-        place = URL(url, encoded=True)
+        try:
+            place = URL(url, encoded=True)
+        except ValueError:  # such as a backslash before the path
+            return "expected an absolute http or https URL"
         host = host_of(place)
         if place.scheme not in {"http", "https"} or not host:
             return "expected an absolute http or https URL"

@@ -12,7 +12,7 @@ from actors.model.outcomes import Failure, Transient
 from crm_adapters.rest.addresses import Address, AddressPolicy
 from crm_adapters.transport import Call, Exchange, Reply
 
-_ORIGIN: Final = re.compile(r"[^/?#\\]+//[^/?#\\]*")
+_ORIGIN: Final = re.compile(r"[^/?#]+//[^/?#]*")
 _REMEMBERED: Final = 100
 
 

@@ -6,12 +6,12 @@ from typing import Any
 from actors.model.outcomes import AuthFailed, Failure
 from crm_adapters.proving import Preview, said_of
 from crm_adapters.readiness import Finding, Step, StepState, failed, fine, wrong
+from crm_adapters.redaction import Redactor
 from crm_adapters.rest.answers import Answer
 from crm_adapters.rest.expressions import ExpressionError
 from crm_adapters.rest.manifest import Meaning
 from crm_adapters.rest.preview import previews_of_operation
 from crm_adapters.rest.program import CompiledNeed, Program
-from crm_adapters.rest.redaction import Redactor
 from crm_adapters.rest.running import Runner
 
 Context = Mapping[str, Any]

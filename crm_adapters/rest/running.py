@@ -10,12 +10,12 @@ from yarl import URL
 
 from actors.model.outcomes import Ambiguous, Failure, Permanent, Transient
 from actors.ports import Clock
+from crm_adapters.redaction import Redactor
 from crm_adapters.rest import answers, templates
 from crm_adapters.rest.answers import Answer
 from crm_adapters.rest.expressions import ExpressionError, plain
 from crm_adapters.rest.manifest import Meaning, Pages
 from crm_adapters.rest.program import CompiledBefore, CompiledOperation, CompiledPages, CompiledRequest, Program
-from crm_adapters.rest.redaction import Redactor
 from crm_adapters.transport import Call, Exchange, Reply
 
 Context = Mapping[str, Any]
@@ -152,6 +152,8 @@ class Runner:
 
     async def _exchanged(self, asked: CompiledRequest, call: Call, context: Context) -> Answer | Failure:
         reply = await self._send.exchange(call)
+        if isinstance(reply, Reply) and not reply.ok:
+            reply = self._redactor.cleaned_reply(reply)
         judged = answers.read(asked, call, reply, context) if isinstance(reply, Reply) else reply
         return judged if isinstance(judged, Answer) else self._redactor.cleaned(judged)
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from actors.model.outcomes import AuthFailed, Failure
 from actors.model.secrets import Secret
 from actors.ports import Clock
-from crm_adapters.rest.redaction import Redactor
+from crm_adapters.redaction import Redactor
 from crm_adapters.transport import Call, Exchange, Reply
 
 _MARGIN_S = 60.0

@@ -14,13 +14,13 @@ from actors.model.outcomes import AuthFailed, Failure, Permanent, Transient
 from actors.model.secrets import Secret
 from actors.ports import Clock
 from crm_adapters.oauth import ClientAuth
+from crm_adapters.redaction import Redactor
 from crm_adapters.rest import templates
 from crm_adapters.rest.auth_tables import JwtBearer, Login, OAuth2, Preflight, TokenReply
 from crm_adapters.rest.config import RestConfig
 from crm_adapters.rest.doors import SECRETS, Door
 from crm_adapters.rest.expressions import ExpressionError
 from crm_adapters.rest.manifest import Manifest
-from crm_adapters.rest.redaction import Redactor
 from crm_adapters.rest.sessions import Grant, renew_at
 from crm_adapters.transport import Call, Exchange, Reply, judge
 

@@ -78,7 +78,8 @@ async def open_salesforce(config: SalesforceConfig, deps: CrmDeps) -> AsyncGener
         connections=config.connections,
     )
     async with open_transport(settings) as transport:
-        keeper = TokenKeeper(grant_of(config, deps), transport, deps.clock)
+        known = [secret for secret in (config.client_secret, config.private_key) if secret is not None]
+        keeper = TokenKeeper(grant_of(config, deps), transport, deps.clock, known)
         yield SalesforceAdapter(Wire(keeper, config), config, deps)
 
 

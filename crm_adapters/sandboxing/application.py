@@ -16,7 +16,16 @@ from actors.ports import Clock
 from crm_adapters.sandboxing.contract import Sandbox, UnknownRecord
 from crm_adapters.sandboxing.door import DOOR
 from crm_adapters.sandboxing.faults import Fault, FaultAction, FaultPlan
-from crm_adapters.sandboxing.misbehaviour import CUT, PROCESSES, SHUTS, WAITS_BEFORE, cut, faulty_answer
+from crm_adapters.sandboxing.misbehaviour import (
+    CUT,
+    PROCESSES,
+    SHUTS,
+    TOLD_BACK,
+    WAITS_BEFORE,
+    cut,
+    faulty_answer,
+    telling_back,
+)
 from crm_adapters.sandboxing.webhooks import Courier, SendsWebhooks
 
 ADMIN: Final = "/_sandbox"
@@ -112,7 +121,9 @@ class _Front:
         return answer
 
     async def _play(self, fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
-        await request.read()  # whole, so that it can be processed after the connection is gone
+        content = await request.read()  # whole, so that it can be processed after the connection is gone
+        if TOLD_BACK in fault.body:
+            fault = telling_back(fault, request, content)
         if fault.action is FaultAction.LATE_COMMIT:
             cut(request)
         if fault.action is FaultAction.EXPIRE_TOKENS:

@@ -6,10 +6,13 @@ import struct
 from collections.abc import AsyncGenerator
 from typing import Final
 
+import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
 from crm_adapters.sandboxing.faults import Fault, FaultAction
 
+TOLD_BACK: Final = "{request}"
 CUT: Final = 499
 """The log's status of a request that got no answer (as nginx writes it)."""
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
@@ -49,6 +52,12 @@ def faulty_answer(fault: Fault, request: web.Request, answer: web.StreamResponse
             return reset(request)
         case _:
             return cut(request)
+
+
+def telling_back(fault: Fault, request: web.Request, content: bytes) -> Fault:
+    """Return the fault with what the request carried, headers and body, for ``{request}`` in its answer."""
+    text = "\n".join([*request.headers.values(), content.decode(errors="replace")])
+    return replace(fault, body=fault.body.replace(TOLD_BACK, msgspec.json.encode(text).decode()[1:-1]))
 
 
 def cut(request: web.Request) -> web.Response:

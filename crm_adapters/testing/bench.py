@@ -74,6 +74,9 @@ class ContractBase(ABC):
     in_steps = False
     """Placing takes several requests: an order is absent until all are done, and placing it again does them."""
 
+    refusal = ""
+    """How your CRM's errors look where not as most do: a body in which ``{request}`` stands for what was sent."""
+
     @abstractmethod
     def open_adapter(self, base_url: str, *, wrong_credentials: bool) -> AbstractAsyncContextManager[CrmAdapter]:
         """Open the adapter against the sandbox at ``base_url``, as connection ``crm``, with deadlines of a second."""

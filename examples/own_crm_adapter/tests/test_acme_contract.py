@@ -10,6 +10,7 @@ from crm_adapters.testing import CrmAdapterContract, deps
 
 class TestAcme(CrmAdapterContract):
     sandbox = SANDBOX
+    refusal = '{"problem": {"code": "wrong", "text": "repeated {request}", "field": "ref"}}'
 
     def open_adapter(self, base_url: str, *, wrong_credentials: bool) -> AbstractAsyncContextManager[CrmAdapter]:
         secret = "wrong" if wrong_credentials else SANDBOX.credentials["secret"]

@@ -124,6 +124,17 @@ async def test_no_disguised_address_is_ever_connected_to(url: str, bystander: By
     assert bystander.visits == 0
 
 
+@pytest.mark.parametrize("url", FORBIDDEN_TEXTS)
+async def test_what_was_allowed_before_opens_nothing_that_only_begins_like_it(url: str, bystander: Bystander) -> None:
+    async with guarded(f"127.0.0.1:{bystander.port}", names=Names(["10.0.0.1"])) as transport:
+        home = f"http://127.0.0.1:{bystander.port}"
+        assert isinstance(await transport.exchange(get(f"{home}/a")), Reply)
+        assert isinstance(await transport.exchange(get(f"{home}\\@10.0.0.1/")), Transient)
+        assert isinstance(await transport.exchange(get(f"{home}@10.0.0.1/")), Transient)
+        assert isinstance(await transport.exchange(get(url)), Transient)
+    assert bystander.visits == 1
+
+
 @pytest.mark.parametrize("host", FORBIDDEN_HOSTS)
 def test_a_configuration_with_a_forbidden_host_is_refused_at_once(host: str) -> None:
     with pytest.raises(ValueError, match=r"base_url .*(internal_hosts|disguise)"):

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from actors.model.secrets import Secret
-from crm_adapters.rest.templates import items_of, values_of
+from crm_adapters.transport import Reply, with_content
 
 OutcomeT = TypeVar("OutcomeT", bound=Struct)
 SHOWN: Final = "[secret]"
@@ -44,15 +44,27 @@ class Redactor:
         }
         return replace(outcome, **changes)
 
+    def cleaned_reply(self, reply: Reply) -> Reply:
+        """Return an answer without any secret in its body, before a part of one is cut off or taken for a value."""
+        told = [secret for secret in (*self._fixed, *self._learnt) if secret.encode() in reply.content]
+        if not told:
+            return reply
+        content = reply.content
+        for secret in sorted(told, key=len, reverse=True):
+            content = content.replace(secret.encode(), SHOWN.encode())
+        return with_content(reply, content)
+
     def cleaned_tree(self, value: Any) -> Any:
         """Return a JSON value whose texts hold no secret."""
         match value:
             case str():
                 return self.clean(value)
             case dict():
-                return {key: self.cleaned_tree(inner) for key, inner in items_of(value)}
+                entries: dict[Any, Any] = dict(value)
+                return {key: self.cleaned_tree(inner) for key, inner in entries.items()}
             case list() | tuple():
-                return [self.cleaned_tree(inner) for inner in values_of(value)]
+                elements: list[Any] = list(value)
+                return [self.cleaned_tree(inner) for inner in elements]
             case _:
                 return value
 
