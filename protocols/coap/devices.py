@@ -16,6 +16,7 @@ from protocols.coap.client import GET, Answer, DeviceClient, FarEnd
 from protocols.coap.directory import Directory
 from protocols.coap.lwm2m.values import Told, decode_values
 from protocols.coap.registration import Registration
+from protocols.coap.replies import Rejected
 from protocols.coap.roster import PROTOCOL, Roster
 from protocols.coap.watching import Watch, WatchSettings, paths_of
 
@@ -55,6 +56,7 @@ class Devices:
         self._deps = deps
         self._settings = settings
         self._known: dict[ThingId, _Known] = {}
+        self._gone: set[ThingId] = set()
         self._group: asyncio.TaskGroup | None = None
         self._before: dict[str, int] = {"notifications": 0, "unreadable": 0, "not_taken": 0}
 
@@ -70,11 +72,20 @@ class Devices:
                     self._connect(thing)
                 while True:
                     await asyncio.sleep(_EXPIRE_EVERY_S)
-                    await self._directory.expire()
+                    await self._expire()
             finally:
                 stop()
                 for thing_id in list(self._known):
                     self._forget(thing_id)
+
+    async def _expire(self) -> None:
+        gone = tuple(self._gone)
+        try:
+            await self._directory.expire(gone)
+        except Rejected as rejected:
+            log.warning("registrations_not_ended", reason=str(rejected))
+        else:
+            self._gone.difference_update(gone)
 
     def links(self) -> Sequence[LinkStatus]:
         """Return how the links to all devices are doing."""
@@ -132,6 +143,7 @@ class Devices:
             registration = self._directory.of(thing_id)
             thing = self._deps.things.find(thing_id)
             if thing is None:
+                self._gone.add(thing_id)
                 self._forget(thing_id)
             elif registration is not None:
                 self._registered(registration, is_there=True)

@@ -1,7 +1,8 @@
 """The directory of devices that registered themselves: kept over restarts, ended when their lifetime is over."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from heapq import heappop, heappush
 from typing import Final, final
 
 import msgspec
@@ -49,6 +50,9 @@ class Directory:
         self._roster = roster
         self._most = most
         self._registrations: dict[str, Registration] = {}
+        self._by_thing: dict[ThingId, str] = {}
+        self._ends: list[tuple[datetime, str]] = []
+        """A heap of when to look at a registration again; most were renewed by then."""
         self._watchers: list[Watcher] = []
 
     def __len__(self) -> int:
@@ -58,7 +62,7 @@ class Directory:
         """Read what was registered before the restart; what cannot be read any more is left out."""
         for key, body in self._store.all(_KIND).items():
             try:
-                self._registrations[key] = msgspec.json.decode(body, type=Registration)
+                self._know(msgspec.json.decode(body, type=Registration))
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 log.warning("registration_unreadable", key=key, reason=str(error))
 
@@ -70,7 +74,7 @@ class Directory:
 
     def of(self, thing_id: ThingId) -> Registration | None:
         """Return the registration of a thing."""
-        return next((known for known in self._registrations.values() if known.thing_id == thing_id), None)
+        return self._registrations.get(self._by_thing.get(thing_id, ""))
 
     async def register(self, sender: Sender, said: Told) -> Registration:
         """Register a device, or register it anew at the same place.
@@ -129,15 +133,25 @@ class Directory:
         """
         await self._end(self.own(sender, key))
 
-    async def expire(self) -> None:
-        """End what was not renewed in time, and what belongs to no thing any more."""
+    async def expire(self, gone: Collection[ThingId] = ()) -> None:
+        """End what was not renewed in time, and the registrations of things that are gone.
+
+        Raises:
+            Rejected: The disk is down; what has expired is found by nobody meanwhile.
+        """
+        for thing_id in gone:
+            known = self.of(thing_id)
+            if known is not None:
+                await self._end(known)
         now = self._clock.now()
-        for registration in list(self._registrations.values()):
-            if registration.expires_at <= now or self._roster.called(registration.endpoint) != registration.thing_id:
-                try:
-                    await self._end(registration)
-                except Rejected:
-                    return  # the disk is down: ended at the next time, and found by nobody until then
+        while self._ends and self._ends[0][0] <= now:
+            _, key = self._ends[0]
+            known = self._registrations.get(key)
+            if known is not None and known.expires_at <= now:
+                await self._end(known)
+            heappop(self._ends)
+            if known is not None and known.expires_at > now:
+                heappush(self._ends, (known.expires_at, key))
 
     def find(self, key: str) -> Registration | None:
         """Return a registration that has not expired."""
@@ -182,8 +196,15 @@ class Directory:
             await self._store.keep(_KIND, registration.key, msgspec.json.encode(registration))
         except StoreDown as error:
             raise _down(error) from None
-        self._registrations[registration.key] = registration
+        self._know(registration)
         self._tell(registration, is_there=True)
+
+    def _know(self, registration: Registration) -> None:
+        before = self._registrations.get(registration.key)
+        self._registrations[registration.key] = registration
+        self._by_thing[registration.thing_id] = registration.key
+        if before is None or registration.expires_at < before.expires_at:
+            heappush(self._ends, (registration.expires_at, registration.key))
 
     async def _end(self, registration: Registration) -> None:
         try:
@@ -191,6 +212,8 @@ class Directory:
         except StoreDown as error:
             raise _down(error) from None
         if self._registrations.pop(registration.key, None) is not None:
+            if self._by_thing.get(registration.thing_id) == registration.key:
+                del self._by_thing[registration.thing_id]
             log.info("device_deregistered", thing_id=registration.thing_id, endpoint=registration.endpoint)
             self._tell(registration, is_there=False)
 

@@ -211,3 +211,16 @@ async def test_the_newest_exchanges_of_a_peer_are_remembered_and_older_ones_forg
         bench.front.receive(post(number), TO_US, PEER)
     assert [arrival.exchange[1] for arrival in bench.taken] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 1]
     bench.front.close()
+
+
+async def test_who_spoke_in_a_security_context_has_a_share_of_its_own() -> None:
+    bench = Bench(strangers_per_s=1.0)
+    protected = request(1, (9, b"\x09\x00\x01"), body=b"x" * 20)
+    for number in range(5):
+        bench.front.receive(protected, TO_US, ("6.6.6.6", number, 0, 0))
+    assert len(bench.passed) == 2
+    bench.front.trust(Sender(host="6.6.6.6", port=9, claims=("tank-1",)))
+    for _ in range(5):
+        bench.front.receive(protected, TO_US, ("6.6.6.6", 9, 0, 0))
+    assert len(bench.passed) == 7
+    bench.front.close()

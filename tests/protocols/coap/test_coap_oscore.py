@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -10,11 +9,10 @@ from typing import Any
 
 import pytest
 from aiocoap import GET, POST, Context, Message
-from aiocoap.message import Direction
 from aiocoap.numbers.codes import Code
-from aiocoap.numbers.types import CON
-from aiocoap.oscore import ContextUnavailable, FilesystemSecurityContext, NotAProtectedMessage
-from coap_wire import Address, asked, coap_listening, payload_of, post, request, udp_peer
+from aiocoap.oscore import ContextUnavailable, NotAProtectedMessage
+from coap_secured import SECRET, RawDevice, keep_client_context
+from coap_wire import asked, coap_listening, payload_of, post, request, udp_peer
 
 from actors.model.errors import StoreDown
 from actors.model.ids import ThingId
@@ -24,7 +22,6 @@ from protocols.coap.config import OscoreConfig
 from protocols.coap.oscore import Contexts, ThingContext
 from protocols.testing import TANK, MemoryStore, ProtocolKit, sample_thing
 
-SECRET = "0102030405060708090a0b0c0d0e0f10"
 OSCORE = {TANK: OscoreConfig(secret=Secret(SECRET), thing_id="01")}
 SENML = b'[{"n":"level","v":41.5}]'
 
@@ -41,14 +38,6 @@ class SecuredDevice:
         if form is not None and body:
             message.opt.content_format = form
         return await self._context.request(message).response
-
-
-def keep_client_context(folder: Path, secret: str = SECRET) -> Path:
-    """Write what aiocoap's client needs; as with a real device, its folder outlives the process."""
-    folder.mkdir(exist_ok=True)
-    settings = {"sender-id_hex": "01", "recipient-id_hex": "", "secret_hex": secret}
-    (folder / "settings.json").write_text(json.dumps(settings))
-    return folder
 
 
 @asynccontextmanager
@@ -128,27 +117,6 @@ async def test_without_contexts_a_protected_request_gets_402() -> None:
     async with coap_listening(ProtocolKit()) as (_, address):
         with udp_peer() as peer:
             assert (await asked(peer, address, request(1, (9, b"\x09\x00\x01"), body=b"x" * 20)))[1] == 0x82
-
-
-class RawDevice:
-    """A device that keeps the bytes of what it sends, to send them again."""
-
-    def __init__(self, folder: Path) -> None:
-        self._context: Any = FilesystemSecurityContext(str(folder))
-        self.sent = b""
-        self._echo: bytes | None = None
-
-    async def post(self, peer: socket.socket, address: Address, message_id: int) -> Any:
-        message: Any = Message(code=POST, payload=SENML, uri_path=("t", TANK), content_format=110)
-        message.opt.echo = self._echo
-        protected, request_id = self._context.protect(message)
-        protected.mid, protected.token, protected.mtype = message_id, b"\x01", CON
-        self.sent = protected.encode()
-        answer = Message.decode(await asked(peer, address, self.sent))
-        answer.direction = Direction.INCOMING
-        unprotected, _ = self._context.unprotect(answer, request_id)
-        self._echo = unprotected.opt.echo
-        return unprotected
 
 
 async def test_a_replayed_request_is_not_taken_again_even_by_a_restarted_hub(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ import pytest
 from coap_wire import coap_listening, until
 from lwm2m_node import NodeClient, NoNodeLib, installed, node_client
 
-from actors.model.profiles import PropertyKind, PropertySpec, ThingProfile
+from actors.model.commands import Carried, InvokeAction, WriteProperty
+from actors.model.profiles import ActionSpec, PropertyKind, PropertySpec, ThingProfile
 from actors.model.readings import Reading
 from protocols.coap import CoapAdapter
-from protocols.testing import TANK, ProtocolKit, sample_thing
+from protocols.testing import TANK, ProtocolKit, sample_command, sample_thing
 
 PROFILE = ThingProfile(
     name="weather",
@@ -19,10 +20,18 @@ PROFILE = ThingProfile(
     model="W-1",
     properties={
         "temperature": PropertySpec(unit="Cel"),
-        "label": PropertySpec(kind=PropertyKind.TEXT),
+        "label": PropertySpec(kind=PropertyKind.TEXT, writable=True),
         "battery": PropertySpec(unit="%"),
     },
-    sources={"coap": {"temperature": "/3303/0/5700", "label": "/3303/0/5750", "battery": "/3/0/9"}},
+    actions={"reset_extremes": ActionSpec(title="Forget the lowest and highest")},
+    sources={
+        "coap": {
+            "reset_extremes": "/3303/0/5605",
+            "temperature": "/3303/0/5700",
+            "label": "/3303/0/5750",
+            "battery": "/3/0/9",
+        }
+    },
 )
 
 
@@ -67,6 +76,19 @@ async def test_it_registers_and_is_read_and_observed(station: Station) -> None:
     assert (await station.heard(3))[-1].value == 23.25
     assert [told.value for told in await station.adapter.devices.read(TANK, "/3303/0/5750")] == ["roof"]
     assert {link.state for link in station.adapter.links()} == {"up"}
+
+
+async def test_it_is_written_and_executed(station: Station) -> None:
+    await station.set(5605, "ready")
+    await station.client.do("register", endpoint="station")
+    await station.heard(2)
+    thing = station.kit.things.find(TANK)
+    assert thing is not None
+    for body in (WriteProperty(name="label", value="cellar"), InvokeAction(name="reset_extremes")):
+        assert isinstance(await station.adapter.carry_out(thing, sample_command(body), again=False), Carried)
+    seen = (await station.client.do("seen"))["seen"]
+    assert [(told["kind"], told["path"]) for told in seen] == [("write", "/3303/0/5750"), ("execute", "/3303/0/5605")]
+    assert seen[0]["value"] == "cellar"
 
 
 async def test_it_renews_its_registration_and_ends_it(station: Station) -> None:
