@@ -18,6 +18,8 @@ from asyncua.ua.ua_binary import struct_to_binary
 from msgspec import Struct
 
 from actors.model.errors import MalformedPayload
+from actors.model.machine import RequestEnding, Wanted
+from protocols.coap.bodies import decode_body
 from protocols.coap.datagram import BadOption, Target, Way, read
 from protocols.coap.lwm2m.tlv import TlvEntry, TlvKind, encode_tlv
 from protocols.coap.lwm2m.values import decode_values
@@ -164,6 +166,24 @@ PACKED_EVENT: Final = {
 }
 
 
+WANTED: Final = b'{"subject":"ink_black","sku":"INK-1","quantity":2,"reason":"low"}'
+
+
+def machine_body(data: bytes) -> Sequence[str]:
+    """Read what a thing asks of the machine interface, in JSON or CBOR."""
+    codes: list[str] = []
+    for kind in (Wanted, RequestEnding):
+        try:
+            decode_body(data[1:], 60 if data[:1] > b"\x7f" else 50, kind)
+        except Rejected as rejected:
+            if not rejected.reply.text:
+                raise AssertionError("a refusal without a word") from rejected
+            codes.append(rejected.reply.reason)
+        else:
+            codes.append(TAKEN)
+    return codes
+
+
 def _coap(code: int, options: Sequence[tuple[int, bytes]], payload: bytes, kind: int = 0x41) -> bytes:
     data, number = bytearray([kind, code, 0x12, 0x34, 0x99]), 0
     for option, value in options:
@@ -267,5 +287,14 @@ TARGETS: Final = (
             b'ep=a&d=x&base=coap://[::1]:5683&lwm2m=1.1\n</sensors>;ct=40;title="a, b"',
         ),
         examine=registration,
+    ),
+    Fuzzed(
+        name="coap_machine_bodies",
+        samples=(
+            b"\x00" + WANTED,
+            b"\xff" + cbor2.dumps(json.loads(WANTED)),
+            b"\x00" + json.dumps({"subject": "ink_black", "met": True}).encode(),
+        ),
+        examine=machine_body,
     ),
 )

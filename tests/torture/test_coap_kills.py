@@ -1,5 +1,6 @@
 """A hub that speaks CoAP is killed: what it acknowledged is there, once, and no sequence number is used again."""
 
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coap_secured import SECRET, RawDevice, keep_client_context
-from coap_wire import CHANGED, Address, asked, options_of, request, udp_peer
+from coap_wire import ACK, CHANGED, GET, Address, asked, options_of, payload_of, received, request, udp_peer
 from real_hub import RealHub, real_hub
 
 CREATED = 0x41
@@ -40,6 +41,21 @@ async def coap_hub(folder: Path) -> AsyncIterator[tuple[RealHub, Address]]:
         await register(hub, "tank-0", {"address": "127.0.0.1"})
         await register(hub, "tank-1", {})
         yield hub, ("127.0.0.1", port)
+
+
+async def outcome(peer: socket.socket, address: Address, path: list[tuple[int, bytes]]) -> Any:
+    """Observe an order until it has ended or stands confirmed, and return it."""
+    observing = request(2, (6, b""), (252, b"x"), *path, code=GET)
+    challenge = await asked(peer, address, observing)
+    echo = dict(options_of(challenge))[252]
+    peer.sendto(request(3, (6, b""), (252, echo), *path, code=GET), address)
+    while True:
+        notification = await received(peer)
+        if notification[0] & 0x30 == 0:
+            peer.sendto(bytes([ACK, 0]) + notification[2:4], address)
+        told = json.loads(payload_of(notification) or b"{}")
+        if told.get("is_ended") or told.get("state") == "confirmed":
+            return told
 
 
 async def killed_and_started(hub: RealHub) -> None:
@@ -78,3 +94,18 @@ async def test_no_sequence_number_is_used_again_after_a_kill(tmp_path: Path) -> 
                 await killed_and_started(hub)
         assert len(device.numbers()) >= 2
         assert len(set(device.numbers())) == len(device.numbers())
+
+
+async def test_a_thing_orders_over_coap_and_is_told_the_outcome_though_the_hub_was_killed(tmp_path: Path) -> None:
+    async with coap_hub(tmp_path) as (hub, address):
+        with udp_peer() as peer:
+            wanted = request(
+                1, (11, b"m"), (11, b"tank-0"), (11, b"requests"), (12, b"\x32"), body=b'{"subject":"black"}'
+            )
+            placed = await asked(peer, address, wanted)
+            assert placed[1] == CREATED, placed
+            key = [(11, value) for number, value in options_of(placed) if number == 8]
+            await killed_and_started(hub)
+            told = await outcome(peer, address, key)
+        assert told["state"] == "confirmed", told
+        assert told["subject"] == "black"
