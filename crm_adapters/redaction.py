@@ -60,13 +60,19 @@ class Redactor:
             case str():
                 return self.clean(value)
             case dict():
-                entries: dict[Any, Any] = dict(value)
-                return {key: self.cleaned_tree(inner) for key, inner in entries.items()}
+                return {key: self.cleaned_tree(inner) for key, inner in _entries(value)}
             case list() | tuple():
-                elements: list[Any] = list(value)
-                return [self.cleaned_tree(inner) for inner in elements]
+                return [self.cleaned_tree(inner) for inner in _elements(value)]
             case _:
                 return value
+
+
+def _entries(value: Any) -> list[tuple[Any, Any]]:
+    return list(value.items())
+
+
+def _elements(value: Any) -> list[Any]:
+    return list(value)
 
 
 def _forms(secret: Secret) -> Iterable[str]:
