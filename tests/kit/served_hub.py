@@ -123,10 +123,11 @@ async def served_hub(
     clock: Clock | None = None,
     disk: JournalSettings | None = None,
     choices: Sequence[CrmChoice] = (),
+    protocols: Sequence[ProtocolChoice] = (),
 ) -> AsyncIterator[Client]:
     """Serve a hub and yield its operator. ``others`` are more connections and the CRMs behind them.
 
-    With ``choices`` its connections are these, whatever stands behind them.
+    With ``choices`` its connections are these, whatever stands behind them; ``protocols`` are spoken beside HTTP.
     """
     held = {connection: crm or FakeCrm(), **(others or {})}
 
@@ -142,7 +143,7 @@ async def served_hub(
         listen=Listen(host="127.0.0.1", port=0),
         log=LogFormat.JSON,
         profiles={"printer": profile},
-        protocols=(ProtocolChoice(name="http", spec=HTTP, config=HttpConfig()),),
+        protocols=(ProtocolChoice(name="http", spec=HTTP, config=HttpConfig()), *protocols),
         crm=tuple(choices) or tuple(CrmChoice(name=name, spec=spec, config=Struct()) for name in held),
         communities={"office": CommunityConfig(members=("printer",))},
         limits=LimitsConfig(),
