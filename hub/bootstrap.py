@@ -52,6 +52,7 @@ from hub.config.tables import DeskConfig
 from hub.files import write_whole
 from hub.gone_crm import GoneCrm, gone_connections
 from hub.ingest import DurableSink
+from hub.introductions import JournalledIntroductions
 from hub.keeping import Keeping
 from hub.machine import MachineDesk
 from hub.ordering import OrderingOff
@@ -156,6 +157,7 @@ class _Parts:
             installation=self._installation,
             connections={name: adapter.capabilities for name, adapter in adapters.items()},
             advice_s=max(waits, default=5.0),
+            introduces_things=frozenset(choice.name for choice in self._config.crm if choice.desk.introduce_things),
         )
         self._engine.add_kind(ThingCore(profiles, self._compute, self._installation, current))
         limits = OwnerLimits(
@@ -207,7 +209,9 @@ class _Parts:
             requests_per_s=known.requests_per_s,
             requests_per_day=known.requests_per_day,
         )
-        return Desk(name, adapter, self._engine, self._clock, self._chance, settings)
+        desk = Desk(name, adapter, self._engine, self._clock, self._chance, settings)
+        desk.remember(JournalledIntroductions(self._journal))
+        return desk
 
     async def start(
         self, stack: AsyncExitStack, group: asyncio.TaskGroup, desks: Mapping[str, Desk], shelves: Shelves

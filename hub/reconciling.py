@@ -16,11 +16,12 @@ from actors.model.orders import RecordKind
 from actors.model.outcomes import Absent, Changes, CrmRecord, Found
 from actors.ports import CrmAdapter
 from actors.purchasing.view import OrderView
-from actors.runtime.journal import OutboxRow, RecordRow
+from actors.runtime.journal import JournalUnavailable, OutboxRow, RecordRow
 
 log = structlog.get_logger(__name__)
 
 _PAGE: Final = 500
+_AGAIN_S: Final = 5.0
 
 
 class Records(Protocol):
@@ -69,7 +70,14 @@ class Reconciler:
 
     async def _result(self, job: CompareRecords) -> RecordsCompared:
         desk = self._desks.get(job.connection)
-        return _unknown(job) if desk is None else await _Comparison(job, self._records, desk).result()
+        if desk is None:
+            return _unknown(job)
+        while True:
+            try:
+                return await _Comparison(job, self._records, desk).result()
+            except JournalUnavailable as error:
+                log.warning("reconciliation_put_off", connection=job.connection, reason=str(error))
+                await asyncio.sleep(_AGAIN_S)
 
     async def _compare(self, row: OutboxRow, job: CompareRecords) -> None:
         result = await self._result(job)

@@ -27,13 +27,15 @@ from actors.dialogue import (
     RecordHeard,
     RecordsCompared,
     RecordsHeard,
+    ThingIntroduced,
     desk_relay,
     order_address,
 )
+from actors.model.base import Instant, Value
 from actors.model.ids import OrderKey
 from actors.model.orders import RecordKind
 from actors.model.outcomes import Capabilities, Changes, CrmRecord
-from actors.runtime.turns import Effect, Emit, Forget, Remind, Step, Tell
+from actors.runtime.turns import Effect, Emit, Forget, Put, Remind, Step, Tell
 
 ConnectionMessage = (
     OpenConnection
@@ -44,6 +46,7 @@ ConnectionMessage = (
     | DropVisit
     | Reconcile
     | RecordsCompared
+    | ThingIntroduced
 )
 
 _KEPT_AT_LEAST: Final = timedelta(hours=1)
@@ -51,6 +54,14 @@ _KEPT_AT_LEAST: Final = timedelta(hours=1)
 _WATCHDOG: Final = timedelta(hours=1)
 """So long after a question without an answer it is asked again; a desk that still has the first drops the second."""
 _OF_ORDERS: Final = frozenset({RecordKind.ORDER, RecordKind.SERVICE})
+
+
+class IntroducedThing(Value, frozen=True, kw_only=True):
+    """The record of the kind ``introduced``: what a CRM was told of a thing."""
+
+    version: str
+    record_id: str
+    at: Instant
 
 
 class ConnectionSettings(Struct, frozen=True, kw_only=True):
@@ -118,6 +129,8 @@ class ConnectionCore:
                 return (), _told(name, state, records)
             case FollowVisit(key=key, order=order):
                 return (VisitFollowed(key=key, order=order),), ()
+            case ThingIntroduced():
+                return (), (_introduced(message, now),)
             case DropVisit(key=key):
                 return ((VisitDropped(key=key),) if key in state.visits else ()), ()
 
@@ -167,6 +180,11 @@ class ConnectionCore:
         moved = outcome.cursor != state.cursor and (bool(outcome.records) or due)
         events = (ChangesFollowed(cursor=outcome.cursor),) if moved or state.trouble else ()
         return events, (*_told(name, state, outcome.records), *again)
+
+
+def _introduced(told: ThingIntroduced, now: datetime) -> Effect:
+    known = IntroducedThing(version=told.version, record_id=told.record_id, at=now)
+    return Put("introduced", f"{told.connection}/{told.thing_id}", told.owner_id, known)
 
 
 def _wake(name: str, at: datetime) -> Remind:

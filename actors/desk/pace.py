@@ -120,6 +120,14 @@ class Pace:
                 self.give_back()
             raise
 
+    async def another(self) -> None:
+        """Wait until who was let through may send one request more."""
+        while (wait_s := self.wait_s()) > 0.0:  # noqa: ASYNC110 - time itself is what is waited for
+            await asyncio.sleep(wait_s)
+        now_s = self._monotonic()
+        for limit in self._limits:
+            limit.take(now_s)
+
     @contextlib.asynccontextmanager
     async def passing(self, lane: Lane) -> AsyncGenerator[None]:
         """Send a request inside this context."""

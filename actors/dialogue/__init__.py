@@ -39,6 +39,7 @@ from actors.dialogue.connections import (
     Reconcile,
     RecordsCompared,
     RecordsHeard,
+    ThingIntroduced,
 )
 from actors.dialogue.desks import (
     AnyDeskJob,
@@ -73,6 +74,7 @@ from actors.dialogue.orders import (
     CloseNeed,
     DeadlinePassed,
     DeskWaits,
+    IntroductionFailed,
     LookUpReported,
     MandateChanged,
     OffersReported,
@@ -142,6 +144,7 @@ __all__ = [
     "FollowVisit",
     "GiveBackTurn",
     "GrantMandate",
+    "IntroductionFailed",
     "JoinCommunity",
     "LeaveCommunity",
     "LookUp",
@@ -176,6 +179,7 @@ __all__ = [
     "SwitchOn",
     "TakeCard",
     "TakeTurn",
+    "ThingIntroduced",
     "TimesReported",
     "TrainModel",
     "TrainingFailed",

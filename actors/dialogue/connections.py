@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from actors.dialogue.base import Message
 from actors.model.findings import Finding
-from actors.model.ids import OrderKey
+from actors.model.ids import OrderKey, OwnerId, ThingId
 from actors.model.outcomes import ChangesOutcome, CrmRecord
 
 
@@ -46,6 +46,16 @@ class DropVisit(Message, frozen=True, kw_only=True):
     """What becomes of this booking concerns no order any more."""
 
     key: OrderKey
+
+
+class ThingIntroduced(Message, frozen=True, kw_only=True):
+    """The CRM knows this version of a thing now, under an id of its own."""
+
+    connection: str
+    owner_id: OwnerId
+    thing_id: ThingId
+    version: str
+    record_id: str
 
 
 class Reconcile(Message, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from actors.model.base import Instant
+from actors.model.customers import CustomerThing
 from actors.model.ids import OrderKey, OwnerId, ThingId
 from actors.model.offers import OfferQuery
 from actors.model.orders import (
@@ -41,10 +42,15 @@ class GiveBackTurn(DeskJob, frozen=True, kw_only=True):
 
 
 class PlaceRequest(DeskJob, frozen=True, kw_only=True):
-    """Place an order or service request once; answered by ``PlaceReported``. Never repeated after a restart."""
+    """Place an order or service request once; answered by ``PlaceReported``. Never repeated after a restart.
+
+    The CRM is told of ``introduces`` before, unless it knows it; where that fails nothing is placed, and the answer is
+    ``IntroductionFailed``.
+    """
 
     request: Request
     attempt: int
+    introduces: CustomerThing | None = None
 
 
 class LookUp(DeskJob, frozen=True, kw_only=True):

@@ -122,6 +122,14 @@ class PlaceReported(Message, frozen=True, kw_only=True):
     outcome: PlaceOutcome
 
 
+class IntroductionFailed(Message, frozen=True, kw_only=True):
+    """The CRM could not be told of the thing that the order is for: surely nothing was placed."""
+
+    attempt: int
+    reason: str
+    retry_after_s: float = 0.0
+
+
 class LookUpReported(Message, frozen=True, kw_only=True):
     """What the CRM holds under a key. Absent is proof here: the desk has waited out the settle window."""
 

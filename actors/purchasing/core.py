@@ -13,6 +13,7 @@ from actors.dialogue import (
     CloseNeed,
     DeadlinePassed,
     DeskWaits,
+    IntroductionFailed,
     LookUpReported,
     MandateChanged,
     OffersReported,
@@ -56,6 +57,7 @@ OrderMessage = (
     | BookReported
     | CancelReported
     | RecordHeard
+    | IntroductionFailed
     | DeadlinePassed
 )
 
@@ -137,12 +139,10 @@ def _take_report(turn: Turn, settings: PurchasingSettings, message: OrderMessage
             placing.take_clearance(turn, settings, verdict, sentence)
         case PlaceReported(attempt=attempt, outcome=outcome):
             placing.take_place_outcome(turn, settings, attempt, outcome)
+        case IntroductionFailed():
+            placing.take_failed_introduction(turn, settings, message)
         case LookUpReported(kind=kind, outcome=outcome):
             placing.take_look_up(turn, settings, kind, outcome)
-        case TimesReported(outcome=outcome):
-            visiting.take_times(turn, settings, outcome)
-        case BookReported(attempt=attempt, outcome=outcome):
-            visiting.take_booking_outcome(turn, settings, attempt, outcome)
         case CancelReported(outcome=outcome):
             deciding.take_cancelled(turn, settings, outcome)
         case RecordHeard(connection=connection, record=record):
@@ -152,6 +152,16 @@ def _take_report(turn: Turn, settings: PurchasingSettings, message: OrderMessage
         case DeskWaits(reason=reason, next_try_at=next_try_at):
             if turn.data.state not in TERMINAL:
                 turn.pause(reason, next_try_at)
+        case _:
+            _take_visit_report(turn, settings, message)
+
+
+def _take_visit_report(turn: Turn, settings: PurchasingSettings, message: OrderMessage) -> None:
+    match message:
+        case TimesReported(outcome=outcome):
+            visiting.take_times(turn, settings, outcome)
+        case BookReported(attempt=attempt, outcome=outcome):
+            visiting.take_booking_outcome(turn, settings, attempt, outcome)
         case _:
             raise TypeError(f"{type(message).__name__} is not a message to an order")
 

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import assert_never
 
-from actors.dialogue import AskClearance, AttemptEnded, GiveBackTurn, LookUp, PlaceRequest
+from actors.dialogue import AskClearance, AttemptEnded, GiveBackTurn, IntroductionFailed, LookUp, PlaceRequest
+from actors.model.customers import CustomerThing
 from actors.model.mandates import Verdict
 from actors.model.orders import OrderState, PurchaseOrder, RecordKind
 from actors.model.outcomes import (
@@ -74,7 +75,7 @@ def take_clearance(turn: Turn, settings: PurchasingSettings, verdict: Verdict, s
     elif purpose == "book":
         book(turn, settings)
     else:
-        _place(turn)
+        _place(turn, settings)
 
 
 def _not_cleared(turn: Turn, settings: PurchasingSettings, verdict: Verdict, sentence: str) -> None:
@@ -88,13 +89,35 @@ def _not_cleared(turn: Turn, settings: PurchasingSettings, verdict: Verdict, sen
         block(turn, settings, verdict, sentence)
 
 
-def _place(turn: Turn) -> None:
+def _place(turn: Turn, settings: PurchasingSettings) -> None:
     request, attempt = turn.data.request, turn.data.attempt + 1
     if request is None:
         raise LookupError(f"order {turn.key} was cleared without a request")
     turn.happen(PlacingStarted(attempt=attempt))
     turn.move(OrderState.PLACING, "placing", f"placing at {turn.data.connection}, attempt {attempt}")
-    turn.work(turn.data.connection, PlaceRequest(request=request, attempt=attempt))
+    introduces = _introduction(turn, settings)
+    turn.work(turn.data.connection, PlaceRequest(request=request, attempt=attempt, introduces=introduces))
+
+
+def _introduction(turn: Turn, settings: PurchasingSettings) -> CustomerThing | None:
+    """Return what the CRM must know of the thing first, where it keeps its customers' things."""
+    connection = turn.data.connection
+    can = settings.connections.get(connection)
+    if connection not in settings.introduces_things or can is None or not can.customers:
+        return None
+    need = turn.order.need
+    return CustomerThing(owner_id=need.owner_id, thing_id=need.thing_id, serial=turn.order.serial)
+
+
+def take_failed_introduction(turn: Turn, settings: PurchasingSettings, failed: IntroductionFailed) -> None:
+    """The CRM does not take the thing: the order waits with the reason, and comes again."""
+    if turn.data.state is not OrderState.PLACING or failed.attempt != turn.data.attempt:
+        return
+    turn.tell_owner(AttemptEnded(key=turn.key))
+    after_s = turn.again_s(settings.place_again_s, settings.longest_again_s, failed)
+    told = f"surely not placed: {turn.data.connection} could not be told of {turn.order.need.thing_id}: {failed.reason}"
+    queue(turn, "thing_not_introduced", told, after_s)
+    turn.pause(failed.reason, turn.now + timedelta(seconds=after_s))
 
 
 def take_place_outcome(turn: Turn, settings: PurchasingSettings, attempt: int, outcome: PlaceOutcome) -> None:

@@ -61,6 +61,8 @@ class PurchasingSettings(Struct, frozen=True, kw_only=True):
     installation: InstallationId
     connections: dict[str, Capabilities]
     currency: str = "EUR"
+    introduces_things: frozenset[str] = frozenset()
+    """Connections whose CRM is told of a thing before its first order, where it keeps customers' things."""
     advice_s: float = 5.0
     offers_s: float = 20.0
     source_again_s: float = 30.0

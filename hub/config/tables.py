@@ -84,6 +84,8 @@ class DeskConfig(Value, frozen=True, kw_only=True):
     """How often the CRM is asked what changed, where it can tell."""
     reconcile_at: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z")] = "03:00"
     """Time of day (UTC) at which orders and the CRM's records are compared."""
+    introduce_things: bool = True
+    """A CRM that keeps customers' things is told of a thing before its first order, and of every change of it."""
     parallel: Annotated[int, Meta(ge=1, le=100)] = 4
     """Calls that are under way at once, at most; what the adapter declares may be less."""
     requests_per_s: Annotated[float, Meta(gt=0)] | None = None

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors.model.customers import CustomerThing
 from actors.model.ids import OfferId, OrderKey, ThingId
 from actors.model.money import Money
 from actors.model.offers import Offer, OfferQuery
@@ -43,6 +44,8 @@ from actors.model.outcomes import (
     TimeSlots,
     TimeSlotsOutcome,
     Transient,
+    Upserted,
+    UpsertOutcome,
 )
 from actors.ports import RefusesExtras
 from hub.simulation.held import ChangeLog, Held
@@ -93,6 +96,8 @@ class Leaving(Struct, frozen=True, kw_only=True):
     """That of the order it belongs to; a visit's is its service request's."""
     thing_id: ThingId | None
     total: Money | None
+    is_introduced: bool
+    """The CRM knows the thing, or keeps none."""
 
 
 class _Write(Struct, frozen=True, kw_only=True):
@@ -119,6 +124,8 @@ class SimCrm(RefusesExtras):
         self.name = name
         self.capabilities = capabilities
         self.records: list[Held] = []
+        self.things: set[ThingId] = set()
+        """What it keeps of its customers."""
         self.trouble: Fate | None = None
         """What befalls every request while it lasts."""
         self.is_calm = False
@@ -188,6 +195,15 @@ class SimCrm(RefusesExtras):
     async def changes_since(self, cursor: str) -> ChangesOutcome:
         """Return what was made or changed."""
         return await self._read("changes_since", lambda: self._log.since(cursor))
+
+    async def upsert_thing(self, thing: CustomerThing) -> UpsertOutcome:
+        """Keep a customer's thing."""
+        return await self._read("upsert_thing", lambda: self._kept(thing))
+
+    def _kept(self, thing: CustomerThing) -> Upserted:
+        created = thing.thing_id not in self.things
+        self.things.add(thing.thing_id)
+        return Upserted(record_id=f"asset-{thing.thing_id}", created=created)
 
     # People and others at the CRM.
 
@@ -276,7 +292,14 @@ class SimCrm(RefusesExtras):
         fate = self._fate(_ODDS)
         self._chronicle.tell("leaves", self.name, write.kind, write.key, fate)
         self._on_leaving(
-            Leaving(kind=write.kind, key=write.key, order_key=write.order_key, thing_id=thing_id, total=write.total)
+            Leaving(
+                kind=write.kind,
+                key=write.key,
+                order_key=write.order_key,
+                thing_id=thing_id,
+                total=write.total,
+                is_introduced=thing_id is None or not self.capabilities.customers or thing_id in self.things,
+            )
         )
         match fate:
             case Fate.USUAL | Fate.LOST_REPLY | Fate.BREAKS | Fate.ECHOED:

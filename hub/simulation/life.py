@@ -18,6 +18,7 @@ from actors.owner.core import OwnerLimits
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.runtime.cells import NotTaken, Taken
 from actors.runtime.contract import EngineSettings
+from hub.introductions import JournalledIntroductions
 from hub.registry import Registry
 from hub.simulation.crm import SimCrm
 from hub.simulation.disk import DiskJournal
@@ -59,6 +60,7 @@ class Life:
             for name, crm in crms.items()
         ]
         for name, desk in zip(crms, self._desks, strict=True):
+            desk.remember(JournalledIntroductions(WholeRecords(journals)))
             self.engine.add_relay(desk_relay(name), desk)
         self.engine.add_relay(COMPUTE_RELAY, SlowPeers(self.engine, clock, chance))
         desks = dict(zip(crms, self._desks, strict=True))
@@ -71,6 +73,7 @@ class Life:
         settings = PurchasingSettings(
             installation=INSTALLATION,
             connections=can,
+            introduces_things=frozenset(crms),
             status_s=900.0,
             blocked_s=14400.0,
             expiry_days=2.0,

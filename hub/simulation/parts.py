@@ -10,7 +10,8 @@ import msgspec
 
 from actors.community.health_index import HealthModel
 from actors.connection.core import ConnectionCore, ConnectionSettings
-from actors.desk.desk import Desk, DeskSettings, Office
+from actors.desk.desk import Desk, DeskSettings
+from actors.desk.office import Office
 from actors.dialogue import AdviceGiven, ComputeAdvice, ComputeJob
 from actors.model.advice import Abstention, Advice, Evidence, Question, Recommendation
 from actors.model.ids import CommunityId, InstallationId

@@ -37,7 +37,7 @@ _DEFECTS: Final = frozenset(
         "message_refused_by_store",
     }
 )
-_KEYED: Final = Capabilities(appointments=True, cancel=True, changes=True, settle_s=SETTLE_S)
+_KEYED: Final = Capabilities(appointments=True, cancel=True, changes=True, customers=True, settle_s=SETTLE_S)
 _SEARCHED: Final = Capabilities(unique_key=False, settle_s=SETTLE_S, service=False, cancel=True)
 _BLIND: Final = Capabilities(unique_key=False, search_by_key=False, settle_s=SETTLE_S, service=False)
 

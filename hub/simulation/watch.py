@@ -114,6 +114,8 @@ class Watch:
             self.say(f"{key}: request {self._left[key]} left, {self._started[key]} decided on disk")
         if self._left[key] > self._cleared[key]:
             self.say(f"{key}: request {self._left[key]} left, {self._cleared[key]} cleared")
+        if not leaving.is_introduced:
+            self.say(f"{key}: left before its CRM knew {leaving.thing_id}")
         order = self._raised.get(key)
         if order is None:
             self.say(f"{key}: a request left for no order")

@@ -6,7 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from actors.desk.desk import Desk, Office
+from actors.desk.desk import Desk
+from actors.desk.office import Office
 from actors.model.orders import PurchaseOrder, RecordKind, ServiceRequest
 from actors.model.outcomes import Ambiguous, Capabilities, Created, CrmRecord, Duplicate, Found, Permanent, Transient
 from actors.ports import Clock, CrmAdapter
