@@ -3,6 +3,7 @@
 from crm_adapters.sandboxing.application import ADMIN, build_application
 from crm_adapters.sandboxing.catalog import DEFAULT_CATALOG, CatalogItem, CouponRefusal, Quote, load_catalog, quote
 from crm_adapters.sandboxing.contract import (
+    RequestLimit,
     Sandbox,
     SandboxOptions,
     SandboxRecord,
@@ -25,6 +26,7 @@ __all__ = [
     "FaultPlan",
     "Outgoing",
     "Quote",
+    "RequestLimit",
     "Sandbox",
     "SandboxOptions",
     "SandboxRecord",

@@ -13,9 +13,10 @@ from msgspec import Struct
 
 from actors.model.outcomes import RecordStatus
 from actors.ports import Clock
-from crm_adapters.sandboxing.contract import Sandbox, UnknownRecord
+from crm_adapters.sandboxing.contract import RequestLimit, Sandbox, UnknownRecord
 from crm_adapters.sandboxing.door import DOOR
 from crm_adapters.sandboxing.faults import Fault, FaultAction, FaultPlan
+from crm_adapters.sandboxing.limit import Turnstile
 from crm_adapters.sandboxing.misbehaviour import (
     CUT,
     PROCESSES,
@@ -56,9 +57,11 @@ class _Subscription(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     url: str
 
 
-def build_application(sandbox: Sandbox, *, clock: Clock, faults: Iterable[Fault] = ()) -> web.Application:
+def build_application(
+    sandbox: Sandbox, *, clock: Clock, faults: Iterable[Fault] = (), limit: RequestLimit | None = None
+) -> web.Application:
     """Return the application of a sandbox. It closes the sandbox when it is cleaned up."""
-    front = _Front(sandbox, clock, FaultPlan(faults))
+    front = _Front(sandbox, clock, FaultPlan(faults), Turnstile(limit, clock))
     application = web.Application(middlewares=[front.meet], client_max_size=_BODY_CAP)
     application.add_routes(sandbox.routes())
     application.add_routes(front.routes())
@@ -78,10 +81,11 @@ def build_application(sandbox: Sandbox, *, clock: Clock, faults: Iterable[Fault]
 class _Front:
     """Stands before a sandbox: plays the faults, keeps the log, answers the administration."""
 
-    def __init__(self, sandbox: Sandbox, clock: Clock, plan: FaultPlan) -> None:
+    def __init__(self, sandbox: Sandbox, clock: Clock, plan: FaultPlan, turnstile: Turnstile) -> None:
         self._sandbox = sandbox
         self._clock = clock
         self._plan = plan
+        self._turnstile = turnstile
         self._log: deque[LoggedRequest] = deque(maxlen=_LOG_LENGTH)
         self.ending = asyncio.Event()
         self.courier = Courier()
@@ -93,6 +97,7 @@ class _Front:
             web.get(f"{ADMIN}/requests", self._get_requests),
             web.delete(f"{ADMIN}/requests", self._delete_requests),
             web.get(f"{ADMIN}/faults", self._get_faults),
+            web.get(f"{ADMIN}/limit", self._get_limit),
             web.put(f"{ADMIN}/faults", self._put_faults),
             web.post(f"{ADMIN}/faults", self._post_faults),
             web.delete(f"{ADMIN}/faults", self._delete_faults),
@@ -115,6 +120,10 @@ class _Front:
         if self._plan.down:
             self._note(request, CUT, None)
             return cut(request)
+        wait_s = self._turnstile.refuses_for_s()
+        if wait_s:
+            self._note(request, 429, None)
+            return web.json_response({"error": "too_many_requests"}, status=429, headers=_come_again(wait_s))
         fault = self._plan.take(f"{request.method} {request.path_qs}")
         answer = await _answer_of(request, handler) if fault is None else await self._play(fault, request, handler)
         self._note(request, answer.status, None if fault is None else fault.action)
@@ -156,6 +165,9 @@ class _Front:
 
     async def _get_requests(self, _request: web.Request) -> web.Response:
         return _json(list(self._log))
+
+    async def _get_limit(self, _request: web.Request) -> web.Response:
+        return _json(self._turnstile.report())
 
     async def _delete_requests(self, _request: web.Request) -> web.Response:
         self._log.clear()
@@ -203,6 +215,10 @@ class _Front:
     async def _post_expire_tokens(self, _request: web.Request) -> web.Response:
         self._sandbox.expire_tokens()
         return web.Response(status=204)
+
+
+def _come_again(wait_s: float) -> dict[str, str]:
+    return {"Retry-After": str(max(1, round(wait_s)))}
 
 
 async def _answer_of(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -14,6 +14,7 @@ from actors.ports import Webhook
 from crm_adapters.sandboxing.application import ADMIN, LoggedRequest
 from crm_adapters.sandboxing.contract import SandboxRecord
 from crm_adapters.sandboxing.faults import Fault, FaultState
+from crm_adapters.sandboxing.limit import LimitReport
 
 _LONGEST_SHUT_S: Final = 30.0
 _LOOK_S: Final = 0.02
@@ -34,6 +35,11 @@ class SandboxAdmin:
         """Return the requests that came, oldest first; those to the administration are not among them."""
         answer: list[LoggedRequest] = await self._call("GET", "requests", wanted=list[LoggedRequest])
         return answer
+
+    async def limit(self) -> LimitReport:
+        """Return how the sandbox's limit was kept."""
+        report: LimitReport = await self._call("GET", "limit", wanted=LimitReport)
+        return report
 
     async def plan(self, *faults: Fault) -> None:
         """Replace the planned faults; none ends them."""

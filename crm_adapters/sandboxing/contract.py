@@ -72,6 +72,13 @@ class Sandbox(Protocol):
         ...
 
 
+class RequestLimit(Struct, frozen=True, kw_only=True):
+    """At most ``requests`` in any ``window_s`` seconds."""
+
+    requests: int
+    window_s: float
+
+
 class SandboxOptions(Struct, frozen=True, kw_only=True):
     """What a sandbox starts with. ``accounts`` are the owner ids it knows as customers; empty: it knows everybody.
 
@@ -85,6 +92,8 @@ class SandboxOptions(Struct, frozen=True, kw_only=True):
     data_file: Path | None = None
     credentials: Mapping[str, str] = {}
     token_life_s: float = 7200.0
+    limit: RequestLimit | None = None
+    """Beside the vendor's own limits: what exceeds it is counted, and refused with 429."""
     lacks: tuple[str, ...] = ()
     """Fields, keys and rights that are missing, in the vendor's words, so that set-up help has something to find."""
 

@@ -31,7 +31,7 @@ async def listening(
     tls: ssl.SSLContext | None = None,
 ) -> AsyncGenerator[str, None]:
     """Serve a sandbox while the context lasts; the value is its base URL, without a slash at the end."""
-    application = build_application(spec.opened(options), clock=options.clock, faults=faults)
+    application = build_application(spec.opened(options), clock=options.clock, faults=faults, limit=options.limit)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     door = application[DOOR] = Door(runner, host, port, tls)
     await runner.setup()

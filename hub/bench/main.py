@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from hub.bench import actors, coap, communities_speed, fleet, http, opcua, orders
+from hub.bench import actors, coap, communities_speed, drain, fleet, http, opcua, orders
 from hub.bench.appends import JournalAppender, RawAppender, rate
 from hub.bench.grown import grown_vs_fresh
 from hub.bench.turns import TurnBench, row_bytes
@@ -29,6 +29,7 @@ def run(say: Say, *, rounds: int = _ROUNDS, scale: float = 1.0) -> dict[str, flo
     medians |= {key: round(value, 4) for key, value in opcua.rounds(say, rounds, scale).items()}
     medians |= communities_speed.measure()
     crm = orders.measure(say, orders=max(50, int(300 * scale)), rounds=rounds)
+    crm |= drain.measure(say, orders=max(200, int(10_000 * scale)), requests_per_s=100)
     medians |= {key: round(value, 4) for key, value in crm.items()}
     medians |= {key: round(value, 4) for key, value in _many_things(say, rounds, scale).items()}
     return medians | {"actors.idle_bytes": round(actors.idle_bytes(), 1)}

@@ -112,7 +112,10 @@ CRMS: Final = (
 
 def measure(say: Say, *, orders: int, rounds: int) -> dict[str, float]:
     """Return the medians of interleaved rounds: of each adapter, and of all three."""
-    with tempfile.TemporaryDirectory(prefix="iot2crm-orders-") as name, asyncio.Runner(loop_factory=_loop()) as runner:
+    with (
+        tempfile.TemporaryDirectory(prefix="iot2crm-orders-") as name,
+        asyncio.Runner(loop_factory=hub_loop()) as runner,
+    ):
         pairs = runner.run(_rounds(Path(name), orders, rounds, say))
     ratios = {crm: statistics.median(hub / bare for hub, bare in found) for crm, found in pairs.items()}
     each = {f"crm.cpu_per_order_vs_bare_client_{crm}": ratio for crm, ratio in ratios.items()}
@@ -142,7 +145,7 @@ async def _rounds(folder: Path, orders: int, rounds: int, say: Say) -> dict[str,
     return pairs
 
 
-def _loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def hub_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return the loop that a hub runs on: uvloop where it can be had."""
     if importlib.util.find_spec("uvloop") is None:
         return None
@@ -176,7 +179,7 @@ class OrderingHub:
         finally:
             await self._engine.stop()
 
-    async def prepare(self, orders: int) -> list[OrderKey]:
+    async def prepare(self, orders: int, *, within_s: float = _WITHIN_S) -> list[OrderKey]:
         """Let so many things need something, up to the moment at which their owners are asked."""
         raised = {key_of(_INSTALLATION, need.need): need for need in (self._need() for _ in range(orders))}
         for owner in {need.need.owner_id for need in raised.values()}:
@@ -184,22 +187,22 @@ class OrderingHub:
         for need in raised.values():  # a thing that needs something is there, and known to the hub
             registered = _register(need.need.thing_id, need.need.owner_id)
             await self._engine.ask(f"thing/{need.need.thing_id}", registered, timeout_s=_WITHIN_S)
-        await self.until(_WAITS, {order_address(key): need for key, need in raised.items()})
+        await self.until(_WAITS, {order_address(key): need for key, need in raised.items()}, within_s)
         return list(raised)
 
-    async def place(self, keys: Sequence[OrderKey]) -> float:
+    async def place(self, keys: Sequence[OrderKey], *, within_s: float = _WITHIN_S) -> float:
         """Approve orders, and return the CPU seconds until all are confirmed by the CRM and on disk."""
         began = time.process_time()
-        await self.until(_CONFIRMED, {order_address(key): Approve(by="owner") for key in keys})
+        await self.until(_CONFIRMED, {order_address(key): Approve(by="owner") for key in keys}, within_s)
         return time.process_time() - began
 
-    async def until(self, state: bytes, messages: Mapping[str, Any]) -> None:
+    async def until(self, state: bytes, messages: Mapping[str, Any], within_s: float) -> None:
         """Tell orders something, and wait until all of them are in a state and on disk."""
         self._state, self._left = state, {address.partition("/")[2] for address in messages}
         self._done.clear()
         for address, message in messages.items():
             self._engine.submit(address, message, _taken)
-        async with asyncio.timeout(_WITHIN_S):
+        async with asyncio.timeout(within_s):
             await self._done.wait()
 
     def _need(self) -> RaiseNeed:

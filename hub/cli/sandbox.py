@@ -10,6 +10,7 @@ import click
 from actors.model.errors import ConfigError
 from crm_adapters.sandboxing import (
     DEFAULT_CATALOG,
+    RequestLimit,
     SandboxOptions,
     SandboxSpec,
     announce_in,
@@ -39,6 +40,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Override a development credential; @FILE reads it.",
 )
 @click.option(
+    "--limit",
+    metavar="N/SECONDS",
+    help="At most N requests in any so many seconds; what exceeds it gets 429 and is counted (/_sandbox/limit).",
+)
+@click.option(
     "--lacks",
     multiple=True,
     metavar="WHAT",
@@ -55,6 +61,7 @@ def sandbox(  # noqa: PLR0913, PLR0917 -- click hands over one argument an optio
     faults_file: Path | None,
     accounts: Sequence[str],
     pairs: Sequence[str],
+    limit: str | None,
     lacks: Sequence[str],
     tls_file: Path | None,
     url_file: Path | None,
@@ -71,6 +78,7 @@ def sandbox(  # noqa: PLR0913, PLR0917 -- click hands over one argument an optio
         data_file=data_file,
         credentials=_credentials(pairs),
         lacks=tuple(lacks),
+        limit=None if limit is None else _limit(limit),
     )
     spec = _spec(name)
     shown = {**spec.credentials, **options.credentials}
@@ -107,6 +115,14 @@ def _value(text: str) -> str:
         return Path(text[1:]).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise click.BadParameter(f"{text[1:]}: cannot be read ({error})", param_hint="--credential") from error
+
+
+def _limit(text: str) -> RequestLimit:
+    number, _, window = text.partition("/")
+    try:
+        return RequestLimit(requests=int(number), window_s=float(window))
+    except ValueError:
+        raise click.BadParameter(f"expected N/SECONDS such as 100/10, got {text!r}", param_hint="--limit") from None
 
 
 def _tls(file: Path | None) -> ssl.SSLContext | None:
