@@ -134,6 +134,11 @@ def is_request(data: bytes) -> bool:
     return data[0] >> 4 & 3 <= _NON and 0 < data[1] < 32
 
 
+def is_unasked(data: bytes) -> bool:
+    """Say whether a sound datagram is something that wants an acknowledgement or not, and is no request."""
+    return data[0] >> 4 & 3 <= _NON and not 0 < data[1] < 32
+
+
 def is_discovery(data: bytes) -> bool:
     """Say whether a sound datagram is what may be asked of a group: ``GET /.well-known/core``, not confirmable."""
     options, _ = _walked(data, HEADER_BYTES + (data[0] & 0x0F))

@@ -26,6 +26,7 @@ from protocols.coap.datagram import (
     is_discovery,
     is_group,
     is_request,
+    is_unasked,
     non_confirmable,
     piggybacked,
     reset,
@@ -95,6 +96,10 @@ class Slow(Protocol):
         """Hand in a datagram as it was received."""
         ...
 
+    def expects(self, data: bytes, address: Address) -> bool:
+        """Say whether a response belongs to a request of ours."""
+        ...
+
     def next_message_id(self) -> int:
         """Return a message id that nobody else on this port uses at the time."""
         ...
@@ -152,7 +157,7 @@ class Front:
         self._ticks = 0
         self._ticks_to_give_up = ceil(settings.reply_within_s / _TICK_S)
         self._fast = 0
-        names = ("slow", "repeats", "resets", "limited", "unsound", "to_groups", "empty_acks", "separate")
+        names = ("slow", "repeats", "resets", "limited", "unsound", "to_groups", "empty_acks", "separate", "unasked")
         self._counts = Counter(dict.fromkeys(names, 0))
 
     def stand_before(self, slow: Slow) -> None:
@@ -302,9 +307,13 @@ class Front:
     def _pass_on(self, data: bytes, ancillary: Ancillary, address: Address) -> None:
         if self._slow is None or (is_request(data) and not self._may_be_slow(address)):
             self._counts["limited"] += 1  # silently: it may be a repeated request that was served before
-            return
-        self._counts["slow"] += 1
-        self._slow.take(data, ancillary, address)
+        elif is_unasked(data) and not self._slow.expects(data, address):
+            self._counts["unasked"] += 1  # aiocoap would keep each of them for 247 s
+            if is_con(data):
+                self._send(reset(data), ancillary, address)  # a ping too (RFC 7252 section 4.3)
+        else:
+            self._counts["slow"] += 1
+            self._slow.take(data, ancillary, address)
 
     def _may_be_slow(self, address: Address) -> bool:
         now = self._monotonic()

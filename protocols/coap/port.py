@@ -142,7 +142,7 @@ class UdpPort:
     def _ready(self) -> None:
         """Drain the socket, up to a batch. An error of a peer shows as one of the socket, or as nothing to read."""
         taken, receive, receive_from = 0, self._receive, self._receive_from
-        while taken < self._at_once:
+        for _ in range(self._at_once):
             try:
                 data, ancillary, address = receive_from()
             except BlockingIOError:
@@ -161,7 +161,7 @@ class UdpPort:
             except Exception as error:  # noqa: BLE001 - one datagram must not stop those behind it
                 self._dropped(address, error)
         else:
-            self._at_once = min(2 * taken, _BATCH)
+            self._at_once = min(2 * taken or 1, _BATCH)
         self._datagrams += taken
 
     def _dropped(self, address: Any, error: Exception) -> None:

@@ -38,7 +38,7 @@ async def stacked(site: Any, port: UdpPort) -> AsyncGenerator["AiocoapStack"]:
     context.request_interfaces.append(TransportOSCORE(context, context))  # before the one that speaks plainly
     context.request_interfaces.append(tokens)
     interface.connection_made(_Transport(loop, port, interface))
-    stack = AiocoapStack(context, messages, interface)
+    stack = AiocoapStack(context, tokens, messages, interface)
     try:
         yield stack
     finally:
@@ -49,8 +49,9 @@ async def stacked(site: Any, port: UdpPort) -> AsyncGenerator["AiocoapStack"]:
 class AiocoapStack:
     """What the front end and the port see of aiocoap."""
 
-    def __init__(self, context: Any, messages: Any, interface: Any) -> None:
+    def __init__(self, context: Any, tokens: Any, messages: Any, interface: Any) -> None:
         self._context = context
+        self._tokens = tokens
         self._messages = messages
         self._interface = interface
 
@@ -61,6 +62,11 @@ class AiocoapStack:
     def take_error(self, data: bytes, ancillary: Ancillary, address: Address) -> None:
         """Hand in what the error queue held. Not to be called while aiocoap sends: it cannot be re-entered."""
         self._interface.datagram_errqueue_received(data, ancillary, MSG_ERRQUEUE, address)
+
+    def expects(self, data: bytes, address: Address) -> bool:
+        """Say whether a response belongs to a request of ours, by its token and where it comes from."""
+        token = data[4 : 4 + (data[0] & 0x0F)]
+        return data[1] != 0 and (token, UDP6EndpointAddress(address, self._interface)) in self._tokens.outgoing_requests
 
     def next_message_id(self) -> int:
         """Return the next of the message ids that aiocoap counts."""

@@ -78,6 +78,9 @@ class Stack:
     def take(self, data: bytes, ancillary: Ancillary, address: Address) -> None:
         self.passed.append(data)
 
+    def expects(self, data: bytes, address: Address) -> bool:
+        return data[4:5] == b"\x01"
+
     def next_message_id(self) -> int:
         return 0x1234
 
@@ -223,4 +226,17 @@ async def test_who_spoke_in_a_security_context_has_a_share_of_its_own() -> None:
     for _ in range(5):
         bench.front.receive(protected, TO_US, ("6.6.6.6", 9, 0, 0))
     assert len(bench.passed) == 7
+    bench.front.close()
+
+
+async def test_responses_that_nobody_asked_for_and_pings_reach_no_memory() -> None:
+    bench = Bench()
+    unasked = [request(number, code=0x45, kind=kind, token=b"\x02") for number in range(9) for kind in (CON, NON)]
+    for datagram in (*unasked, b"\x40\0\x12\x34"):
+        bench.front.receive(datagram, TO_US, PEER)
+    assert (bench.passed, bench.front.counters()["unasked"]) == ([], 19)
+    assert [data for data, _ in bench.sent] == [b"\x70\0" + number.to_bytes(2, "big") for number in (*range(9), 0x1234)]
+    for expected in (request(1, code=0x45, token=b"\x01"), b"\x60\0\x12\x34", b"\x70\0\x12\x34"):
+        bench.front.receive(expected, TO_US, PEER)
+        assert bench.passed[-1] == expected
     bench.front.close()
