@@ -1,8 +1,8 @@
 """The reading sink: who may say what about which thing, in which unit, before a message enters the engine."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,8 +11,10 @@ from actors.dialogue import thing_address
 from actors.model.profiles import PropertyKind, PropertySpec, ThingProfile
 from actors.model.readings import (
     DeviceMessage,
+    PlainMessage,
     Principal,
     PrincipalKind,
+    Quality,
     Reading,
     ReadingRefusal,
     Receipt,
@@ -41,6 +43,8 @@ _TYPES: dict[PropertyKind, type | tuple[type, ...]] = {
 }
 
 
+_PLAIN = PropertyKind.NUMBER
+_GOOD = Quality.GOOD
 _STORED = Stored()
 _AGAIN = Stored(duplicate=True)
 
@@ -71,7 +75,7 @@ class DurableSink:
         """Hand in one device message; see ``ReadingSink.accept``."""
         try:
             thing = self._addressee(principal, message)
-            checked = _checked(message, thing.profile)
+            checked = _plain(message, thing.profile.properties) or _fitting(message, thing.profile)
         except _Wrong as wrong:
             self._refuse(done, Refused(code=wrong.code, detail=wrong.detail))
             return
@@ -110,7 +114,7 @@ class DurableSink:
         raise _Wrong(ReadingRefusal.UNKNOWN_THING, f"{message.thing_id} is not registered")
 
 
-def _checked(message: DeviceMessage, profile: ThingProfile) -> DeviceMessage:
+def _fitting(message: DeviceMessage, profile: ThingProfile) -> DeviceMessage:
     """Return the message with every reading in its profile's unit.
 
     Raises:
@@ -118,26 +122,38 @@ def _checked(message: DeviceMessage, profile: ThingProfile) -> DeviceMessage:
     """
     if not message.readings:
         raise _Wrong(ReadingRefusal.EMPTY, "the message holds no reading")
-    if _fits(message, profile.properties):
-        return message
     return replace(message, readings=tuple(_fitted(reading, profile) for reading in message.readings))
 
 
-def _fits(message: DeviceMessage, properties: Mapping[str, PropertySpec]) -> bool:
-    """Say whether nothing is to be checked further: numbers in their own units and ranges, as most readings are."""
+def _plain(message: DeviceMessage, properties: Mapping[str, PropertySpec]) -> PlainMessage | None:
+    """Return what most messages are, told shortly: numbers in their own units and ranges, and nothing else said."""
+    told: dict[str, float] = {}
     value: Any
     for reading in message.readings:
         spec = properties.get(reading.name)
         value = reading.value
-        if spec is None or value.__class__ is not float or reading.unit != spec.unit or not math.isfinite(value):
-            return False
+        if spec is None or value.__class__ is not float or not isfinite(value):
+            return None
+        if reading.unit is not None and reading.unit != spec.unit:
+            return None
         if spec.minimum is not None and not value >= spec.minimum:
-            return False
+            return None
         if spec.maximum is not None and not value <= spec.maximum:
-            return False
-        if spec.kind is not PropertyKind.NUMBER:
-            return False
-    return True
+            return None
+        if spec.kind is not _PLAIN or reading.quality is not _GOOD:
+            return None
+        if reading.observed_at is not None or reading.status is not None:
+            return None
+        told[reading.name] = value
+    if not told or len(told) != len(message.readings):
+        return None
+    return PlainMessage(
+        message_id=message.message_id,
+        received_at=message.received_at,
+        protocol=message.protocol,
+        names=tuple(told),
+        values=tuple(told.values()),
+    )
 
 
 def _fitted(reading: Reading, profile: ThingProfile) -> Reading:
@@ -201,7 +217,7 @@ def _converted(reading: Reading, spec: PropertySpec) -> float:
 def _check_range(name: str, value: float, spec: PropertySpec) -> None:
     low = float("-inf") if spec.minimum is None else spec.minimum
     high = float("inf") if spec.maximum is None else spec.maximum
-    if not (math.isfinite(value) and low <= value <= high):
+    if not (isfinite(value) and low <= value <= high):
         raise _Wrong(
             ReadingRefusal.OUT_OF_RANGE, f"{name}: expected {low:g} to {high:g} {spec.unit or ''}, got {value:g}"
         )

@@ -120,7 +120,7 @@ class Registry:
 
     def find(self, thing_id: ThingId) -> ConnectedThing | None:
         """Return a thing that is registered and not retired."""
-        known = self._known(thing_id)
+        known = self._things[thing_id] or self._read(thing_id)
         return None if known is None else known.connected
 
     def on_change(self, changed: Changed) -> Callable[[], None]:
@@ -129,8 +129,7 @@ class Registry:
         return lambda: self._watchers.remove(changed)
 
     def _known(self, thing_id: ThingId) -> _Known | None:
-        known = self._things.get(thing_id)
-        return known if known is not None else self._read(thing_id)
+        return self._things[thing_id] or self._read(thing_id)
 
     def _read(self, thing_id: ThingId) -> _Known | None:
         record = self.record(thing_id)
@@ -162,10 +161,10 @@ class Registry:
     def by_bearer(self, token: str) -> Principal | None:
         """Return who holds this token. Only hashes are kept and compared, so timing tells nothing about tokens."""
         digest = _digest(token)
-        thing_id = self._holders.get(digest)
+        thing_id = self._holders[digest]
         if thing_id is not None:
             return self._holder(thing_id, digest)
-        return self._operators.get(digest) or self._persons.get(digest) or self._look_up(digest)
+        return self._operators.get(digest) or self._persons[digest] or self._look_up(digest)
 
     def _holder(self, thing_id: ThingId, digest: bytes) -> Principal | None:
         """Return the thing if this is still its token: it gets a new one when it is registered again."""
@@ -175,7 +174,7 @@ class Registry:
         return Principal(kind=PrincipalKind.THING, name=thing_id, thing_id=thing_id, owner_id=known.owner_id)
 
     def _look_up(self, digest: bytes) -> Principal | None:
-        if self._no_tokens.get(digest):
+        if self._no_tokens[digest]:
             return None
         person = self._person(digest.hex())
         if person is not None:
@@ -204,7 +203,7 @@ class Registry:
 
     def record(self, thing_id: ThingId) -> ThingRecord | None:
         """Return a thing's record, retired or not."""
-        if self._no_things.get(thing_id):
+        if self._no_things[thing_id]:
             return None
         body = self._journal.record("thing", thing_id)
         if body is None:

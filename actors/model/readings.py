@@ -47,6 +47,27 @@ class DeviceMessage(Value, frozen=True, kw_only=True, omit_defaults=True, tag=Tr
     protocol: str = ""
 
 
+class PlainMessage(Value, frozen=True, kw_only=True, omit_defaults=True, tag=True, gc=False):
+    """A device message as most are, told shortly: good numbers, each in its property's own unit, as of their receipt.
+
+    The hub makes it of a ``DeviceMessage`` that says no more than that; no name comes twice.
+    """
+
+    message_id: str
+    received_at: Instant
+    protocol: str = ""
+    names: tuple[str, ...]
+    values: tuple[float, ...]
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """The same as readings; their units are the properties' own."""
+        return tuple(Reading(name=name, value=value) for name, value in zip(self.names, self.values, strict=True))
+
+
+AnyDeviceMessage = DeviceMessage | PlainMessage
+
+
 class PrincipalKind(StrEnum):
     """Who acts."""
 

@@ -86,7 +86,7 @@ class Envelope(Struct, eq=False, gc=False):
 def opened(kind: "Kind", envelope: Envelope) -> Any:
     """Return the message in an envelope."""
     if envelope.message is None and envelope.packed is not None:
-        return kind.read_message(envelope.packed)
+        return kind.read_present(envelope.packed)
     return envelope.message
 
 
@@ -95,7 +95,9 @@ class HistoryMissing(Exception):
 
 
 class Kind:
-    """A core with its codecs. What was written under an older schema is lifted by the upcasters."""
+    """A core with its codecs. What was written under an older schema is lifted by the upcasters, the core's own ones
+    where none are named.
+    """
 
     def __init__(
         self, core: Core[Any], upcasters: Upcasters | None = None, state_upcasters: StateUpcasters | None = None
@@ -104,9 +106,11 @@ class Kind:
         self.schema = core.schema
         self.step = core.step
         self.records = core.records
-        self._upcasters = upcasters or {}
-        self._state_upcasters = state_upcasters or {}
+        self._upcasters: Upcasters = getattr(core, "upcasters", {}) if upcasters is None else upcasters
+        own_lifts: StateUpcasters = getattr(core, "state_upcasters", {})
+        self._state_upcasters = own_lifts if state_upcasters is None else state_upcasters
         self._message = msgspec.msgpack.Decoder(core.message_type)
+        self.read_present = self._message.decode
         self._state = msgspec.msgpack.Decoder(core.state_type)
         self._event_list: Any = tuple.__class_getitem__((core.event_type, ...))
         self._events: msgspec.msgpack.Decoder[tuple[Any, ...]] = msgspec.msgpack.Decoder(self._event_list)
@@ -114,7 +118,7 @@ class Kind:
     def read_message(self, packed: bytes, schema: int | None = None) -> Any:
         """Return the message that these bytes hold, written under ``schema`` or the present one."""
         if schema is None or schema == self.schema:
-            return self._message.decode(packed)
+            return self.read_present(packed)
         return msgspec.convert(self._lifted(msgspec.msgpack.decode(packed), schema), self.core.message_type)
 
     def reads(self, schema: int) -> bool:
@@ -155,7 +159,8 @@ class Cell(Struct, eq=False, gc=False):
     """One actor's place in memory. ``state`` runs ahead of the journal only while a batch is in flight.
 
     ``boot`` and ``top`` are of the last message id of the form ``boot:number``: a higher number of the same boot is
-    surely new. All others are judged by the index.
+    surely new. While all ids of that form that the actor ever took are known to be of this ``one_boot``, every other
+    boot is new too. All others are judged by the index.
     """
 
     address: str
@@ -166,6 +171,7 @@ class Cell(Struct, eq=False, gc=False):
     snapshot_turn: int = 0
     boot: str = ""
     top: int = -1
+    one_boot: bool = False
     first: Envelope | None = None
     """The mailbox is a chain from here to ``last``, of ``waiting`` messages."""
     last: Envelope | None = None
@@ -187,22 +193,23 @@ class Cell(Struct, eq=False, gc=False):
         self.waiting += 1
 
     def put_back(self, envelope: Envelope) -> None:
-        """Add a message at the head."""
+        """Add a message at the head: nothing has become of it."""
+        envelope.outcome = None
         envelope.following = self.first
         self.first = envelope
         if self.last is None:
             self.last = envelope
         self.waiting += 1
 
-    def take(self) -> Envelope | None:
-        """Return the first message and remove it."""
+    def take(self) -> Envelope:
+        """Return the first message, of which there must be one, and remove it."""
         envelope = self.first
-        if envelope is None:
-            return None
-        self.first = envelope.following
-        if self.first is None:
+        assert envelope is not None  # noqa: S101 - for the type checkers
+        self.first = following = envelope.following
+        if following is None:
             self.last = None
-        envelope.following = None
+        else:
+            envelope.following = None
         envelope.cell = self
         self.waiting -= 1
         return envelope
@@ -257,6 +264,7 @@ class Cell(Struct, eq=False, gc=False):
             state, turn = core.initial(self.address.partition("/")[2]), 0
         self.snapshot_turn = turn
         self.drop()
+        self.one_boot = turn == 0  # all of its turns follow
         for row in loaded.turns:
             if row.turn > turn:
                 if row.turn != turn + 1:
@@ -283,6 +291,7 @@ class Cell(Struct, eq=False, gc=False):
         self.state = None
         self.boot = ""
         self.top = -1
+        self.one_boot = False
 
     def advances(self, message_id: str) -> bool:
         """Say whether this id's number is above all that its boot had, and move up to it.
@@ -291,18 +300,26 @@ class Cell(Struct, eq=False, gc=False):
         store then refuses the batch, and its messages are judged by the index alone.
         """
         boot, _, digits = message_id.rpartition(":")
-        if boot != self.boot or not digits.isdecimal():
+        if not boot or not digits.isdecimal():
             return False
         number = int(digits)
-        if number <= self.top:
+        if boot != self.boot:
+            if not self.one_boot:
+                return False
+            self.one_boot = not self.boot
+            self.boot = boot
+        elif number <= self.top:
             return False
         self.top = number
-        return boot != ""
+        return True
 
     def remember(self, message_id: str) -> None:
         """Begin to count with this id, where its number is the highest of its boot."""
         boot, _, digits = message_id.rpartition(":")
         if boot and digits.isdecimal():
             number = int(digits)
-            self.top = number if boot != self.boot or number > self.top else self.top
-            self.boot = boot
+            if boot != self.boot:
+                self.one_boot = self.one_boot and not self.boot
+                self.boot, self.top = boot, number
+            elif number > self.top:
+                self.top = number

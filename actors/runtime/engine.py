@@ -118,11 +118,10 @@ class TurnEngine(Pump):
             self._counters["refused"] += 1
             settle(token, self._refusal(cell))
             return False
-        if message_id.startswith("#"):  # the engine's own ids are ``#`` and a number
+        if message_id[:1] == "#":  # the engine's own ids are ``#`` and a number
             message_id = f"#{message_id}"
         kept = None if packed is not None and len(self._ready) > _MANY_WAIT else message
-        envelope = Envelope(kept, message_id, token, settle, packed=packed)
-        self._enqueue(cell, envelope)
+        self._enqueue(cell, Envelope(kept, message_id, token, settle, packed=packed))
         return True
 
     async def ask(self, address: str, message: Any, *, timeout_s: float = 10.0, message_id: str = "") -> Any:

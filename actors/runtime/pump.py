@@ -93,8 +93,9 @@ class Pump(Turning):
         look_at = left - _TURNS_BETWEEN_LOOKS
         while ready and left > 0:
             cell = self._draining = ready.popleft()
-            most = max(0, left - _MESSAGES_AN_ACTOR)
-            while left > most and (envelope := cell.take()) is not None:
+            least = left - _MESSAGES_AN_ACTOR if left > _MESSAGES_AN_ACTOR else 0
+            while left > least and cell.first is not None:
+                envelope = cell.take()
                 left -= 1
                 if envelope.origin is None or not self._is_stale(run, envelope):
                     turn(run, cell, envelope)

@@ -80,10 +80,17 @@ class Turning(ABC):
         try:
             if not cell.loaded:
                 cell.load(self._journal)
-            if envelope.message_id and self._is_duplicate(run, cell, envelope.message_id):
+            message_id = envelope.message_id
+            if (
+                message_id
+                and not (cell.advances(message_id) and not self._one_by_one)
+                and self._is_duplicate(run, cell, message_id)
+            ):
                 run.pass_over(envelope)
                 return
-            message = envelope.message if envelope.message is not None else opened(kind, envelope)
+            message = envelope.message
+            if message is None and envelope.packed is not None:
+                message = kind.read_present(envelope.packed)
             step = kind.step(cell.state, message, run.now)
             applies = [self._prepared(cell, effect) for effect in step.effects] if step.effects else ()
             if step.events or kind.records(message):
@@ -97,12 +104,11 @@ class Turning(ABC):
         cell.state = step.state
         for apply in applies:
             apply(run)
-        envelope.outcome = TAKEN if step.reply is None else Taken(reply=step.reply)
+        if step.reply is not None:
+            envelope.outcome = Taken(reply=step.reply)
 
     def _is_duplicate(self, run: Run, cell: Cell, message_id: str) -> bool:
-        """Ask the cell first; where that is not sure, and after the store refused a batch, only the index knows."""
-        if cell.advances(message_id) and not self._one_by_one:
-            return False
+        """Judge what the cell is not sure of, and everything after the store refused a batch: the index knows."""
         if run.has_taken(cell.address, message_id) or self._journal.has_turn(cell.address, message_id):
             return True
         cell.remember(message_id)

@@ -104,6 +104,7 @@ class Core(Protocol[StateT]):
 
     ``schema`` counts the versions of messages, events, states and ``fold``. What was journalled under an older one is
     lifted by the kind's upcasters first; a snapshot that they cannot lift is not used, and all turns are folded anew.
+    A core brings them as ``upcasters`` and ``state_upcasters``, where it has any.
     """
 
     kind: str

@@ -1,65 +1,84 @@
 """What readings change: latest values, levels, cycles, faults. Pure, and the same when a journal is folded again."""
 
 from sys import intern
-from typing import Any
+from typing import Any, Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.model.profiles import HealthSpec, SlotSpec, ThingProfile
-from actors.model.readings import DeviceMessage, Quality, Reading, Reported
-from actors.thing.levels import Sample, extended, newest, packed
-from actors.thing.state import ComponentState, Latest, Row, SlotState, ThingState
+from actors.model.readings import AnyDeviceMessage, DeviceMessage, PlainMessage, Quality, Reading, Reported
+from actors.thing.latest import Latest, Numbers, is_number, latest_of, number_of, numbers_of
+from actors.thing.levels import extended, newest, packed
+from actors.thing.plan import Plan, Slots
+from actors.thing.state import ComponentState, Row, SlotState, ThingState
 
-_FIRST_CYCLES = 20
-_LAST_CYCLES = 80
-_LATEST_SKEW_S = 300.0
-_OLDEST_S = 30 * 86400.0
-_DAY_S = 86400.0
+_FIRST_CYCLES: Final = 20
+_LAST_CYCLES: Final = 80
+_LATEST_SKEW_S: Final = 300.0
+_OLDEST_S: Final = 30 * 86400.0
+_DAY_S: Final = 86400.0
 _Told = list[tuple[str, Latest]]
-_Levels = dict[str, tuple[tuple[str, SlotSpec], ...]]
-_NUMBER = (int, float)
-_EMPTY = SlotState()
-_NEW = ComponentState()
-_NONE: dict[str, Any] = {}
+_EMPTY: Final = SlotState()
+_NEW: Final = ComponentState()
+_NONE: Final[dict[str, Any]] = {}
 """Shared by the many things that have nothing of a sort; states are never changed."""
 
 
-class Plan(Struct, frozen=True, gc=False):
-    """A profile, and which of its properties are looked at by a slot, a component or a fault: others are only kept."""
-
-    profile: ThingProfile
-    watched: frozenset[str]
-    levels: dict[str, tuple[tuple[str, SlotSpec], ...]]
-    """By property: the slots whose level it tells."""
-
-    @classmethod
-    def of(cls, profile: ThingProfile) -> "Plan":
-        """Return the plan for a profile."""
-        slots = profile.slots.items()
-        levels = {spec.level: tuple(slot for slot in slots if slot[1].level == spec.level) for _, spec in slots}
-        components = (name for spec in profile.components.values() for name in (spec.snapshot, spec.cycle))
-        faults = (spec.code for spec in profile.faults.values())
-        return cls(profile, frozenset((*levels, *components, *faults)), levels)
-
-
-def absorb(state: ThingState, message: DeviceMessage, plan: Plan) -> ThingState:
+def absorb(state: ThingState, message: AnyDeviceMessage, plan: Plan) -> ThingState:
     """Return the state after a device message: its readings in the order of their times, each one counted.
 
     A pack may hold many values of one property, as after an outage. Values as old as what is known, or older, change
     nothing.
     """
-    latest = state.latest.copy()
-    told = _take(latest, message, plan.watched)
-    if len(latest) != len(state.latest):  # names are read anew from each message: things of a kind share them
-        latest = {intern(name): value for name, value in latest.items()}
-    profile = plan.profile
+    if isinstance(message, PlainMessage):
+        return _with_numbers(state, message, plan)
+    values = state.newest()
+    told = _take(values, message, plan)
+    numbers = numbers_of({name: value for name, value in values.items() if is_number(value.value)})
+    numbers = replace(numbers, names=plan.shape(numbers.names).names)  # read anew from each message: held once
+    rest = {intern(name): value for name, value in values.items() if not is_number(value.value)}
+    slots = state.slots
+    for name, value in told:
+        if name in plan.levels and is_number(value.value):
+            slots = _filled(slots, plan.levels[name], value.at, float(value.value), numbers)
+    return _after(state, numbers, rest or _NONE, slots, told, plan.profile)
+
+
+def _with_numbers(state: ThingState, message: PlainMessage, plan: Plan) -> ThingState:
+    """Take numbers that are newer than all that is known, as most messages tell them: all names at once."""
+    known, values, at = state.numbers, message.values, message.received_at.timestamp()
+    names = known.names if message.names == known.names else message.names  # known ones are found faster
+    shape = plan.shapes.get(names) or plan.shape(names)
+    if shape.names == known.names or not known.names:
+        numbers = Numbers(shape.names, shape.pack(*(values if shape.sort is None else shape.sort(values))), at)
+    else:
+        newer = {name: Latest(value, at) for name, value in zip(names, values, strict=True)}
+        numbers = numbers_of({**latest_of(known), **newer})
+        numbers = replace(numbers, names=plan.shape(numbers.names).names)
+    latest, slots = state.latest or _NONE, state.slots
+    if latest and not latest.keys().isdisjoint(names):  # what is a number now was a text in a former profile
+        latest = {name: value for name, value in latest.items() if name not in names}
+    for place, told_slots in shape.levels:
+        slots = _filled(slots, told_slots, at, values[place], numbers)
+    told = [(name, Latest(values[place], at)) for place, name in shape.watched] if shape.watched else []
+    return _after(state, numbers, latest, slots, told, plan.profile)
+
+
+def _after(
+    state: ThingState,
+    numbers: Numbers,
+    latest: dict[str, Latest],
+    slots: dict[str, SlotState],
+    told: _Told,
+    profile: ThingProfile,
+) -> ThingState:
     return ThingState(
         record=state.record,
         profile=state.profile,
         communities=state.communities,
+        numbers=numbers,
         latest=latest,
-        slots=_slots(state.slots, plan.levels, told, latest) if told else state.slots,
+        slots=slots,
         components=_components(state, profile, told) if profile.components else state.components or _NONE,
         faults=_faults(state, profile, dict(told)) if profile.faults else state.faults or _NONE,
         needs=state.needs or _NONE,
@@ -67,23 +86,10 @@ def absorb(state: ThingState, message: DeviceMessage, plan: Plan) -> ThingState:
     )
 
 
-def _take(latest: dict[str, Latest], message: DeviceMessage, watched: frozenset[str]) -> _Told:
-    """Put the readings into ``latest``; return the good ones of the watched properties."""
+def _take(latest: dict[str, Latest], message: DeviceMessage, plan: Plan) -> _Told:
+    """Put the readings into ``latest``; return the good ones of the properties that are looked at."""
     told: _Told = []
     received = message.received_at.timestamp()
-    for reading in message.readings:
-        if reading.observed_at is not None:
-            return _take_in_time(latest, message, watched, received)
-    for reading in message.readings:
-        name = reading.name
-        value = latest[name] = Latest(reading.value, received, reading.quality)
-        if name in watched and reading.quality is not Quality.BAD:
-            told.append((name, value))
-    return told
-
-
-def _take_in_time(latest: dict[str, Latest], message: DeviceMessage, watched: frozenset[str], received: float) -> _Told:
-    told: _Told = []
     timed = [(_time_of(reading, received), reading) for reading in message.readings]
     timed.sort(key=_when)
     for at, reading in timed:
@@ -91,7 +97,7 @@ def _take_in_time(latest: dict[str, Latest], message: DeviceMessage, watched: fr
         if known is not None and at <= known.at and reading.observed_at is not None:
             continue
         value = latest[reading.name] = Latest(reading.value, at, reading.quality)
-        if reading.name in watched and reading.quality is not Quality.BAD:
+        if reading.quality is not Quality.BAD and (reading.name in plan.levels or reading.name in plan.watched):
             told.append((reading.name, value))
     return told
 
@@ -108,44 +114,25 @@ def _time_of(reading: Reading, received: float) -> float:
     return at if received - _OLDEST_S <= at <= received + _LATEST_SKEW_S else received
 
 
-def _slots(
-    slots: dict[str, SlotState], levels: _Levels, told: _Told, latest: dict[str, Latest]
+def _filled(
+    slots: dict[str, SlotState], told: Slots, at: float, level: float, numbers: Numbers
 ) -> dict[str, SlotState]:
-    after: dict[str, SlotState] | None = None
-    for told_name, told_level in told:
-        level = told_level.value
-        if told_name not in levels or not isinstance(level, _NUMBER):
-            continue
-        if after is None:
-            after = slots.copy()
-        sample = (told_level.at, float(level))
-        for name, spec in levels[told_name]:
-            usage = None if spec.usage is None else _usage(latest, spec.usage)
-            after[name] = _level(after.get(name, _EMPTY), spec, sample, usage)
-    return slots if after is None else after
+    """Return the slots after a level was told that says how full some of them are."""
+    after = slots.copy()
+    for name, spec in told:
+        after[name] = _level(after.get(name, _EMPTY), spec, at, level, numbers)
+    return after
 
 
-def _usage(latest: dict[str, Latest], usage: str) -> float | None:
-    counter = latest.get(usage)
-    return float(counter.value) if counter is not None and isinstance(counter.value, _NUMBER) else None
-
-
-def _level(slot: SlotState, spec: SlotSpec, sample: Sample, usage: float | None) -> SlotState:
-    at, level = sample
+def _level(slot: SlotState, spec: SlotSpec, at: float, level: float, numbers: Numbers) -> SlotState:
     levels = slot.levels
+    if levels and level < newest(levels)[1] + spec.refill_step:
+        return replace(slot, levels=extended(levels, at, level), last_life=None)
+    usage = None if spec.usage is None else number_of(numbers, spec.usage)
+    filled = replace(slot, levels=packed(((at, level),)), filled_at=at, filled_to=level, usage_at_fill=usage)
     if not levels:
-        return replace(slot, levels=packed((sample,)), filled_at=at, filled_to=level, usage_at_fill=usage)
-    if level >= newest(levels)[1] + spec.refill_step:
-        return replace(
-            slot,
-            levels=packed((sample,)),
-            refills=slot.refills + 1,
-            filled_at=at,
-            filled_to=level,
-            usage_at_fill=usage,
-            last_life=_life(slot, at, usage),
-        )
-    return replace(slot, levels=extended(levels, at, level), last_life=None)
+        return filled
+    return replace(filled, refills=slot.refills + 1, last_life=_life(slot, at, usage))
 
 
 def _life(slot: SlotState, at: float, usage: float | None) -> float:
@@ -170,7 +157,7 @@ def _component(component: ComponentState, spec: HealthSpec, name: str, value: Re
     """Take one value; a cycle counts when its counter comes after a snapshot of the right length."""
     if name == spec.snapshot and isinstance(value, tuple) and len(value) == spec.settings + spec.sensors:
         return replace(component, pending=tuple(value))
-    if name != spec.cycle or component.pending is None or not isinstance(value, _NUMBER):
+    if name != spec.cycle or component.pending is None or not is_number(value):
         return component
     cycle = float(value)
     if cycle < component.cycle:

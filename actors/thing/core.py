@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
 
@@ -32,12 +32,13 @@ from actors.model.machine import DeclineCode, Declined, RequestEnding, RequestTa
 from actors.model.needs import Need
 from actors.model.orders import TERMINAL, OrderState
 from actors.model.profiles import ThingProfile
-from actors.model.readings import DeviceMessage, Reported
+from actors.model.readings import AnyDeviceMessage, DeviceMessage, PlainMessage, Reported
 from actors.model.things import Purpose, ThingRecord
 from actors.runtime.turns import Claim, Effect, Note, Put, Release, Step, Tell
-from actors.thing.absorb import Plan, absorb
+from actors.thing.absorb import absorb
 from actors.thing.asking import asked_need, health_question, subject_of
 from actors.thing.levels import newest
+from actors.thing.lifting import LIFTS
 from actors.thing.noticing import (
     active_faults,
     chain_of,
@@ -47,6 +48,7 @@ from actors.thing.noticing import (
     need_state,
     replacement_need,
 )
+from actors.thing.plan import Plan
 from actors.thing.state import (
     CommunityAsked,
     ComponentState,
@@ -64,8 +66,18 @@ from actors.thing.state import (
     ThingState,
 )
 
-ThingMessage = DeviceMessage | RegisterThing | RetireThing | AdviceGiven | OrderProgressed | RequestNeed | EndRequest
+ThingMessage = (
+    DeviceMessage
+    | PlainMessage
+    | RegisterThing
+    | RetireThing
+    | AdviceGiven
+    | OrderProgressed
+    | RequestNeed
+    | EndRequest
+)
 
+_FROM_DEVICES: Final = (PlainMessage, DeviceMessage)
 _FEWEST_CYCLES = 5
 _ENDED_BY_PEOPLE = frozenset({OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED})
 
@@ -86,7 +98,8 @@ class ThingCore:
     """
 
     kind = "thing"
-    schema = 1
+    schema = 2
+    state_upcasters = LIFTS
     state_type = ThingState
     message_type = ThingMessage
     event_type = ThingEvent
@@ -111,13 +124,13 @@ class ThingCore:
 
     def records(self, message: Any) -> bool:
         """Keep every device message: it is its own event."""
-        return isinstance(message, DeviceMessage)
+        return message.__class__ in _FROM_DEVICES
 
     def fold(self, state: ThingState, message: Any, events: tuple[ThingEvent, ...], at: datetime) -> ThingState:
         """Return the state after a recorded turn."""
         del at
-        if isinstance(message, DeviceMessage) and state.record is not None:
-            state = absorb(state, message, self._plan(state.profile))
+        if message.__class__ in _FROM_DEVICES and state.record is not None:
+            state = absorb(state, message, self._plans.get(state.profile) or self._plan(state.profile))
         return _evolve_all(state, events)
 
     def step(self, state: ThingState, message: ThingMessage, now: datetime) -> Step[ThingState]:
@@ -128,7 +141,7 @@ class ThingCore:
         if record is None:
             return Step(state, reply="not registered")
         match message:
-            case DeviceMessage():
+            case PlainMessage() | DeviceMessage():  # first: nearly all are
                 return self._observe(state, record, message, now)
             case AdviceGiven(advice=advice):
                 return self._judge(state, record, advice, now)
@@ -142,9 +155,7 @@ class ThingCore:
                 return self._end_request(state, record, ending, now)
 
     def _plan(self, reference: str) -> Plan:
-        plan = self._plans.get(reference)
-        if plan is None:
-            plan = self._plans[reference] = Plan.of(self._profiles[reference])
+        plan = self._plans[reference] = Plan.of(self._profiles[reference])
         return plan
 
     # Registration.
@@ -189,9 +200,9 @@ class ThingCore:
     # Readings.
 
     def _observe(
-        self, state: ThingState, record: ThingRecord, message: DeviceMessage, now: datetime
+        self, state: ThingState, record: ThingRecord, message: AnyDeviceMessage, now: datetime
     ) -> Step[ThingState]:
-        plan = self._plan(state.profile)
+        plan = self._plans.get(state.profile) or self._plan(state.profile)
         profile = plan.profile
         after = absorb(state, message, plan)
         current = self._current.get(profile.name, state.profile)
@@ -223,7 +234,7 @@ class ThingCore:
         state: ThingState,
         record: ThingRecord,
         need: Need,
-        source: DeviceMessage | Advice | Wanted,
+        source: AnyDeviceMessage | Advice | Wanted,
         decided: tuple[list[ThingEvent], list[Effect]],
     ) -> None:
         key = order_key(self._installation, need.owner_id, need.thing_id, need.subject, need.episode, need.revision)
@@ -481,11 +492,11 @@ def _chain(record: ThingRecord, known: NeedState, subject: str) -> str:
     return chain_of(record.thing_id, subject, known.episode)
 
 
-def _source_note(state: ThingState, need: Need, message: DeviceMessage | Advice | Wanted) -> Note:
+def _source_note(state: ThingState, need: Need, message: AnyDeviceMessage | Advice | Wanted) -> Note:
     if isinstance(message, Wanted):
         sentence = f"{need.thing_id} asked by itself for {need.title}"
         return Note(need.correlation_id, "request", sentence, {"wanted": message, "evidence": need.evidence})
-    if not isinstance(message, DeviceMessage):
+    if not isinstance(message, _FROM_DEVICES):
         sentence = f"{need.thing_id} reported cycle {need.evidence.get('cycle', 0):g} of {need.title}"
         return Note(need.correlation_id, "reading", sentence, {"messages": state.messages, "evidence": need.evidence})
     values: dict[str, Reported] = {

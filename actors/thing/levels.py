@@ -37,6 +37,12 @@ def newest(levels: bytes) -> Sample:
     return at, level
 
 
+def ends(levels: bytes) -> tuple[float, float, float, float]:
+    """Return time and level of the first sample, then of the last."""
+    at, level = _PAIR.unpack_from(levels)
+    return (at, level, *_PAIR.unpack_from(levels, len(levels) - _SIZE))
+
+
 def count(levels: bytes) -> int:
     """Return how many samples there are."""
     return len(levels) // _SIZE

@@ -8,7 +8,7 @@ from actors.model.needs import Need, NeedKind
 from actors.model.orders import TERMINAL
 from actors.model.profiles import FaultSpec, HealthSpec, SlotSpec, ThingProfile
 from actors.model.things import ThingRecord
-from actors.thing.levels import count, newest, oldest, unpacked
+from actors.thing.levels import count, ends, newest, unpacked
 from actors.thing.state import NeedState, SlotState, ThingState
 
 _DAY_S = 86400.0
@@ -41,11 +41,12 @@ def is_quiet(before: ThingState, after: ThingState, profile: ThingProfile) -> bo
     """Say whether a message surely opened, closed and asked for nothing: what most messages do, told at little cost."""
     if after.faults and (True in after.faults.values() or True in before.faults.values()):
         return False
+    slots, formers = after.slots, before.slots
     for name, spec in profile.slots.items():
-        slot = after.slots.get(name)
+        slot = slots.get(name)
         if slot is None:
             continue
-        former = before.slots.get(name)
+        former = formers.get(name)
         if former is None or former.refills != slot.refills or _may_be_low(slot, spec):
             return False
     return not profile.components
@@ -53,10 +54,9 @@ def is_quiet(before: ThingState, after: ThingState, profile: ThingProfile) -> bo
 
 def _may_be_low(slot: SlotState, spec: SlotSpec) -> bool:
     """Say whether the level is low, or there is history enough to forecast."""
-    at, level = newest(slot.levels)
+    began, full, at, level = ends(slot.levels)
     if level <= spec.low_at:
         return True
-    began, full = oldest(slot.levels)
     history_s = at - began
     if history_s < _SHORTEST_HISTORY_S or full <= level:
         return False
@@ -142,7 +142,7 @@ def _days_left(slot: SlotState, spec: SlotSpec, now: datetime) -> tuple[float, f
     """Return (10 % quantile, median) of the days until empty, from now; None while that is far off or unknown."""
     lead = spec.delivery_days + spec.safety_days
     rate = use_per_day(slot)
-    (start, _), (end, level) = oldest(slot.levels), newest(slot.levels)
+    start, _, end, level = ends(slot.levels)
     if count(slot.levels) < _FEWEST_SAMPLES or end - start < _SHORTEST_HISTORY_S:
         return None
     if rate <= 0 or level / rate > _CLOSE_LOOK * lead:
@@ -156,7 +156,7 @@ def _days_left(slot: SlotState, spec: SlotSpec, now: datetime) -> tuple[float, f
 
 def use_per_day(slot: SlotState) -> float:
     """Return how much a day is used up since the last refill; nothing while that is unknown."""
-    (start, full), (end, level) = oldest(slot.levels), newest(slot.levels)
+    start, full, end, level = ends(slot.levels)
     return (full - level) / ((end - start) / _DAY_S) if end > start and full > level else 0.0
 
 

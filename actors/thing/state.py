@@ -9,19 +9,10 @@ from actors.model.advice import Recommendation
 from actors.model.ids import CommunityId, OrderKey
 from actors.model.needs import Need
 from actors.model.orders import OrderState
-from actors.model.readings import Quality, Reported
 from actors.model.things import ThingRecord
-from actors.thing.levels import Sample, packed
+from actors.thing.latest import Latest, Numbers, latest_of
 
 Row = tuple[float, ...]
-
-
-class Latest(Struct, frozen=True, gc=False):
-    """A property's newest value; ``at`` is in seconds since 1970 UTC."""
-
-    value: Reported
-    at: float
-    quality: Quality = Quality.GOOD
 
 
 class NeedState(Struct, frozen=True, kw_only=True, gc=False):
@@ -49,13 +40,6 @@ class SlotState(Struct, frozen=True, kw_only=True, gc=False):
     """What is in use, as far as the hub knows: what was ordered last."""
     last_life: float | None = None
     """Use from one refill to the next, when one just ended."""
-    samples: tuple[Sample, ...] = ()
-    """The levels in snapshots of older hubs; packed when such a one is read, and empty from then on."""
-
-    def __post_init__(self) -> None:
-        if self.samples:
-            force_setattr(self, "levels", packed(self.samples))
-            force_setattr(self, "samples", ())
 
 
 class ComponentState(Struct, frozen=True, kw_only=True, gc=False):
@@ -81,12 +65,18 @@ class ThingState(Struct, frozen=True, kw_only=True, gc=False):
     record: ThingRecord | None = None
     profile: str = ""
     communities: tuple[CommunityId, ...] = ()
+    numbers: Numbers = Numbers()
     latest: dict[str, Latest] = {}
+    """The newest values that are no numbers."""
     slots: dict[str, SlotState] = {}
     components: dict[str, ComponentState] = {}
     faults: dict[str, bool] = {}
     needs: dict[str, NeedState] = {}
     messages: int = 0
+
+    def newest(self) -> dict[str, Latest]:
+        """Return the newest value of every property, by name."""
+        return latest_of(self.numbers) | self.latest
 
 
 class Event(Struct, frozen=True, kw_only=True, tag=True):

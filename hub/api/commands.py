@@ -85,7 +85,7 @@ async def read_property(request: web.Request) -> web.Response:
     state: ThingState = hub_of(request).engine.read(thing_address(record.thing_id))
     if name not in _profile(request, record).properties:
         raise Problem(404, "not_found", f"{record.profile} has no property {name}")
-    latest = state.latest.get(name)
+    latest = state.newest().get(name)
     if latest is None:
         raise Problem(404, "no_value", f"{record.thing_id} never told its {name}", "wait until it reports")
     return answer(latest.value)

@@ -80,7 +80,7 @@ async def show(request: web.Request) -> web.Response:
     hub, record = hub_of(request), record_in_path(request)
     state: ThingState = hub.engine.read(thing_address(record.thing_id))
     detail = {
-        "latest": state.latest,
+        "latest": state.newest(),
         "slots": {name: _slot(newest(slot.levels)[1], slot.refills, slot.sku) for name, slot in state.slots.items()},
         "components": {
             name: {

@@ -12,7 +12,7 @@ from actors.model.findings import Finding, Reconciliation
 from actors.model.ids import OrderKey, ThingId
 from actors.model.orders import TERMINAL, OrderState, RecordKind
 from actors.model.outcomes import RecordStatus
-from actors.model.readings import DeviceMessage
+from actors.model.readings import AnyDeviceMessage, DeviceMessage, PlainMessage
 from actors.owner.judgement import SENTENCES
 from actors.purchasing.state import OrderData
 from actors.purchasing.view import OrderView, view_of
@@ -160,14 +160,15 @@ class Judge:
     def _reading_faults(self) -> Iterator[str]:
         held: Counter[tuple[str, str]] = Counter()
         for address, rows in self._world.disks.turns():
-            if not address.startswith("thing/"):
+            thing_id = ThingId(address.removeprefix("thing/"))
+            if thing_id == address:
                 continue
             for row in rows:
                 message = self._kinds["thing"].read_message(row.message)
-                if not isinstance(message, DeviceMessage):
+                if not isinstance(message, DeviceMessage | PlainMessage):
                     continue
-                held[message.thing_id, message.message_id] += 1
-                sent = self._printers[message.thing_id].sent.get(message.message_id)
+                held[thing_id, message.message_id] += 1
+                sent = self._printers[thing_id].sent.get(message.message_id)
                 if sent is None or _values(sent) != _values(message):
                     yield f"{address}: {message.message_id} is not what the device sent"
         yield from (f"{name}: acknowledged and lost" for name in self._world.acknowledged if name not in held)
@@ -252,7 +253,7 @@ class Judge:
             yield f"mailboxes hold {rest.engine.counters()['waiting']} messages"
 
 
-def _values(message: DeviceMessage) -> list[tuple[Any, ...]]:
+def _values(message: AnyDeviceMessage) -> list[tuple[Any, ...]]:
     return [(reading.name, reading.value, reading.observed_at) for reading in message.readings]
 
 

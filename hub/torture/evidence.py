@@ -15,7 +15,7 @@ from msgspec import Struct
 from actors.model.ids import OrderKey
 from actors.model.needs import Need
 from actors.model.profiles import ThingProfile
-from actors.model.readings import DeviceMessage
+from actors.model.readings import AnyDeviceMessage, DeviceMessage, PlainMessage
 from actors.owner.state import OwnerState
 from actors.purchasing.state import OrderData
 from actors.purchasing.view import OrderView, view_of
@@ -192,10 +192,10 @@ class _Reading:
                 if isinstance(event, NeedOpened)
             ]
             message = kind.read_message(row.message)
-            if isinstance(message, DeviceMessage):
+            if isinstance(message, DeviceMessage | PlainMessage):
                 self._take_message(thing, row.message_id, message)
 
-    def _take_message(self, thing: str, message_id: str, message: DeviceMessage) -> None:
+    def _take_message(self, thing: str, message_id: str, message: AnyDeviceMessage) -> None:
         self.evidence.messages += 1
         value, name = message.readings[0].value, message_id.removeprefix("key:")
         try:

@@ -8,7 +8,8 @@ from firm import PROFILE, record, told
 from msgspec.structs import replace
 
 from actors.model.things import Connection, Place, ThingRecord
-from actors.thing.absorb import Plan, absorb
+from actors.thing.absorb import absorb
+from actors.thing.plan import Plan
 from actors.thing.state import ThingState
 
 
@@ -37,11 +38,11 @@ def test_options_of_one_connection_are_its_own() -> None:
 
 
 def test_things_share_the_names_of_what_they_tell() -> None:
-    messages = [msgspec.msgpack.encode(told("b:1", ink=5.0, pages=1.0)) for _ in range(2)]
-    states = [
-        absorb(ThingState(), msgspec.msgpack.decode(packed, type=type(told("b:1"))), Plan.of(PROFILE))
-        for packed in messages
-    ]
-    one, other = (list(state.latest) for state in states)
-    assert one == other == ["ink", "pages"]
-    assert all(a is b for a, b in zip(one, other, strict=True))
+    plan = Plan.of(PROFILE)
+    messages = [msgspec.msgpack.encode(told("b:1", ink=5.0, pages=1.0, fault="E1")) for _ in range(2)]
+    one, other = (
+        absorb(ThingState(), msgspec.msgpack.decode(packed, type=type(told("b:1"))), plan) for packed in messages
+    )
+    assert one.numbers.names == ("ink", "pages")
+    assert one.numbers.names is other.numbers.names
+    assert all(a is b for a, b in zip(one.latest, other.latest, strict=True))

@@ -4,9 +4,21 @@ from typing import Any
 
 import pytest
 from firm import PRINTER, PROFILE, record, told
+from msgspec.structs import replace
 from shelf import Shelf
 
-from actors.model.readings import DeviceMessage, Principal, PrincipalKind, Reading, ReadingRefusal, Refused, Stored
+from actors.model.readings import (
+    AnyDeviceMessage,
+    DeviceMessage,
+    PlainMessage,
+    Principal,
+    PrincipalKind,
+    Quality,
+    Reading,
+    ReadingRefusal,
+    Refused,
+    Stored,
+)
 from actors.runtime.cells import NotTaken, Taken, encode
 from actors.runtime.journal import JournalUnavailable
 from hub.ingest import DurableSink
@@ -21,7 +33,7 @@ class Engine:
     """Takes every message, or answers as told."""
 
     def __init__(self, outcome: Any = Taken()) -> None:  # noqa: B008 - a frozen value
-        self.taken: list[DeviceMessage] = []
+        self.taken: list[AnyDeviceMessage] = []
         self._outcome = outcome
 
     def deliver(self, address: str, message: Any, message_id: str, settle: Any, token: Any, packed: bytes) -> bool:
@@ -72,6 +84,39 @@ def test_numbers_are_kept_as_what_the_journal_can_hold(value: Any) -> None:
     assert receipt(told("b:1", pages=value), engine=engine) == Stored()
     (kept,) = engine.taken[0].readings
     assert (kept.value, type(kept.value)) == (float(value), float)
+
+
+def test_numbers_in_their_own_units_are_told_shortly() -> None:
+    engine = Engine()
+    message = told("b:1", ink=5.0, pages=7.0)
+    assert receipt(message, engine=engine) == Stored()
+    assert engine.taken == [
+        PlainMessage(
+            message_id="b:1",
+            received_at=message.received_at,
+            protocol="http",
+            names=("ink", "pages"),
+            values=(5.0, 7.0),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "readings",
+    [
+        (Reading(name="ink", value=5.0, observed_at=told("b:1").received_at),),
+        (Reading(name="ink", value=5.0, quality=Quality.UNCERTAIN),),
+        (Reading(name="ink", value=5.0, status="GoodClamped"),),
+        (Reading(name="ink", value=5.0), Reading(name="ink", value=6.0)),
+        (Reading(name="ink", value=5.0), Reading(name="fault", value="E1")),
+    ],
+)
+def test_what_says_more_than_numbers_is_kept_whole(readings: tuple[Reading, ...]) -> None:
+    engine = Engine()
+    assert receipt(replace(told("b:1"), readings=readings), engine=engine) == Stored()
+    (kept,) = engine.taken
+    assert isinstance(kept, DeviceMessage)
+    assert [replace(reading, unit=None) for reading in kept.readings] == list(readings)
 
 
 def test_values_are_kept_in_the_profiles_unit() -> None:

@@ -7,9 +7,9 @@ def test_what_was_asked_for_last_is_kept_and_the_rest_is_bounded() -> None:
     recent: Recent[int, int] = Recent(10)
     for key in range(1000):
         recent.put(key, key)
-        assert len(recent) <= 20
-    assert [recent.get(key) for key in range(990, 1000)] == list(range(990, 1000))
-    assert recent.get(0) is None
+        assert recent.kept <= 20
+    assert [recent[key] for key in range(990, 1000)] == list(range(990, 1000))
+    assert recent[0] is None
 
 
 def test_a_key_in_use_outlives_any_number_of_others() -> None:
@@ -17,7 +17,7 @@ def test_a_key_in_use_outlives_any_number_of_others() -> None:
     recent.put("used", 1)
     for key in range(1000):
         recent.put(f"once-{key}", 0)
-        assert key % 9 or recent.get("used") == 1
+        assert key % 9 or recent["used"] == 1
 
 
 def test_a_forgotten_key_is_gone_from_both_generations() -> None:
@@ -26,9 +26,9 @@ def test_a_forgotten_key_is_gone_from_both_generations() -> None:
         recent.put(key, key)
     for key in (1, 3):
         recent.drop(key)
-    assert [recent.get(key) for key in (1, 2, 3)] == [None, 2, None]
+    assert [recent[key] for key in (1, 2, 3)] == [None, 2, None]
     recent.clear()
-    assert (len(recent), recent.get(2)) == (0, None)
+    assert (recent.kept, recent[2]) == (0, None)
 
 
 def test_a_value_is_replaced_wherever_it_stands() -> None:
@@ -36,4 +36,4 @@ def test_a_value_is_replaced_wherever_it_stands() -> None:
     for key in (1, 2, 3):
         recent.put(key, "old")
     recent.put(1, "new")
-    assert (recent.get(1), len(recent)) == ("new", 3)
+    assert (recent[1], recent.kept) == ("new", 3)

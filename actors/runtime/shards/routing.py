@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from actors.runtime.shards.letters import SHARD_RELAY, Letter
-from actors.runtime.turns import Core, Effect, Emit, Step, Tell
+from actors.runtime.turns import Core, Effect, Emit, StateUpcasters, Step, Tell, Upcasters
 
 
 class RoutedCore:
@@ -17,6 +17,8 @@ class RoutedCore:
         self.state_type = core.state_type
         self.message_type = core.message_type
         self.event_type = core.event_type
+        self.upcasters: Upcasters = getattr(core, "upcasters", {})
+        self.state_upcasters: StateUpcasters = getattr(core, "state_upcasters", {})
         self._core = core
         self._is_here = is_here
         self._schema_of = schema_of

@@ -1,13 +1,11 @@
-"""A slot's levels are packed: the same samples as ever in a sixth of the memory, and old snapshots are read."""
+"""A slot's levels are packed: the same samples as ever in a sixth of the memory."""
 
 import sys
 
-import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.thing.levels import count, extended, newest, oldest, packed, unpacked
-from actors.thing.state import SlotState
 
 SAMPLES = st.lists(st.tuples(st.floats(allow_nan=False), st.floats(allow_nan=False)), min_size=1, max_size=200)
 
@@ -29,11 +27,3 @@ def test_levels_stay_bounded_and_keep_the_first_and_the_newest(samples: list[tup
     assert sys.getsizeof(levels) < 900
     kept = iter(samples)
     assert all(sample in kept for sample in unpacked(levels)), "in their order, none made up"
-
-
-def test_a_snapshot_of_an_older_hub_is_read_as_what_it_was() -> None:
-    samples = ((1.0, 90.0), (2.0, 80.0))
-    old = msgspec.msgpack.encode({"samples": samples, "refills": 2, "filled_to": 90.0})
-    slot = msgspec.msgpack.decode(old, type=SlotState)
-    assert slot == SlotState(levels=packed(samples), refills=2, filled_to=90.0)
-    assert msgspec.msgpack.decode(msgspec.msgpack.encode(slot), type=SlotState) == slot

@@ -23,7 +23,8 @@ from actors.model.money import Money
 from actors.model.orders import OrderState
 from actors.model.profiles import HealthSpec, SkuChoice
 from actors.model.readings import DeviceMessage, Reading
-from actors.thing.absorb import Plan, absorb
+from actors.thing.absorb import absorb
+from actors.thing.plan import Plan
 from actors.thing.state import NeedState, ThingState
 
 ADDRESS = thing_address(PRINTER)
@@ -121,14 +122,14 @@ def test_a_late_or_repeated_value_changes_nothing_but_the_count(age: timedelta) 
     thing = Thing().hears(ink=60.0, observed_at=NOW)
     before = thing.state
     late = thing.hears(ink=5.0, observed_at=NOW - age).state
-    assert (late.latest, late.slots, late.needs, late.messages) == (before.latest, before.slots, before.needs, 2)
+    assert (late.newest(), late.slots, late.needs, late.messages) == (before.newest(), before.slots, before.needs, 2)
 
 
 @pytest.mark.parametrize("nonsense", [NOW.replace(year=1970), NOW.replace(year=2106), NOW + timedelta(minutes=6)])
 def test_a_device_clock_that_cannot_be_right_gives_way_to_the_hubs(nonsense: Any) -> None:
     thing = Thing().hears(ink=60.0, observed_at=nonsense)
-    assert thing.state.latest["ink"].at == NOW.timestamp()
-    assert thing.hears(later=DAY, ink=50.0, observed_at=NOW + DAY).state.latest["ink"].value == 50.0
+    assert thing.state.newest()["ink"].at == NOW.timestamp()
+    assert thing.hears(later=DAY, ink=50.0, observed_at=NOW + DAY).state.newest()["ink"].value == 50.0
 
 
 def test_a_fault_calls_for_service_and_its_end_closes_the_call() -> None:
@@ -146,7 +147,7 @@ def test_a_bad_reading_is_shown_and_decides_nothing() -> None:
     thing = Thing().takes(
         msgspec.convert(msgspec.to_builtins(message) | {"readings": bad}, DeviceMessage, strict=False)
     )
-    assert (thing.state.latest["ink"].quality, thing.state.slots, thing.need().is_open) == ("bad", {}, False)
+    assert (thing.state.newest()["ink"].quality, thing.state.slots, thing.need().is_open) == ("bad", {}, False)
 
 
 def test_cycles_are_counted_once_and_start_anew_with_a_new_part() -> None:
