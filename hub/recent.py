@@ -9,9 +9,9 @@ ValueT = TypeVar("ValueT")
 class Recent(dict[KeyT, ValueT | None]):
     """Keeps at least the ``most`` keys that were asked for last, and never more than twice as many.
 
-    Two generations instead of an order of use: what is asked for comes into the young one, this dict itself; when that is
-    full it becomes the old one, and the former old one is forgotten. ``recent[key]`` is what is kept or None, and costs
-    for a key in steady use one look into a dict.
+    Two generations instead of an order of use: what is asked for comes into the young one, this dict itself; when that
+    is full it becomes the old one, and the former old one is forgotten. ``recent[key]`` is what is kept, or None: for a
+    key in steady use one look into a dict.
     """
 
     __slots__ = ("_most", "_old")

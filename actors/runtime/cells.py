@@ -95,8 +95,9 @@ class HistoryMissing(Exception):
 
 
 class Kind:
-    """A core with its codecs. What was written under an older schema is lifted by the upcasters, the core's own ones
-    where none are named.
+    """A core with its codecs.
+
+    What was written under an older schema is lifted by the upcasters: the core's own ones where none are named.
     """
 
     def __init__(
