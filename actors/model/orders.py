@@ -44,7 +44,7 @@ TRANSITIONS: Final[dict[OrderState, frozenset[OrderState]]] = {
     # A visit that people cancelled in the CRM leads back: the request stands, another time is looked for.
     _S.CONFIRMED: frozenset({_S.PLACED, _S.FULFILLED, _S.CANCELLING, _S.CANCELLED, _S.DEAD_LETTER}),
     _S.CANCELLING: frozenset({_S.CANCELLED, _S.CONFIRMED, _S.DEAD_LETTER}),
-    _S.BLOCKED: frozenset({_S.DRAFTED, _S.APPROVED, _S.CANCELLED, _S.EXPIRED}),
+    _S.BLOCKED: frozenset({_S.DRAFTED, _S.APPROVED, _S.CANCELLED, _S.EXPIRED, _S.DEAD_LETTER}),
     # A person's decision leads out of a person's list.
     _S.DEAD_LETTER: frozenset({_S.APPROVED, _S.PLACED, _S.CANCELLED}),
     _S.FULFILLED: frozenset(),

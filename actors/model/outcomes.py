@@ -106,7 +106,10 @@ class Found(Value, frozen=True, kw_only=True, tag="found"):
 
 
 class Absent(Value, frozen=True, kw_only=True, tag="absent"):
-    """A look-up that surely found nothing at this moment."""
+    """A look-up that surely found nothing at this moment, or nothing that counts as ordered."""
+
+    unfinished: bool = False
+    """A record of ours is begun there: placing again under the same key finishes it."""
 
 
 FindOutcome = Found | Absent | Failure

@@ -3,7 +3,7 @@
 from actors.dialogue import CancelRecord
 from actors.model.orders import OrderState
 from actors.model.outcomes import Absent, FindOutcome, Found, RecordStatus
-from actors.purchasing.ending import NOT_SENT, end, watch
+from actors.purchasing.ending import NOT_SENT, end, give_up, watch
 from actors.purchasing.events import ApprovalGiven, RecordKnown, VisitMoved, VisitStep
 from actors.purchasing.following import record_kind
 from actors.purchasing.placing import go_on
@@ -43,8 +43,7 @@ def cancel(turn: Turn, settings: PurchasingSettings, by: str, reason: str) -> st
     if state in _IN_DOUBT or (state is OrderState.PLACED and is_booking(turn)):
         return f"cannot be cancelled while {state}; try again when the CRM has answered"
     if state in NOT_SENT or (state is OrderState.DEAD_LETTER and turn.data.record is None):
-        end(turn, OrderState.CANCELLED, "cancelled_by_person", f"{by} cancelled: {reason}")
-        return "cancelled"
+        return _cancel_unsent(turn, f"{by} cancelled: {reason}")
     if state not in {OrderState.PLACED, OrderState.CONFIRMED, OrderState.DEAD_LETTER}:
         return f"ended already: {state}"
     if state is OrderState.DEAD_LETTER:
@@ -53,6 +52,13 @@ def cancel(turn: Turn, settings: PurchasingSettings, by: str, reason: str) -> st
     turn.remind("expiry", settings.expiry_days * 86400)
     turn.work(turn.data.connection, CancelRecord(key=turn.key, kind=record_kind(turn), reason=reason))
     return "cancelling"
+
+
+def _cancel_unsent(turn: Turn, sentence: str) -> str:
+    """End it; a person who has been told that the CRM holds it unfinished has dealt with that."""
+    was_told = turn.data.state is OrderState.DEAD_LETTER
+    (end if was_told else give_up)(turn, OrderState.CANCELLED, "cancelled_by_person", sentence)
+    return "cancelled" if turn.data.state is OrderState.CANCELLED else turn.data.sentence
 
 
 def take_cancelled(turn: Turn, settings: PurchasingSettings, outcome: FindOutcome) -> None:

@@ -24,6 +24,12 @@ _AT_CRM: Final = frozenset({_S.PLACED, _S.CONFIRMED})
 _BOOKING: Final = frozenset({VisitStep.BOOKING, VisitStep.PROVING})
 _ENDED: Final = frozenset({_S.FULFILLED, _S.REJECTED, _S.CANCELLED, _S.EXPIRED})
 _DEADLINES: Final = ("expiry", "advice", "offers", "source_again", "blocked", "status", "times")
+ABSENT: Final = "proven_absent"
+UNFINISHED: Final = "unfinished"
+_LAST_SEEN: Final = frozenset({ABSENT, UNFINISHED, "placed"})
+_OF_ATTEMPTS: Final = frozenset({ABSENT, "not_placed_yet", "throttled"})
+_UNFINISHED: Final = "left_unfinished"
+_REMOVE: Final = "approve to let it be finished under the same key, or remove it in the CRM and cancel"
 _PERSON: Final = "look at the CRM record and decide: approve to go on under the same key, or cancel"
 
 
@@ -78,9 +84,29 @@ def _due(turn: Turn) -> Money | None:
     return max(total, request.total, key=lambda money: money.minor)
 
 
+def give_up(turn: Turn, state: OrderState, code: str, sentence: str, next_step: str = "") -> None:
+    """Reach an end at which nothing of the order is at the CRM; what it holds unfinished goes to a person instead."""
+    if holds_unfinished(turn):
+        told = f"{sentence}; but {turn.data.connection} holds the record unfinished"
+        turn.move(OrderState.DEAD_LETTER, _UNFINISHED, told, _REMOVE)
+        _stop(turn)
+    else:
+        end(turn, state, code, sentence, next_step)
+
+
+def holds_unfinished(turn: Turn) -> bool:
+    """Say whether the CRM was last seen to hold a record of this order that it does not count as ordered."""
+    codes = (passage.code for passage in reversed(turn.data.passages))
+    return next((code for code in codes if code in _LAST_SEEN), "") == UNFINISHED
+
+
 def hand_to_person(turn: Turn, code: str, sentence: str) -> None:
     """Nothing goes on without a person; what is reserved stays reserved."""
     turn.move(OrderState.DEAD_LETTER, code, sentence, _PERSON)
+    _stop(turn)
+
+
+def _stop(turn: Turn) -> None:
     for name in _DEADLINES:
         turn.forget(name)
     tell_thing(turn)
@@ -103,7 +129,7 @@ def settle_need(turn: Turn) -> None:
     if over is None:
         return
     if turn.data.state in NOT_SENT:
-        end(turn, OrderState.CANCELLED, "need_gone", f"no longer needed: {over.reason}")
+        give_up(turn, OrderState.CANCELLED, "need_gone", f"no longer needed: {over.reason}")
     elif turn.data.state in _AT_CRM and not over.dismissed and turn.data.visit not in _BOOKING:
         end(turn, OrderState.FULFILLED, "need_met", over.reason)
 
@@ -111,11 +137,17 @@ def settle_need(turn: Turn) -> None:
 def expire(turn: Turn) -> None:
     """Nothing came of it in time: what was not sent is given up, what may be at a CRM goes to a person."""
     last = turn.data.waiting.reason if turn.data.waiting else turn.data.sentence
-    if turn.data.state in NOT_SENT:
-        end(turn, OrderState.EXPIRED, "expired", f"given up after the set time; the last reason was: {last}")
+    if turn.data.state in NOT_SENT and not _was_doubtful(turn):
+        give_up(turn, OrderState.EXPIRED, "expired", f"given up after the set time; the last reason was: {last}")
     elif turn.data.state not in {*_ENDED, OrderState.CONFIRMED, OrderState.DEAD_LETTER}:
         told = f"no end after the set time, still {turn.data.state}; the last word was: {last}"
         hand_to_person(turn, "no_word", told)
+
+
+def _was_doubtful(turn: Turn) -> bool:
+    """Say whether the answer to the last attempt was lost: a CRM that told of absence again and again may be wrong."""
+    codes = (passage.code for passage in reversed(turn.data.passages))
+    return next((code for code in codes if code in _OF_ATTEMPTS), "") == ABSENT
 
 
 def tell_thing(turn: Turn) -> None:

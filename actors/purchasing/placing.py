@@ -24,7 +24,7 @@ from actors.model.outcomes import (
     Transient,
     Unsupported,
 )
-from actors.purchasing.ending import confirm, end, hand_to_person, watch
+from actors.purchasing.ending import ABSENT, UNFINISHED, confirm, end, hand_to_person, watch
 from actors.purchasing.events import ClearanceAsked, PlacingStarted, RecordKnown
 from actors.purchasing.following import record_kind, take_status
 from actors.purchasing.sourcing import PurchasingSettings, block, queue, source
@@ -186,9 +186,14 @@ def _take_proof(turn: Turn, settings: PurchasingSettings, outcome: FindOutcome) 
         case Found(record=record):
             turn.tell_owner(AttemptEnded(key=turn.key))
             _take_record(turn, settings, record, "found by its key: the lost answer was a yes")
-        case Absent():
+        case Absent(unfinished=unfinished):
             turn.tell_owner(AttemptEnded(key=turn.key))
-            queue(turn, "proven_absent", "the CRM holds no such order; it is placed again under the same key")
+            after_s = turn.again_s(settings.place_again_s, settings.longest_again_s, outcome)
+            if unfinished:
+                queue(turn, UNFINISHED, "the CRM holds it unfinished; placing it again finishes it", after_s)
+            else:
+                told = "the CRM holds no such order; it is placed again under the same key"
+                queue(turn, ABSENT, told, after_s)
         case Permanent(code=code, message=message):
             hand_to_person(turn, f"lookup_{code}", f"the CRM refuses to say whether it holds the order: {message}")
         case _:

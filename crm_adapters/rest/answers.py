@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from actors.model.outcomes import Ambiguous, AuthFailed, Conflict, Failure, Permanent, Throttled, Transient
 from crm_adapters.rest import templates
-from crm_adapters.rest.expressions import Expression, ExpressionError
+from crm_adapters.rest.expressions import Expression, ExpressionError, NotShown
 from crm_adapters.rest.manifest import Idempotency, Meaning
 from crm_adapters.rest.program import CompiledOperation, CompiledRequest, CompiledRule
 from crm_adapters.rest.templates import Render
@@ -23,6 +23,8 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     meaning: Meaning
     context: Context
+    by_rule: bool = False
+    """A rule of the manifest says so, not HTTP alone."""
 
 
 def request(asked: CompiledRequest, base_url: str, context: Context, *, writes: bool) -> Call:
@@ -58,6 +60,22 @@ def read(asked: CompiledRequest, call: Call, reply: Reply, context: Context) -> 
     return failure or _by_status(asked, call, reply, seen)
 
 
+def found(expression: Expression, answer: Answer, *, of_record: bool = False) -> Any:
+    """Return what an answer shows of what was looked for; None only where it says that there is nothing.
+
+    Of a record even the place where it would stand must be there, so that no stray answer passes for its absence. A
+    search that finds nothing says so by an empty list: by 404 it says that there is no such search.
+
+    Raises:
+        ExpressionError: the answer does not say.
+    """
+    if answer.meaning is not Meaning.ABSENT:
+        return expression.shown(answer.context) if of_record else expression.sought(answer.context)
+    if expression.is_search and not answer.by_rule and answer.context["status"] != 204:
+        raise NotShown(f"{expression.text!r}: a search was answered {answer.context['status']}")
+    return None
+
+
 def nodes_of(operation: CompiledOperation, answer: Answer) -> list[Any]:
     """Return the elements of the list that an answer holds.
 
@@ -72,7 +90,7 @@ def nodes_of(operation: CompiledOperation, answer: Answer) -> list[Any]:
 
 def unreadable(call: Call, error: Exception) -> Failure:
     """Return what it means that a manifest cannot make sense of a complete answer."""
-    if call.writes:
+    if call.writes or isinstance(error, NotShown):
         return lost(call, f"the answer does not fit the manifest: {error}")
     return Permanent(code="unreadable_answer", message=f"the answer does not fit the manifest: {error}")
 
@@ -100,7 +118,7 @@ def _by_rule(rule: CompiledRule, reply: Reply, seen: Context) -> Answer | Failur
     message = said(rule.message, seen) or text_of(reply)
     match rule.outcome:
         case Meaning.SUCCESS | Meaning.DUPLICATE | Meaning.ABSENT:
-            return Answer(meaning=rule.outcome, context=seen)
+            return Answer(meaning=rule.outcome, context=seen, by_rule=True)
         case Meaning.TRANSIENT:
             return Transient(reason=message)
         case Meaning.THROTTLED:
@@ -126,12 +144,12 @@ def _without_content(call: Call, reply: Reply) -> Failure | None:
 
 
 def _by_status(asked: CompiledRequest, call: Call, reply: Reply, seen: Context) -> Answer | Failure:
+    if reply.status in {204, 404, 410} and not call.writes:
+        return Answer(meaning=Meaning.ABSENT, context=seen)
     if reply.ok:
         return Answer(meaning=Meaning.SUCCESS, context=seen)
     if reply.status in {401, 403}:
         return AuthFailed(reason=f"{reply.status}: {text_of(reply)}")
-    if reply.status in {404, 410} and not call.writes:
-        return Answer(meaning=Meaning.ABSENT, context=seen)
     if reply.status == 412 and asked.idempotency is Idempotency.CREATE_ONLY:  # RFC 9110 section 13.1.2
         return Answer(meaning=Meaning.DUPLICATE, context=seen)
     return Permanent(code=str(reply.status), message=text_of(reply))

@@ -17,6 +17,10 @@ class ExpressionError(ValueError):
     """An expression is malformed, names something that is not there, or could not be evaluated."""
 
 
+class NotShown(ExpressionError):
+    """An answer has not even the place where what was looked for would stand: it says nothing of what there is."""
+
+
 class Expression:
     """One compiled expression over the named values of its context."""
 
@@ -34,6 +38,9 @@ class Expression:
             raise ExpressionError(f"{text!r} is no JMESPath: {_first_line(error)}") from error
         self._check(self._compiled.parsed, names)
         self._evaluate = evaluator(self._compiled.parsed, self._functions)
+        searched, named = _FIRST_OF.match(text), _NAMED.match(text)
+        self._searched = None if searched is None else jmespath.compile(searched["list"])
+        self._named = None if named is None else (jmespath.compile(named["place"]), named["name"])
 
     def value(self, context: Mapping[str, Any]) -> Any:
         """Return the value.
@@ -45,6 +52,38 @@ class Expression:
             return self._evaluate(context)
         except (exceptions.JMESPathError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise ExpressionError(f"{self.text!r}: {_first_line(error)}") from error
+
+    @property
+    def is_search(self) -> bool:
+        """Say whether it takes the first of a list."""
+        return self._searched is not None
+
+    def sought(self, context: Mapping[str, Any]) -> Any:
+        """Return what a search found: of ``LIST[0]...`` None only where the list is there, and empty.
+
+        Raises:
+            NotShown: there is no list.
+            ExpressionError: as ``value``.
+        """
+        value = self.value(context)
+        if value is None and self._searched is not None and not isinstance(self._searched.search(context), list):
+            raise NotShown(f"{self.text!r}: there is no such list")
+        return value
+
+    def shown(self, context: Mapping[str, Any]) -> Any:
+        """Return what stands at a place: of ``PLACE.NAME`` None only where the place has that name, as a null.
+
+        Raises:
+            NotShown: the place has no such name.
+            ExpressionError: as ``value``.
+        """
+        value = self.sought(context)
+        if value is None and self._named is not None:
+            place, name = self._named
+            there = place.search(context)
+            if not isinstance(there, dict) or name not in there:
+                raise NotShown(f"{self.text!r}: there is no such place")
+        return value
 
     def roots(self) -> frozenset[str]:
         """Return the names that the expression takes from its context."""
@@ -75,6 +114,8 @@ class Expression:
             raise ExpressionError(f"{self.text!r}: {pattern!r} is no regular expression: {error}") from error
 
 
+_NAMED = re.compile(r"^(?P<place>\w+(\.\w+)*)\.(?P<name>\w+)$")
+_FIRST_OF = re.compile(r"^(?P<list>\w+(\.\w+)*)\[0\]")
 _ONLY_FIRST_IS_ROOT = frozenset(
     "subexpression index_expression projection value_projection filter_projection pipe".split(" ")
 )

@@ -70,7 +70,7 @@ class Placer:
         seen = await self.look(key, kind)
         if not isinstance(seen, Seen):
             return seen
-        return Found(record=seen.record) if seen.is_complete else Absent()
+        return Found(record=seen.record) if seen.is_complete else Absent(unfinished=True)
 
     async def look(self, key: OrderKey, kind: RecordKind) -> Seen | Absent | Failure:
         """Look up whatever stands under a key."""
@@ -91,7 +91,7 @@ class Placer:
         if not isinstance(answer, Answer):
             return answer
         try:
-            raw = None if answer.meaning is Meaning.ABSENT else operation.record.value(answer.context)
+            raw = answers.found(operation.record, answer, of_record=True)
             key = None if raw is None else mapping.key_of(self._program, kind, raw, answer.context)
         except ExpressionError as error:
             return answers.unreadable(call, error)
@@ -105,7 +105,7 @@ class Placer:
         if not isinstance(answer, Answer):
             return answer
         try:
-            raw = None if answer.meaning is Meaning.ABSENT else operation.record.value(answer.context)
+            raw = answers.found(operation.record, answer, of_record=True)
             if raw is None:
                 return Absent()
             record = mapping.record_under(key, self._program, kind, raw, answer.context)
@@ -140,6 +140,8 @@ class Placer:
         if seen.is_complete or seen.record.fingerprint != value.fingerprint:
             return Duplicate(record=seen.record)
         ready = await self._runner.prepared(operation, self._runner.context(value))
+        if isinstance(ready, Permanent):
+            return replace(ready, leaves_record=True)
         if not isinstance(ready, Mapping):
             return ready
         return await self._completed(operation, kind, value, seen, ready, is_new=False)
@@ -211,7 +213,7 @@ class Placer:
         _, answer = await self._runner.send(step.check, context, writes=False)
         if not isinstance(answer, Answer):
             return answer
-        return answer.meaning is not Meaning.ABSENT and step.check_value.value(answer.context) is not None
+        return answers.found(step.check_value, answer) is not None
 
     async def _undone(self, kind: RecordKind, value: Placed, refused: Permanent) -> PlaceOutcome:
         """Leave no half of what the CRM refuses to complete; where it refuses that as well, say so."""

@@ -13,7 +13,7 @@ from actors.ports import Clock
 from crm_adapters.redaction import Redactor
 from crm_adapters.rest import answers, templates
 from crm_adapters.rest.answers import Answer
-from crm_adapters.rest.expressions import ExpressionError, plain
+from crm_adapters.rest.expressions import ExpressionError, NotShown, plain
 from crm_adapters.rest.manifest import Meaning, Pages
 from crm_adapters.rest.program import CompiledBefore, CompiledOperation, CompiledPages, CompiledRequest, Program
 from crm_adapters.transport import Call, Exchange, Reply
@@ -143,7 +143,10 @@ class Runner:
         answer = await self._exchanged(step.request, call, context)
         if not isinstance(answer, Answer):
             return answer
-        value = None if answer.meaning is Meaning.ABSENT else step.value.value(answer.context)
+        try:
+            value = answers.found(step.value, answer)
+        except NotShown as error:
+            return answers.unreadable(call, error)
         if value is None and step.missing is not None:
             return Permanent(code=f"no_{step.name}", message=str(step.missing(context)), field=step.name)
         if step.cache_s and value is not None:

@@ -117,7 +117,8 @@ async def _played(
     cell: Cell, folder: Path, chance: Random, room: asyncio.Semaphore, told: Callable[[Played], None]
 ) -> Played:
     try:
-        seen = Seen(evidence=await play(cell, folder, chance))
+        async with asyncio.timeout(3 * cell.deadline_s):
+            seen = Seen(evidence=await play(cell, folder, chance))
     except Exception as error:  # noqa: BLE001 - one broken cell must not end the others; it is told
         seen = Seen(broken="; ".join(_causes(error)))
     finally:

@@ -176,6 +176,7 @@ SYSTEMS: Final = (
         has_tokens=True,
         answers=SALESFORCE,
         flows=(
+            _order("customer", r"^GET \S+FROM%20Account%20", "", role=Role.READ),
             _order("order", _COMPOSITE, _soql("Order")),
             _service("sign-in", _SIGN_IN, _soql("WorkOrder"), role=Role.SIGN_IN),
             _service("service", _COMPOSITE, _soql("WorkOrder")),
@@ -190,6 +191,7 @@ SYSTEMS: Final = (
         has_tokens=True,
         answers=DYNAMICS,
         flows=(
+            _service("names", r"^GET \S+/(pricelevels|msdyn_workordertypes)", "", role=Role.READ),
             _order("order", _BATCH, _keyed("salesorders")),
             _service("sign-in", _SIGN_IN, _keyed("msdyn_workorders"), role=Role.SIGN_IN),
             _service("service", _BATCH, _keyed("msdyn_workorders")),
@@ -217,6 +219,7 @@ SYSTEMS: Final = (
         has_unique_keys=False,
         answers=ODOO,
         flows=(
+            _order("customer", "^POST /json/2/res.partner/search_read", "", role=Role.READ),
             _order("search", f"{_ODOO_ORDER}/search_read", "", role=Role.READ),
             _order("order", f"{_ODOO_ORDER}/create", f"{_ODOO_ORDER}/search_read", looks_before=1),
             _order(
@@ -236,6 +239,7 @@ SYSTEMS: Final = (
         config=_rest("hubspot"),
         answers=HUBSPOT,
         flows=(
+            _order("customer", f"^POST {_OBJECTS}/companies/search", "", role=Role.READ),
             _order("lines", f"^POST {_OBJECTS}/line_items/", "", role=Role.STEP),
             _order("order", f"^POST {_OBJECTS}/orders$", f"^GET {_OBJECTS}/orders/{_OUR_KEY}"),
             _service("service", f"^POST {_OBJECTS}/tickets$", f"^GET {_OBJECTS}/tickets/{_OUR_KEY}"),
@@ -249,6 +253,7 @@ SYSTEMS: Final = (
         has_unique_keys=False,
         answers=SERVICENOW,
         flows=(
+            _order("customer", f"^GET {_TABLE}/core_company", "", role=Role.READ),
             _order("search", _SNOW_LOOK, "", role=Role.READ),
             _order("order", f"^POST {_TABLE}/sc_request", _SNOW_LOOK, looks_before=1),
             _order("lines", f"^POST {_TABLE}/sc_req_item", _SNOW_LOOK, looks_before=1, role=Role.STEP),
@@ -263,6 +268,7 @@ SYSTEMS: Final = (
         config=_rest("erpnext", company="Seller"),
         answers=ERPNEXT,
         flows=(
+            _order("customer", "^GET /api/resource/Customer", "", role=Role.READ),
             _order("order", f"^POST {_ERP_ORDER}", f"^GET {_ERP_ORDER}/{_OUR_KEY}"),
             _order("finish", f"^PUT {_ERP_ORDER}", f"^GET {_ERP_ORDER}/{_OUR_KEY}", role=Role.STEP),
             _service("service", "^POST /api/resource/Issue", f"^GET /api/resource/Issue/{_OUR_KEY}"),

@@ -67,14 +67,19 @@ class Trouble(Struct, frozen=True, kw_only=True):
     fault: Fault
     ends: frozenset[OrderState] = _WELL
     look_ends: frozenset[OrderState] = _WELL
+    read_ends: frozenset[OrderState] | None = None
+    """After a request that looked for something that the order needs."""
     on_looks: bool = True
     needs_words: bool = False
     needs_tokens: bool = False
     needs_unique_keys: bool = False
     for_good: bool = False
+    only_looks: bool = False
 
     def applies(self, system: System, flow: Flow, phase: Phase) -> bool:
         """Say whether this combination is a cell."""
+        if self.only_looks and not phase.is_look:
+            return False
         if phase not in _PHASES[flow.role] or (phase.is_look and not (self.on_looks and flow.look)):
             return False
         if self.needs_words and (self.name not in system.answers or flow.role is Role.SIGN_IN):
@@ -87,6 +92,8 @@ class Trouble(Struct, frozen=True, kw_only=True):
         """Return the states in which an order may end that met this."""
         if flow.role is Role.SIGN_IN and not self.for_good:
             return _WELL  # nothing of the order had left
+        if flow.role is Role.READ and self.read_ends is not None:
+            return self.read_ends
         return self.look_ends if phase.is_look else self.ends
 
     def said_by(self, answers: Mapping[str, Answer]) -> Fault:
@@ -125,12 +132,18 @@ def _for_good(trouble: Trouble, name: str, ends: frozenset[OrderState] = _GIVEN_
     return replace(trouble, name=name, fault=fault, for_good=True, ends=ends, look_ends=frozenset({_S.DEAD_LETTER}))
 
 
+def _blind(trouble: Trouble) -> Trouble:
+    name = f"{trouble.name.removesuffix('_after')}_for_good"
+    blind = _for_good(trouble, name, _GIVEN_UP | _WELL)
+    return replace(blind, look_ends=_ASKED | _GIVEN_UP, only_looks=True)
+
+
 _HANGS: Final = _cut("hang_before", _A.HANG_BEFORE, _FOREVER_S)
 _ERROR: Final = _says("500", 500)
 _FORBIDS: Final = _says("403", 403, ends=_REFUSED, look_ends=_ASKED)
 _SHUTS: Final = _cut("refused", _A.SHUT_BEFORE, _AWAY_S)
 
-TROUBLES: Final = (
+_ROWS: Final = (
     # The way to the CRM.
     _SHUTS,
     _after("refused_after", _A.SHUT_AFTER, _AWAY_S),
@@ -151,9 +164,9 @@ TROUBLES: Final = (
     Trouble(name="huge_after", fault=Fault(action=_A.HUGE_AFTER, size_bytes=_HUGE_BYTES)),
     _lies("cut_json_after", 200, '{"id": "0001", "sta'),
     _lies("empty_after", 200),
-    _lies("no_content_after", 204),
+    _lies("no_content_after", 204, read_ends=_REFUSED),
     _lies("object_after", 200, "{}", look_ends=_ASKED),
-    _lies("array_after", 200, "[]", look_ends=_ASKED),
+    _lies("array_after", 200, "[]", look_ends=_ASKED, read_ends=_REFUSED),
     _lies("null_after", 200, "null", look_ends=_ASKED),
     _lies("text_after", 200, '"done"', look_ends=_ASKED),
     _lies("deep_json_after", 200, "[" * _DEEP + "]" * _DEEP),
@@ -195,6 +208,9 @@ TROUBLES: Final = (
     _for_good(_says("401", 401), "401_for_good"),
     _for_good(_FORBIDS, "403_for_good"),
 )
+_BLINDING: Final = frozenset({"empty_after", "object_after", "null_after", "text_after", "page", "404"})
+"""A look-up that is answered so for ever must not pass for proof that nothing is there."""
+TROUBLES: Final = (*_ROWS, *(_blind(row) for row in _ROWS if row.name in _BLINDING))
 
 
 def named(name: str) -> Trouble:

@@ -59,6 +59,48 @@ def test_what_the_crm_refuses_to_finish_goes_to_a_person_and_on_under_the_same_k
     assert buying.world.job(PlaceRequest).body.request.key == buying.key
 
 
+def begun_in_the_crm() -> Buying:
+    buying = Buying().placing()
+    buying.world.answer(PlaceRequest, Ambiguous(reason="reset"))
+    buying.world.answer(LookUp, Absent(unfinished=True))
+    return buying
+
+
+@pytest.mark.parametrize(
+    "over", [lambda buying: buying.tell(MET), lambda buying: buying.world.advance(_HALF_YEAR_S)], ids=["met", "expired"]
+)
+def test_what_the_crm_holds_unfinished_is_never_given_up_without_a_person(over: Callable[[Buying], Any]) -> None:
+    buying = begun_in_the_crm()
+    over(buying)
+    assert (buying.state, buying.data.code) == (S.DEAD_LETTER, "left_unfinished")
+    assert "unfinished" in buying.data.sentence
+
+
+def test_who_cancels_what_the_crm_holds_unfinished_is_told_first_and_obeyed_then() -> None:
+    buying = begun_in_the_crm()
+    assert "unfinished" in buying.tell(CANCEL)
+    assert buying.state is S.DEAD_LETTER
+    assert (buying.tell(CANCEL), buying.state, buying.used()) == ("cancelled", S.CANCELLED, 0)
+
+
+def test_an_order_whose_last_answer_was_lost_expires_to_a_person() -> None:
+    buying = Buying().placing()
+    buying.world.answer(PlaceRequest, Ambiguous(reason="reset"))
+    buying.world.answer(LookUp, Absent())
+    buying.world.advance(_HALF_YEAR_S)
+    assert (buying.state, buying.data.code) == (S.DEAD_LETTER, "no_word")
+
+
+def test_an_order_that_is_absent_time_and_again_is_placed_again_later_each_time() -> None:
+    buying, waits = Buying().placing(), []
+    for _ in range(3):
+        buying.world.answer(PlaceRequest, Ambiguous(reason="500"))
+        buying.world.answer(LookUp, Absent())
+        waits.append(buying.world.job(TakeTurn).body.after_s)
+        buying.world.answer(TakeTurn)
+    assert waits[0] < waits[1] < waits[2]
+
+
 def cancelling() -> Buying:
     buying = Buying().confirmed()
     buying.tell(CANCEL)
