@@ -4,6 +4,7 @@ The rule: whatever goes wrong before the first byte leaves is ``Transient``; wha
 afterwards is ``Ambiguous`` for a request that writes, and ``Transient`` for one that reads.
 """
 
+import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -97,7 +98,8 @@ class Transport:
     async def exchange(self, call: Call) -> Reply | Failure:
         """Send one request; any complete answer is a ``Reply``, whatever its status and media type."""
         try:
-            return await self._exchange(call)
+            async with asyncio.timeout(self._settings.total_s):
+                return await self._exchange(call)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:  # never left
             return Transient(reason=f"{_host(call)}: no connection ({_why(error)})")
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError) as error:  # never left
@@ -146,7 +148,10 @@ async def open_transport(
         resolver=resolver,
     )
     timeout = aiohttp.ClientTimeout(
-        total=settings.total_s, connect=settings.connect_s, sock_connect=settings.connect_s, sock_read=settings.read_s
+        total=None,  # aiohttp's own loses a cancellation that comes with it: who was to end would go on
+        connect=settings.connect_s,
+        sock_connect=settings.connect_s,
+        sock_read=settings.read_s,
     )
     async with aiohttp.ClientSession(
         connector=connector,

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -161,3 +162,14 @@ async def test_neither_a_call_nor_its_failures_show_query_headers_or_body() -> N
 )
 def test_retry_after_is_seconds_or_a_date_and_has_bounds(text: str, seconds: float) -> None:
     assert retry_after_s({"retry-after": text, "date": "Sun, 22 Nov 2026 10:00:00 GMT"}) == seconds
+
+
+async def test_who_is_cancelled_in_the_moment_of_the_deadline_ends() -> None:
+    loop = asyncio.get_running_loop()
+    async with server(b"", b"") as (url, seen), asyncio.TaskGroup() as group:
+        sending = group.create_task(sent(url, read_s=5.0, total_s=1.0))
+        while not seen:  # noqa: ASYNC110 - the server is a list
+            await asyncio.sleep(0.01)
+        loop.call_later(0.01, time.sleep, 1.2)  # deadline and cancel are both due when the loop goes on
+        loop.call_later(1.1, sending.cancel)
+    assert sending.cancelled()
