@@ -109,19 +109,23 @@ class Slow(Protocol):
         ...
 
 
-class _Exchange:
-    """One post under way."""
+class _Exchange(Entry):
+    """One post under way. Afterwards only what an ``Entry`` holds is kept of it."""
 
-    __slots__ = ("address", "ancillary", "data", "entry", "is_acknowledged", "peer", "since")
-    entry: Entry
+    __slots__ = ("address", "ancillary", "data", "peer", "since")
+    since: int
 
-    def __init__(self, peer: Peer, data: bytes, ancillary: Ancillary, address: Address) -> None:
+    def __init__(self, peer: Peer, data: bytes, ancillary: Ancillary, address: Address, now: float) -> None:
+        self.state = Progress.TAKEN
+        self.until = now + (CON_LIFETIME_S if data[0] < NON_START else NON_LIFETIME_S)
         self.peer = peer
         self.data = data
         self.ancillary = ancillary
         self.address = address
-        self.is_acknowledged = False
-        self.since = 0
+
+    def release(self) -> None:
+        """Keep no more than what a repeated request needs; and no circle of references."""
+        del self.peer, self.data, self.ancillary, self.address
 
 
 @final
@@ -215,18 +219,16 @@ class Front:
         if state is not None:
             self._repeat(data, ancillary, address, state)
         elif peer.may(now):
-            self._begin(_Exchange(peer, data, ancillary, address), target, now)
+            self._begin(_Exchange(peer, data, ancillary, address, now), target)
         else:
             self._limit(peer, data, ancillary, address, now)
 
-    def _begin(self, exchange: _Exchange, target: Target, now: float) -> None:
+    def _begin(self, exchange: _Exchange, target: Target) -> None:
         self._fast += 1
         peer, data = exchange.peer, exchange.data
-        first = data[0]
-        end = HEADER_BYTES + (first & 0x0F)
+        end = HEADER_BYTES + (data[0] & 0x0F)
         exchange.since = self._ticks
-        lifetime_s = CON_LIFETIME_S if first < NON_START else NON_LIFETIME_S
-        exchange.entry = peer.begin(hash(data), now + lifetime_s)
+        peer.begin(hash(data), exchange)
         peer.open += 1
         self._open[exchange] = None
         if self._timer is None:
@@ -246,16 +248,18 @@ class Front:
             return  # it was told already that this takes too long
         peer, data = exchange.peer, exchange.data
         peer.open -= 1
+        is_acknowledged = exchange.state is Progress.ACKNOWLEDGED
         if reply.code in FOR_NOW:
             peer.forget(hash(data))
-        else:
-            exchange.entry.state = Progress.ACKNOWLEDGED if exchange.is_acknowledged else reply
-        if exchange.is_acknowledged:
+        elif not is_acknowledged:
+            exchange.state = reply
+        if is_acknowledged:
             self._answer_separately(exchange, reply)
         elif data[0] < NON_START:
             self._send(piggybacked(data, reply), exchange.ancillary, exchange.address)
         else:
             self._reply(data, exchange.ancillary, exchange.address, reply)
+        exchange.release()
 
     def _answer_separately(self, exchange: _Exchange, reply: Reply) -> None:
         self._counts["separate"] += 1
@@ -288,9 +292,8 @@ class Front:
                 self._give_up(exchange)
             elif age < _TICKS_TO_ACKNOWLEDGE:
                 break
-            elif is_con(exchange.data) and not exchange.is_acknowledged:
-                exchange.is_acknowledged = True
-                exchange.entry.state = Progress.ACKNOWLEDGED
+            elif is_con(exchange.data) and exchange.state is Progress.TAKEN:
+                exchange.state = Progress.ACKNOWLEDGED
                 self._counts["empty_acks"] += 1
                 self._send(empty_ack(exchange.data), exchange.ancillary, exchange.address)
         self._peers.drop_silent(self._monotonic())

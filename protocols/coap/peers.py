@@ -55,7 +55,6 @@ class Bucket:
         return True
 
 
-@final
 class Entry:
     """An exchange as long as it is remembered."""
 
@@ -84,7 +83,7 @@ class Peer:
     Whole generations are forgotten at once: a table from which always the oldest is taken costs several times as much.
     """
 
-    __slots__ = ("_bucket", "_limits", "_older", "_younger", "open", "seen_at", "sender", "told_at")
+    __slots__ = ("_limits", "_older", "_younger", "may", "open", "seen_at", "sender", "told_at")
 
     def __init__(self, sender: Sender, limits: PeerLimits, now: float) -> None:
         self.sender = sender
@@ -94,27 +93,23 @@ class Peer:
         self.told_at = float("-inf")
         """When it was last told that it sends too much."""
         self._limits = limits
-        self._bucket = Bucket(limits.per_s, 2 * limits.per_s, now)
+        self.may = Bucket(limits.per_s, 2 * limits.per_s, now).take
+        """Say whether it may send one more request at this time, and count it."""
         self._younger: dict[int, Entry] = {}
         self._older: dict[int, Entry] = {}
-
-    def may(self, now: float) -> bool:
-        """Say whether it may send one more request now, and count it."""
-        return self._bucket.take(now)
 
     def find(self, key: int, now: float) -> State | None:
         """Return how far an exchange is, None when it is not known (any more)."""
         entry = self._younger.get(key) or self._older.get(key)
         return entry.state if entry is not None and entry.until > now else None
 
-    def begin(self, key: int, until: float) -> Entry:
+    def begin(self, key: int, entry: Entry) -> None:
         """Remember an exchange."""
         younger = self._younger
         if len(younger) >= self._limits.remembered:
             self._older = younger
             self._younger = younger = {}
-        entry = younger[key] = Entry(until)
-        return entry
+        younger[key] = entry
 
     def forget(self, key: int) -> None:
         """Take the next datagram with these bytes as a new one."""
