@@ -53,6 +53,26 @@ exports.build = function build(ua, space, own, folder, options) {
     modeNode.setValueFromSource(new Variant({ dataType: DataType.Int32, value }));
     return {};
   };
+  // A boiler with an alarm.
+  space.installAlarmsAndConditionsService();
+  const boiler = own.addObject({
+    browseName: "Boiler", nodeId: "s=Boiler", organizedBy: folder, eventNotifier: 1,
+    notifierOf: space.rootFolder.objects.server,
+  });
+  const pressure = own.addVariable({
+    browseName: "Pressure", nodeId: "s=Boiler.Pressure", componentOf: boiler, eventSourceOf: boiler,
+    dataType: "Double", minimumSamplingInterval: 0, value: new Variant({ dataType: DataType.Double, value: 5 }),
+  });
+  own.instantiateExclusiveLimitAlarm("ExclusiveLimitAlarmType", {
+    browseName: "PressureHigh", nodeId: "s=Boiler.PressureHigh", componentOf: boiler, conditionName: "PressureHigh",
+    conditionSource: pressure, inputNode: pressure,
+    lowLowLimit: -9, lowLimit: -8, highLimit: 8, highHighLimit: 10,
+  });
+  commands.pressure = ({ value }) => {
+    pressure.setValueFromSource(new Variant({ dataType: DataType.Double, value }));
+    return {};
+  };
+  commands.acknowledged = () => ({ value: space.findNode(`ns=${own.index};s=Boiler.PressureHigh`).ackedState.id.readValue().value.value });
   if (options.machinery) buildMachine(ua, space, own);
   return commands;
 };

@@ -20,7 +20,8 @@ from actors.model.errors import ConfigError
 from actors.model.machine import ThingOrder
 from actors.model.readings import Reported
 from actors.ports import ConnectedThing
-from protocols.opcua.addressing import PROTOCOL, NodeAddress, parse_address
+from protocols.opcua.addressing import PROTOCOL, ItemKey, NodeAddress, parse_address
+from protocols.opcua.alarms import Condition
 from protocols.opcua.coercion import DoesNotFit, variant_of
 from protocols.opcua.connection import Connection, node_id
 from protocols.opcua.learning import Unexplained
@@ -31,6 +32,7 @@ from protocols.opcua.wanted import ORDER_TOLD
 
 _VARIABLE: Final = 2
 _WRITABLE: Final = 0x02
+_ACKNOWLEDGED_BEFORE: Final = ("BadConditionBranchAlreadyAcked", "BadConditionBranchAlreadyConfirmed")
 _FAILED: Final = ("BadTimeout", "BadInternalError", "BadUnexpectedError", "BadDeviceFailure", "BadCommunicationError")
 
 
@@ -50,6 +52,8 @@ class Target(Struct, frozen=True, kw_only=True):
     """The object whose method it is; without it the one that the method belongs to."""
     value: Reported | None = None
     arguments: Mapping[str, Reported] = {}
+    alarms: ItemKey | None = None
+    """The property whose alarms the method, Acknowledge or Confirm, is called on."""
     is_repeatable: bool
     """Whether doing it twice is as good as doing it once."""
 
@@ -66,7 +70,9 @@ def target_of(thing: ConnectedThing, command: ThingCommand) -> Target:
             return Target(node=node, value=value, is_repeatable=True)
         case InvokeAction(name=name, arguments=arguments):
             node, owner = _nodes(thing, name)
-            return Target(node=node, owner=owner, arguments=arguments, is_repeatable=False)
+            told_by = _behind_bar(thing, name).get("alarms")
+            alarms = None if told_by is None else ItemKey(thing.thing_id, told_by)
+            return Target(node=node, owner=owner, arguments=arguments, alarms=alarms, is_repeatable=alarms is not None)
         case TellOrder(order=order):
             node, owner = _nodes(thing, ORDER_TOLD)
             text = msgspec.json.encode(order).decode()
@@ -90,6 +96,22 @@ async def carry_out(connection: Connection, target: Target) -> CommandOutcome:
         return refused.outcome
     except (DoesNotFit, Unexplained) as error:
         return NotCarried(code=CommandFailure.REJECTED, detail=f"{target.node}: {error}")
+
+
+async def acknowledge(connection: Connection, target: Target, conditions: Sequence[Condition]) -> CommandOutcome:
+    """Call a method such as Acknowledge on each alarm that waits for it, with the argument ``comment``."""
+    if not conditions:
+        return NotCarried(code=CommandFailure.REJECTED, detail=f"{target.node}: no alarm waits to be acknowledged")
+    namespaces = (await connection.facts()).namespaces
+    method = node_id(target.node, namespaces)
+    comment = ua.LocalizedText(str(target.arguments.get("comment", "")))
+    for condition in conditions:
+        arguments = [ua.Variant(condition.event_id, ua.VariantType.ByteString), ua.Variant(comment)]
+        result = await connection.call(ua.NodeId.from_string(condition.node), method, arguments)
+        if not result.StatusCode.is_good() and result.StatusCode.name not in _ACKNOWLEDGED_BEFORE:
+            detail = f"{condition.name}: {result.StatusCode.name}"
+            return NotCarried(code=CommandFailure.REJECTED, detail=detail)
+    return Carried(detail=", ".join(condition.name for condition in conditions))
 
 
 async def _write(
@@ -185,13 +207,18 @@ def _nodes(thing: ConnectedThing, name: str) -> tuple[NodeAddress, NodeAddress |
         raise CannotDo(
             CommandFailure.UNSUPPORTED, f"profile {thing.profile.name}: sources.opcua names no node for {name}"
         )
-    address, _, behind = text.partition(" | ")
-    owner = next((word.partition("=")[2] for word in behind.split() if word.startswith("object=")), "")
+    address = text.partition(" | ")[0]
+    owner = _behind_bar(thing, name).get("object", "")
     options = {"thing_id": thing.thing_id, "serial": thing.serial, **thing.options}
     try:
         return parse_address(address.rstrip(), options), parse_address(owner, options) if owner else None
     except ConfigError as error:
         raise CannotDo(CommandFailure.UNSUPPORTED, str(error)) from None
+
+
+def _behind_bar(thing: ConnectedThing, name: str) -> Mapping[str, str]:
+    words = thing.profile.sources.get(PROTOCOL, {}).get(name, "").partition(" | ")[2].split()
+    return {word.partition("=")[0]: word.partition("=")[2] for word in words}
 
 
 def _found(address: NodeAddress, namespaces: Sequence[str]) -> Any:

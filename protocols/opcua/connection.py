@@ -11,15 +11,17 @@ from asyncua.ua import uaerrors
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors.model.errors import LinkDown
 from protocols.opcua.addressing import NodeAddress
 from protocols.opcua.binary import Malformed
 from protocols.opcua.browser import Browser, Reference
 from protocols.opcua.config import EndpointConfig
+from protocols.opcua.filters import change_filter, event_filter
 from protocols.opcua.learning import TypeLearner
 from protocols.opcua.notifications import read_publish_response, read_republish_response
 from protocols.opcua.opening import open_session
 from protocols.opcua.publishing import Notice, Undecodable
-from protocols.opcua.sources import Trigger, Watching
+from protocols.opcua.sources import Watching
 from protocols.opcua.stack import SessionTicket, abort, plain_cancellation, ticket_of, ua
 from protocols.opcua.structures import TypeBook
 from protocols.opcua.variants import Structure
@@ -27,6 +29,7 @@ from protocols.opcua.variants import Structure
 MOST_PER_CALL: Final = 1000
 """Larger calls gain nothing, and some controllers take no more."""
 _GOODBYE_S: Final = 0.5
+_CLOCK: Final = ua.NodeId(ua.ObjectIds.Server_ServerStatus_CurrentTime)
 _FACTS: Final = (
     ua.ObjectIds.Server_NamespaceArray,
     ua.ObjectIds.Server_ServerStatus_StartTime,
@@ -35,11 +38,6 @@ _FACTS: Final = (
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
     ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData,
 )
-_TRIGGERS: Final = {
-    Trigger.STATUS: ua.DataChangeTrigger.Status,
-    Trigger.VALUE: ua.DataChangeTrigger.StatusValue,
-    Trigger.TIME: ua.DataChangeTrigger.StatusValueTimestamp,
-}
 
 
 class ServerFacts(Struct, frozen=True, kw_only=True):
@@ -100,6 +98,13 @@ class Connection:
             browses_per_call=browses,
             histories_per_call=histories,
         )
+
+    async def time(self) -> datetime:
+        """Return what the server's clock shows."""
+        (now,) = await self.attributes_of(_CLOCK, [ua.AttributeIds.Value])
+        if not isinstance(now, datetime):
+            raise LinkDown(f"{self._config.url}: the server does not tell its time")
+        return now
 
     async def subscribe(self) -> Granted:
         """Create a subscription; keep-alives come three times within the time of silence that is allowed."""
@@ -196,6 +201,12 @@ class Connection:
         (result,) = await self._session.call([request])
         return result
 
+    async def refresh_conditions(self, subscription_id: int) -> None:
+        """Let the server tell all conditions that it retains, as events (Part 9 section 5.5.7)."""
+        method, owner = ua.NodeId(ua.ObjectIds.ConditionType_ConditionRefresh), ua.NodeId(ua.ObjectIds.ConditionType)
+        result = await self.call(owner, method, [ua.Variant(subscription_id, ua.VariantType.UInt32)])
+        result.StatusCode.check()
+
     async def history_read(self, params: Any) -> list[Any]:
         """Read what was recorded of some nodes."""
         found: list[Any] = await self._session.history_read(params)
@@ -238,7 +249,8 @@ class Connection:
     def _item(self, request: ItemRequest) -> Any:
         item = ua.MonitoredItemCreateRequest()
         item.ItemToMonitor.NodeId = request.node
-        item.ItemToMonitor.AttributeId = ua.AttributeIds.Value
+        events = request.watching.events is not None
+        item.ItemToMonitor.AttributeId = ua.AttributeIds.EventNotifier if events else ua.AttributeIds.Value
         item.MonitoringMode = ua.MonitoringMode.Reporting
         watching, config = request.watching, self._config
         parameters = item.RequestedParameters
@@ -248,7 +260,7 @@ class Connection:
         )
         parameters.QueueSize = watching.queue or config.queue_size
         parameters.DiscardOldest = True
-        parameters.Filter = _filter(watching)
+        parameters.Filter = event_filter(watching.severity) if events else change_filter(watching)
         return item
 
     async def _explained(self, notice: Notice) -> Notice:
@@ -290,19 +302,6 @@ def _has_structure(value: object) -> bool:
     if value.__class__ is list:
         return any(_has_structure(element) for element in cast("list[object]", value)[:1])
     return value.__class__ is Structure
-
-
-def _filter(watching: Watching) -> Any:
-    """Return the data change filter; None asks for what is usual."""
-    if watching.deadband is None and watching.deadband_percent is None and watching.trigger is Trigger.VALUE:
-        return None
-    found = ua.DataChangeFilter()
-    found.Trigger = _TRIGGERS[watching.trigger]
-    if watching.deadband is not None:
-        found.DeadbandType, found.DeadbandValue = int(ua.DeadbandType.Absolute), watching.deadband
-    elif watching.deadband_percent is not None:
-        found.DeadbandType, found.DeadbandValue = int(ua.DeadbandType.Percent), watching.deadband_percent
-    return found
 
 
 def _unused(_result: object) -> None:

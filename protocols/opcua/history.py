@@ -18,7 +18,6 @@ _TICK: Final = timedelta(microseconds=1)
 _AHEAD: Final = timedelta(hours=1)
 """Sources may be so much ahead of their server."""
 _PLAIN: Final = (bool, int, float, str, list)
-_VALUE: Final = int(ua.AttributeIds.Value)
 
 
 class Gap(Struct, frozen=True, kw_only=True):
@@ -36,9 +35,9 @@ async def recorded(
 
     ``reach`` is how far back at most. All times are the server's: its clock and ours may differ by any amount.
     """
-    (now,) = await connection.attributes_of(ua.NodeId(ua.ObjectIds.Server_ServerStatus_CurrentTime), [_VALUE])
-    if not gaps or not isinstance(now, datetime):
+    if not gaps:
         return
+    now = await connection.time()
     earliest = now - reach
     size = min(_NODES_PER_CALL, (await connection.facts()).histories_per_call)
     for start in range(0, len(gaps), size):

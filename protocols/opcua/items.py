@@ -13,7 +13,8 @@ from actors.model.profiles import PropertyKind
 from protocols.opcua.addressing import ItemKey
 from protocols.opcua.connection import Connection, ItemRequest, node_id
 from protocols.opcua.mapping import Subject
-from protocols.opcua.sources import Source
+from protocols.opcua.publishing import EventFields
+from protocols.opcua.sources import EventView, Source
 from protocols.opcua.variants import Sample
 from protocols.opcua.wanted import Wanted
 
@@ -59,8 +60,26 @@ class ItemTable:
 
     @property
     def subjects(self) -> list[tuple[Subject, Any]]:
-        """What the server monitors, with the nodes."""
-        return [(item.subject, item.node) for item in self._items.values() if item.server_id is not None]
+        """The variables that the server monitors, with their nodes."""
+        return [
+            (item.subject, item.node)
+            for item in self._items.values()
+            if item.server_id is not None and item.source.watching.events is None
+        ]
+
+    def events_of(self, events: Iterable[EventFields]) -> list[tuple[Subject, EventView, EventFields]]:
+        """Return events with whose they are and what is wanted of them."""
+        found: list[tuple[Subject, EventView, EventFields]] = []
+        for event in events:
+            item = self._items.get(event.handle)
+            if item is not None and item.source.watching.events is not None:
+                found.append((item.subject, item.source.watching.events, event))
+        return found
+
+    @property
+    def alarmed(self) -> list[Subject]:
+        """The items that follow alarms."""
+        return [item.subject for item in self._items.values() if item.source.watching.events is EventView.ACTIVE]
 
     def values_of(self, values: Iterable[tuple[int, Sample]]) -> list[tuple[Subject, Sample]]:
         """Return the values with whose they are; those of items that are gone are left out."""
@@ -128,7 +147,11 @@ class ItemTable:
         self, nodes: Mapping[ItemKey, tuple[Source, Any]], connection: Connection, limit: int
     ) -> Mapping[ItemKey, Mapping[int, str] | None]:
         """Return what the numbers of enumerations are called, for properties that are text."""
-        texts = [(key, node) for key, (source, node) in nodes.items() if source.kind is PropertyKind.TEXT]
+        texts = [
+            (key, node)
+            for key, (source, node) in nodes.items()
+            if source.kind is PropertyKind.TEXT and source.watching.events is None
+        ]
         found: dict[ItemKey, Mapping[int, str] | None] = {}
         for batch in _batches(texts, limit):
             names = await connection.names_of([node for _, node in batch])

@@ -23,6 +23,15 @@ class Trigger(StrEnum):
     """A new source time alone is news, too."""
 
 
+class EventView(StrEnum):
+    """What a property of kind text is told of the events of an object."""
+
+    ACTIVE = "active"
+    """The name of the most severe alarm that is active; empty when none is."""
+    MESSAGE = "message"
+    """The text of each event."""
+
+
 class Watching(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to watch one item; what is left out is the endpoint's or the server's own choice."""
 
@@ -33,6 +42,10 @@ class Watching(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     deadband_percent: Annotated[float, Meta(gt=0, le=100)] | None = None
     """Likewise, in percent of the variable's EURange."""
     trigger: Trigger = Trigger.VALUE
+    events: EventView | None = None
+    """The node is an object whose events are wanted, and not a variable."""
+    severity: Annotated[int, Meta(ge=1, le=1000)] = 1
+    """Less severe events are not wanted."""
     field: str = ""
     """Which part of a structure: names and positions with dots between, such as ``Axes.0.Temperature``."""
 
@@ -58,13 +71,13 @@ def parse_source(text: str, options: Mapping[str, str], spec: PropertySpec) -> S
     address, _, watching = text.partition(_SEPARATOR)
     return Source(
         node=parse_address(address.rstrip(), options),
-        watching=_watching(text, watching),
+        watching=_watching(text, watching, spec.kind),
         kind=spec.kind,
         unit=spec.unit,
     )
 
 
-def _watching(text: str, written: str) -> Watching:
+def _watching(text: str, written: str, kind: PropertyKind) -> Watching:
     given: dict[str, str] = {}
     for word in written.split():
         name, equals, value = word.partition("=")
@@ -78,4 +91,6 @@ def _watching(text: str, written: str) -> Watching:
         raise ConfigError(f"node address {text!r}: {error}; behind the bar may be {known}") from None
     if found.deadband is not None and found.deadband_percent is not None:
         raise ConfigError(f"node address {text!r}: write deadband or deadband_percent, not both")
+    if found.events is not None and kind is not PropertyKind.TEXT:
+        raise ConfigError(f'node address {text!r}: events make texts; write kind = "text" for this property')
     return found

@@ -15,8 +15,9 @@ from actors.model.readings import Principal, PrincipalKind
 from actors.ports import LinkStatus, ProtocolDeps
 from protocols.backoff import next_delay_s
 from protocols.opcua.addressing import PROTOCOL, ItemKey
+from protocols.opcua.alarms import Alarms
 from protocols.opcua.backfill import Backfill
-from protocols.opcua.commands import Target, carry_out
+from protocols.opcua.commands import Target, acknowledge, carry_out
 from protocols.opcua.config import EndpointConfig
 from protocols.opcua.connection import Connection
 from protocols.opcua.courier import Courier
@@ -24,11 +25,12 @@ from protocols.opcua.faults import ANSWERS, SubscriptionLost, explain, first_cau
 from protocols.opcua.foothold import Foothold, Standing, gain
 from protocols.opcua.items import ItemTable
 from protocols.opcua.losses import Losses
-from protocols.opcua.mapping import Decoder, Origin
+from protocols.opcua.mapping import Decoder, Origin, Subject
 from protocols.opcua.publishing import Notice, Publisher
 from protocols.opcua.wanted import Wanted, wanted_at
 
 _AGAIN_S: Final = 0.2
+_REFRESH_S: Final = 1.0
 _log = structlog.get_logger()
 
 
@@ -45,6 +47,7 @@ class Link:
         self._courier = Courier(deps.sink, principal, deps.chance, self.counts)
         self._decoder = Decoder()
         self._losses = Losses()
+        self._alarms = Alarms()
         self._items = ItemTable(self.counts)
         self._foothold: Foothold | None = None
         self._things_changed = asyncio.Event()
@@ -89,6 +92,8 @@ class Link:
             if connection is None:
                 continue
             try:
+                if target.alarms is not None:
+                    return await acknowledge(connection, target, self._alarms.unacknowledged(target.alarms))
                 return await carry_out(connection, target)
             except ANSWERS as refused:
                 detail = f"{target.node}: {type(refused).__name__}"
@@ -164,6 +169,9 @@ class Link:
     def _deliver(self, epoch: str, notice: Notice, settled: Callable[[], None]) -> None:
         origin = Origin(epoch=epoch, sequence_number=notice.sequence_number, received_at=self._deps.clock.now())
         values = self._backfill.without_filled(self._items.values_of(notice.values))
+        if notice.events:
+            values = [*values, *self._alarms.values_of(self._items.events_of(notice.events))]
+            self.counts["events"] += len(notice.events)
         decoded = self._decoder.decode(values, origin)
         self.counts["values"] += len(notice.values)
         self.counts["without_news"] += decoded.without_news
@@ -179,6 +187,7 @@ class Link:
         """Monitor what the registered things want, and ask again for what the server refused."""
         self._changed.clear()
         wanted = self._wanted()
+        refreshed = {subject.key for subject in self._items.alarmed}  # none, in a new subscription
         while True:
             self._things_changed.clear()
             if self._changed:
@@ -187,11 +196,30 @@ class Link:
             for key in await self._items.reconcile(wanted, standing.connection, standing.subscription.id):
                 self._decoder.forget(key)
             self._has_items.set()
+            if fresh := [subject for subject in self._items.alarmed if subject.key not in refreshed]:
+                refreshed.update(subject.key for subject in fresh)
+                await self._refresh_conditions(standing, fresh)
             try:
                 async with asyncio.timeout(self._config.retry_cap_s if self._items.refused else None):
                     await self._things_changed.wait()
             except TimeoutError:
                 continue
+
+    async def _refresh_conditions(self, standing: Standing, alarmed: Sequence[Subject]) -> None:
+        """Hear of the alarms that were there before these items.
+
+        Some servers tell beginning and end of that only to those who watch the whole server: then a time ends it.
+        """
+        self._alarms.begin_refresh(alarmed)
+        try:
+            await standing.connection.refresh_conditions(standing.subscription.id)
+        except ANSWERS as refused:
+            _log.info("condition_refresh_refused", link=self.name, reason=type(refused).__name__)
+        await asyncio.sleep(max(_REFRESH_S, 3 * self._config.publishing_interval_ms / 1000))
+        origin = Origin(epoch=self._epoch(), sequence_number=1, received_at=self._deps.clock.now())
+        now = await standing.connection.time()
+        told = self._decoder.decode(list(self._alarms.end_refresh(alarmed, now)), origin)
+        self._courier.submit(told.messages, _nobody_waits)
 
     def _wanted(self, among: Collection[ThingId] | None = None) -> Wanted:
         return wanted_at(self._endpoint, self._deps.things.connected_by(PROTOCOL, among))
