@@ -49,6 +49,8 @@ class Backfill:
                 await self._stored(decoded.messages)
         except ANSWERS as refused:
             _log.info("history_refused", reason=type(refused).__name__)
+        except TimeoutError:  # of a call: whether the path is dead is for the publishing to find out
+            _log.warning("history_unanswered")
         self.is_due = False
 
     def without_filled(self, values: Sequence[tuple[Subject, Sample]]) -> Sequence[tuple[Subject, Sample]]:

@@ -11,7 +11,6 @@ from asyncua.ua import uaerrors
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.model.errors import LinkDown
 from protocols.opcua.addressing import NodeAddress
 from protocols.opcua.binary import Malformed
 from protocols.opcua.browser import Browser, Reference
@@ -99,12 +98,10 @@ class Connection:
             histories_per_call=histories,
         )
 
-    async def time(self) -> datetime:
-        """Return what the server's clock shows."""
+    async def time(self, otherwise: datetime) -> datetime:
+        """Return what the server's clock shows; ``otherwise`` where it shows nothing."""
         (now,) = await self.attributes_of(_CLOCK, [ua.AttributeIds.Value])
-        if not isinstance(now, datetime):
-            raise LinkDown(f"{self._config.url}: the server does not tell its time")
-        return now
+        return now if isinstance(now, datetime) else otherwise
 
     async def subscribe(self) -> Granted:
         """Create a subscription; keep-alives come three times within the time of silence that is allowed."""

@@ -37,7 +37,7 @@ async def recorded(
     """
     if not gaps:
         return
-    now = await connection.time()
+    now = await connection.time(max(gap.since for gap in gaps))
     earliest = now - reach
     size = min(_NODES_PER_CALL, (await connection.facts()).histories_per_call)
     for start in range(0, len(gaps), size):

@@ -217,7 +217,7 @@ class Link:
             _log.info("condition_refresh_refused", link=self.name, reason=type(refused).__name__)
         await asyncio.sleep(max(_REFRESH_S, 3 * self._config.publishing_interval_ms / 1000))
         origin = Origin(epoch=self._epoch(), sequence_number=1, received_at=self._deps.clock.now())
-        now = await standing.connection.time()
+        now = await standing.connection.time(origin.received_at)
         told = self._decoder.decode(list(self._alarms.end_refresh(alarmed, now)), origin)
         self._courier.submit(told.messages, _nobody_waits)
 

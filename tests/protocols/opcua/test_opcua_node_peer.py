@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actors.model.ids import ThingId
 from actors.model.profiles import PropertySpec, ThingProfile
@@ -91,6 +92,24 @@ async def _harm(harm: str, path: Any, link: Any) -> None:
     await asyncio.sleep(0.3)  # values go on changing while the path is broken
     path.flows.set()
     path.mend()
+
+
+async def test_an_item_s_own_deadband_is_the_server_s(sim: NodeServer, hub: Any) -> None:
+    thing = _rack(400)
+    sources = {
+        "p0": f"nsu={NAMESPACE};s=t400.p0 | deadband=5 queue=2 sampling_ms=0",
+        "p1": f"nsu={NAMESPACE};s=t400.p1",
+    }
+    hub.kit.things.register(replace(thing, profile=replace(thing.profile, sources={"opcua": sources})))
+    sim.do("set", values={"t400.p0": 10, "t400.p1": 10})
+    async with hub.running(sim.url, items=2, sampling_interval_ms=0) as link:
+        for value in (12, 20, 21):
+            await link.until(lambda: bool(link.values("p1")))
+            seen = len(link.values("p1"))
+            sim.do("set", values={"t400.p0": value, "t400.p1": value})
+            await link.until(lambda seen=seen: len(link.values("p1")) > seen)
+        assert link.values("p1") == [10.0, 12.0, 20.0, 21.0]
+        assert link.values("p0") == [10.0, 20.0]
 
 
 def without_repeats(told: Sequence[float]) -> list[float]:

@@ -64,7 +64,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strict]:
 @pytest.fixture
 def present_hub(hub: Any) -> Any:
     """A hub whose clock agrees with the certificates."""
-    hub.kit.clock.advance((NOW - hub.kit.clock.now()).total_seconds() + 60)
+    hub.kit.clock.advance((SystemClock().now() - hub.kit.clock.now()).total_seconds() + 60)
     return hub
 
 
