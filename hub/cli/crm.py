@@ -32,10 +32,10 @@ _currency = click.option("--currency", default="EUR", show_default=True, help="C
 
 @click.group()
 def crm() -> None:
-    """Set up a connection to a CRM, before things order through it.
+    """Set up a connection to a CRM before things order through it, and compare its records with the orders later.
 
     check says what the CRM lacks, prepare makes it or prints it, dry-run shows the requests of an order, prove orders
-    twice and expects one.
+    twice and expects one; reconcile compares records with orders, findings lists what differs.
     """
 
 

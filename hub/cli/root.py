@@ -20,7 +20,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "orders": ("hub.cli.orders:orders", "Follow orders and read why they were made."),
     "mandates": ("hub.cli.mandates:mandates", "Say what things may buy, and take it back."),
     "approvals": ("hub.cli.approvals:approvals", "Decide on orders that wait for a person."),
-    "crm": ("hub.cli.crm:crm", "Set up a connection: what its CRM lacks, what it would send, that it orders once."),
+    "crm": (
+        "hub.cli.crm:crm",
+        "Set up a connection: what its CRM lacks, that it orders once; compare its records with orders.",
+    ),
     "opcua": ("hub.cli.opcua:opcua", "Get along with OPC UA servers: certificates, trust, what they have."),
     "journal": ("hub.cli.journal:journal", "Back up, check and restore what the hub has stored."),
     "bench": ("hub.cli.bench:bench", "Measure this machine, as ratios against limits of the same run."),
