@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 from msgspec import Struct
 
+from actors.model.outcomes import Offers
 from actors.model.secrets import Secret
 from crm_adapters.dynamics.adapter import DynamicsAdapter, open_dynamics
 from crm_adapters.dynamics.config import DynamicsConfig
@@ -13,7 +14,8 @@ from crm_adapters.dynamics.sandbox import SANDBOX
 from crm_adapters.readiness import Finding, StepState, Verdict
 from crm_adapters.sandboxing import SandboxOptions, listening
 from crm_adapters.sandboxing.client import SandboxAdmin, administer
-from crm_adapters.testing import OWNER, TickingClock, deps
+from crm_adapters.testing import OWNER, TickingClock, deps, offer_query, order_from
+from crm_adapters.testing.samples import ORDER_KEY
 
 MISSING = ("salesorder.new_hubkey", "msdyn_workorder.new_hubkey:key", "product.new_taxpercent")
 MADE = {
@@ -135,3 +137,18 @@ async def test_what_prepare_would_send_is_shown_and_not_sent() -> None:
         assert request.url.endswith("/EntityDefinitions(LogicalName='salesorder')/Keys")
         assert request.body["KeyAttributes"] == ["new_hubkey"]
         assert await env.admin.requests() == []
+
+
+async def test_a_dry_run_shows_the_requests_of_an_order_and_sends_nothing() -> None:
+    async with environment() as env:
+        offers = await env.adapter.find_offers(offer_query())
+        assert isinstance(offers, Offers)
+        sent = len(await env.admin.requests())
+        shown = env.adapter.previews(order_from(offers.offers[0]))
+        assert len(await env.admin.requests()) == sent
+        header = next(each for each in shown if each.step == "changeset, 1")
+        assert (header.method, header.headers) == ("PATCH", {"If-None-Match": "*"})
+        assert header.url.endswith(f"salesorders(new_hubkey='{ORDER_KEY}')")
+        assert shown[-2].body == {"statecode": 1, "statuscode": 3}
+        assert shown[-1].method == "GET"
+        assert SANDBOX.credentials["client_secret"] not in str(shown)

@@ -3,9 +3,11 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from actors.model.outcomes import Created, Offers
 from actors.model.secrets import Secret
 from crm_adapters.readiness import Finding, StepState, Verdict
 from crm_adapters.salesforce.adapter import SalesforceAdapter, open_salesforce
@@ -13,7 +15,9 @@ from crm_adapters.salesforce.config import SalesforceConfig
 from crm_adapters.salesforce.sandbox import SANDBOX
 from crm_adapters.sandboxing import SandboxOptions, listening
 from crm_adapters.sandboxing.client import SandboxAdmin, administer
-from crm_adapters.testing import OWNER, TickingClock, deps
+from crm_adapters.testing import OWNER, TickingClock, deps, offer_query, order_from
+from crm_adapters.testing.samples import ORDER_KEY
+from hub.bench.recorder import recording
 
 FIELDS = ("Order.HubKey__c", "Order.HubFingerprint__c", "OrderItem.HubKey__c", "Product2.TaxPercent__c")
 
@@ -21,6 +25,8 @@ FIELDS = ("Order.HubKey__c", "Order.HubFingerprint__c", "OrderItem.HubKey__c", "
 class Organisation(Struct):
     adapter: SalesforceAdapter
     admin: SandboxAdmin
+    config: SalesforceConfig
+    url: str
 
     async def wrong(self) -> dict[str, Finding]:
         return {each.about: each for each in await self.adapter.check() if each.verdict is Verdict.WRONG}
@@ -38,7 +44,7 @@ async def organisation(*lacks: str, secret: str = "", **changes: object) -> Asyn
             **changes,  # type: ignore[arg-type] -- keyword arguments of a Struct
         )
         async with open_salesforce(config, deps()) as adapter:
-            yield Organisation(adapter=adapter, admin=admin)
+            yield Organisation(adapter=adapter, admin=admin, config=config, url=url)
 
 
 async def test_a_complete_organisation_passes_and_nothing_is_left_behind() -> None:
@@ -129,3 +135,38 @@ async def test_what_prepare_would_send_is_shown_and_not_sent() -> None:
         }
         assert steps["permission Activate Orders"].state is StepState.BY_HAND
         assert await org.admin.requests() == []
+
+
+async def test_a_dry_run_shows_the_one_transaction_of_an_order_and_sends_nothing() -> None:
+    async with organisation() as org:
+        offers = await org.adapter.find_offers(offer_query())
+        assert isinstance(offers, Offers)
+        sent = len(await org.admin.requests())
+        account, order = org.adapter.previews(order_from(offers.offers[0]))
+        assert len(await org.admin.requests()) == sent
+        parts = {part["referenceId"]: part for part in order.body["compositeRequest"]}
+        assert (account.method, order.method, order.body["allOrNone"]) == ("GET", "POST", True)
+        assert parts["request"]["body"]["HubKey__c"] == ORDER_KEY
+        assert list(parts)[-2:] == ["activate", "record"]
+        assert SANDBOX.credentials["client_secret"] not in str((account, order))
+
+
+async def test_what_a_dry_run_shows_is_what_is_sent() -> None:
+    async with organisation() as org, recording(org.url) as (address, recorder):
+        config = structs.replace(org.config, login_url=address)
+        async with open_salesforce(config, deps()) as adapter:
+            offers = await adapter.find_offers(offer_query())
+            assert isinstance(offers, Offers)
+            order = order_from(offers.offers[0])
+            recorder.requests.clear()
+            placed = await adapter.place_order(order)
+            assert isinstance(placed, Created)
+        (sent,) = [request for request in recorder.requests if request.target.endswith("/composite")]
+        shown = org.adapter.previews(order)[-1]
+        header = msgspec.json.decode(sent.body)["compositeRequest"][0]["body"]
+        expected = shown.body["compositeRequest"]
+        expected[0]["body"]["AccountId"] = header["AccountId"]
+        found = {part["referenceId"]: part for part in msgspec.json.decode(sent.body)["compositeRequest"]}
+        assert {"TAX", "SHIPPING"} <= {part["body"].get("Description") for part in expected if "body" in part}
+        assert found["request"] == expected[0]
+        assert [part["url"] for part in expected] == [part["url"] for part in found.values()]
