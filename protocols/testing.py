@@ -110,6 +110,7 @@ class RecordingSink:
         """All messages handed in, in order, refused and repeated ones too."""
         self.stored: list[DeviceMessage] = []
         """Messages stored, each once."""
+        self._identities: set[tuple[ThingId, str]] = set()
         self._refusal: Refused | None = None
         self._withholds = False
         self._held: list[Callable[[], None]] = []
@@ -163,8 +164,9 @@ class RecordingSink:
         if self._refusal is not None:
             return self._refusal
         identity = (message.thing_id, message.message_id)
-        if any((kept.thing_id, kept.message_id) == identity for kept in self.stored):
+        if identity in self._identities:
             return Stored(duplicate=True)
+        self._identities.add(identity)
         self.stored.append(message)
         return Stored()
 

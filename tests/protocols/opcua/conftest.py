@@ -115,8 +115,8 @@ class Running:
     def count(self, name: str) -> int:
         return self.adapter.counters().get(name, 0)
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(DEADLINE_S):
+    async def until(self, condition: Callable[[], bool], within_s: float = DEADLINE_S) -> None:
+        async with asyncio.timeout(within_s):
             while not condition():  # noqa: ASYNC110 - conditions of counters and of another process
                 await asyncio.sleep(0.005)
 

@@ -15,6 +15,7 @@ from protocols.testing import OWNER
 
 SHORT = {"silence_s": 0.6, "request_timeout_s": 1.0, "sampling_interval_ms": 0, "queue_size": 100}
 PROPERTIES = 10
+PATIENT_S = 40.0  # the server shares this machine, and keeps a history of all that changes
 
 
 @pytest.fixture
@@ -59,7 +60,6 @@ async def test_initial_values_of_five_thousand_items_are_all_seen(sim: NodeServe
     install(hub, racks(500))
     async with hub.running(sim.url, items=5000) as link:
         await link.until(lambda: link.count("values") >= 5000)
-        await link.until(lambda: len(values_by_item(link.told)) == 5000)
         assert {len(told) for told in values_by_item(link.told).values()} == {1}
 
 
@@ -70,12 +70,12 @@ async def test_no_value_of_a_thousand_changing_doubles_is_lost(
     install(hub, racks(100))
     begin = sim.do("value")["value"]
     async with hub.running(sim_path.url, items=1000, **SHORT) as link:
-        await link.until(lambda: len(values_by_item(link.told)) == 1000)
+        await link.until(lambda: link.count("values") >= 1000)
         sim.do("count", variables=1000, every_ms=100, times=25)
         await link.until(lambda: link.count("values") >= 3000)
         await _harm(harm, sim_path, link)
         expected = [float(number) for number in range(begin, begin + 26)]
-        await link.until(lambda: link.count("values") - link.count("without_news") >= 26_000)
+        await link.until(lambda: link.count("values") - link.count("without_news") >= 26_000, PATIENT_S)
         seen = values_by_item(link.told)
     assert {tuple(told) for told in seen.values()} == {tuple(expected)}
     assert link.count("lost_notifications") == link.count("overflowed") == 0
@@ -112,6 +112,12 @@ async def test_an_item_s_own_deadband_is_the_server_s(sim: NodeServer, hub: Any)
         assert link.values("p0") == [10.0, 20.0]
 
 
+def _is_at(hub: Any, value: float) -> bool:
+    """Say whether the latest message of every rack ends with this value."""
+    last = {message.thing_id: message.readings[-1].value for message in hub.kit.sink.stored[-300:]}
+    return list(last.values()) == [value] * 100
+
+
 def without_repeats(told: Sequence[float]) -> list[float]:
     return [value for number, value in enumerate(told) if number == 0 or told[number - 1] != value]
 
@@ -121,17 +127,14 @@ async def test_a_restarted_server_s_history_fills_the_gap(start_sim: Any, hub: A
     first = await asyncio.to_thread(start_sim, **options)
     install(hub, racks(100))
     async with hub.running(first.url, items=1000, **SHORT | {"request_timeout_s": 5.0}) as link:
-        first.do("count", every_ms=50, times=10)
-        await link.until(lambda: first.do("value")["value"] == 10)
-        await link.until(
-            lambda: {tuple(told) for told in values_by_item(link.told).values()} == {tuple(map(float, range(11)))}
-        )
+        await link.until(lambda: link.count("values") >= 1000)
+        first.do("count", every_ms=100, times=10)
+        await link.until(lambda: link.count("values") >= 11_000, PATIENT_S)
         first.kill()
         second = await asyncio.to_thread(start_sim, port=first.port, first=10, **options)
-        second.do("count", every_ms=50, times=30)  # at once: before the link is back
-        await link.until(lambda: link.state == "up")
-        await link.until(lambda: all(told[-1] == 40 for told in values_by_item(link.told).values()))
+        second.do("count", every_ms=100, times=20)  # at once: before the link is back
+        await link.until(lambda: _is_at(hub, 30.0), PATIENT_S)
         seen = {tuple(without_repeats(told)) for told in values_by_item(link.told).values()}
-    assert seen == {tuple(map(float, range(41)))}
+    assert seen == {tuple(map(float, range(31)))}
     assert link.count("backfilled") > 1000
     assert link.count("reconnects") == 1
