@@ -37,7 +37,7 @@ async def open_coap(
         ConfigError: The address cannot be bound.
     """
     roster = Roster(deps.things)
-    contexts = Contexts(config.oscore, deps.store)
+    contexts = Contexts(config.oscore, deps.store, deps.clock.now)
     secured = {ThingId(name) for name in (*config.oscore, *config.dtls)}
     resolver = ByContext(PlainByAddress(config.plain_from, deps.things, roster), secured, deps.things)
     intake = Intake(deps, resolver, max_payload_bytes=config.max_payload_bytes, retry_after_s=config.retry_after_s)

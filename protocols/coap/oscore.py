@@ -9,6 +9,7 @@ an Echo value (appendix B.1.2), so that nothing old is taken for new.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from secrets import token_bytes
 from typing import Any, Final, Protocol, final
 
@@ -37,6 +38,8 @@ from protocols.coap.serving import Refusal
 _KIND: Final = "oscore"
 _BLOCK: Final = 1000
 _LOW: Final = _BLOCK // 2
+_A_SECOND: Final = 256
+"""Numbers a second that a context may use in the long run; there are enough (2**40) until the year 2106."""
 _KID: Final = 4  # COSE header parameters (RFC 9052 section 3.1, RFC 8613 section 5)
 _KID_CONTEXT: Final = 10
 _RETRY_S: Final = 5.0
@@ -99,8 +102,9 @@ class _Known:
 class Contexts:
     """All security contexts, made when they are first used. It is what aiocoap calls server credentials."""
 
-    def __init__(self, configs: Mapping[str, OscoreConfig], store: AdapterStore) -> None:
+    def __init__(self, configs: Mapping[str, OscoreConfig], store: AdapterStore, now: Callable[[], datetime]) -> None:
         self._store = store
+        self._now = now
         self._by_thing = {ThingId(name): _Known(ThingId(name), config) for name, config in configs.items()}
         self._by_kid: dict[tuple[bytes, bytes | None], _Known] = {}
         for known in self._by_thing.values():
@@ -161,13 +165,17 @@ class Contexts:
     async def _ready(self, known: _Known) -> ThingContext:
         async with known.reserving:
             if known.context is None:
-                first = int(self._used.get(known.thing_id, b"0"))
+                first = int(self._used.get(known.thing_id, b"0")) or self._never_used()
                 context = ThingContext(known.thing_id, known.config, first, lambda: self._running_low(known))
                 await self._reserve(context, known.thing_id)
                 known.context = context
             elif known.context.reserved - known.context.sender_sequence_number < 1:
                 await self._reserve(known.context, known.thing_id)
             return known.context
+
+    def _never_used(self) -> int:
+        """Return where to begin when nothing is known: behind all that was used, should the records have been lost."""
+        return int(self._now().timestamp()) * _A_SECOND
 
     async def _reserve(self, context: ThingContext, thing_id: ThingId) -> None:
         until = max(context.reserved, context.sender_sequence_number) + _BLOCK

@@ -20,7 +20,7 @@ from actors.model.secrets import Secret
 from protocols.coap import CoapAdapter, CoapConfig
 from protocols.coap.config import OscoreConfig
 from protocols.coap.oscore import Contexts, ThingContext
-from protocols.testing import TANK, MemoryStore, ProtocolKit, sample_thing
+from protocols.testing import TANK, ManualClock, MemoryStore, ProtocolKit, sample_thing
 
 OSCORE = {TANK: OscoreConfig(secret=Secret(SECRET), thing_id="01")}
 SENML = b'[{"n":"level","v":41.5}]'
@@ -164,7 +164,7 @@ async def context_of(contexts: Contexts) -> ThingContext:
 async def test_no_number_is_used_twice_by_hubs_that_are_killed_at_any_time() -> None:
     store, used = MemoryStore(), list[int]()
     for life in range(5):
-        context = await context_of(Contexts(OSCORE, store))
+        context = await context_of(Contexts(OSCORE, store, ManualClock().now))
         for _ in range(700 * life + 1):
             used.append(context.new_sequence_number())
             await asyncio.sleep(0)
@@ -172,9 +172,17 @@ async def test_no_number_is_used_twice_by_hubs_that_are_killed_at_any_time() -> 
     assert used == sorted(used)
 
 
+async def test_a_hub_that_lost_its_records_begins_behind_all_that_was_used() -> None:
+    clock = ManualClock()
+    context = await context_of(Contexts(OSCORE, MemoryStore(), clock.now))
+    last = [context.new_sequence_number() for _ in range(200)][-1]
+    clock.advance(1)
+    assert (await context_of(Contexts(OSCORE, MemoryStore(), clock.now))).new_sequence_number() > last
+
+
 async def test_a_number_that_is_not_on_disk_is_refused() -> None:
     store = MemoryStore()
-    context = await context_of(Contexts(OSCORE, store))
+    context = await context_of(Contexts(OSCORE, store, ManualClock().now))
     store.is_down = True
     for _ in range(1000):
         context.new_sequence_number()
@@ -186,7 +194,7 @@ async def test_a_number_that_is_not_on_disk_is_refused() -> None:
 async def test_a_first_use_that_cannot_be_written_leaves_no_context() -> None:
     store = MemoryStore()
     store.is_down = True
-    contexts = Contexts(OSCORE, store)
+    contexts = Contexts(OSCORE, store, ManualClock().now)
     with pytest.raises(StoreDown):
         await contexts.prepare({4: b"\x01"})
     with pytest.raises(KeyError):
