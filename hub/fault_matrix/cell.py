@@ -72,7 +72,7 @@ async def play(cell: Cell, folder: Path, chance: Random) -> Evidence:
     begun = clock.monotonic()
     async with listening(cell.plug.sandbox, options) as url, administer(url) as admin:
         async with (
-            cell.plug.open(url, chance) as adapter,
+            cell.plug.open(_address(cell.trouble, url), chance) as adapter,
             premises(folder, adapter, cell.flow.need, patience, chance) as place,
         ):
             await _approved(place, admin, plan_of(cell), clock.now())
@@ -80,7 +80,12 @@ async def play(cell: Cell, folder: Path, chance: Random) -> Evidence:
             took_s = clock.monotonic() - begun
             order, used_minor = place.order, sum(place.owner.used.values())
         states, records = await _calm(admin)
-    return Evidence(order=order, used_minor=used_minor, records=records, hits=states[-1].hits, took_s=took_s)
+    hits = order.attempt if cell.trouble.address else states[-1].hits
+    return Evidence(order=order, used_minor=used_minor, records=records, hits=hits, took_s=took_s)
+
+
+def _address(trouble: Trouble, url: str) -> str:
+    return trouble.address.format(port=url.rpartition(":")[2]) if trouble.address else url
 
 
 def plan_of(cell: Cell) -> tuple[Fault, ...]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors.model.needs import NeedKind
 from actors.model.orders import OrderState
 from crm_adapters.sandboxing import Fault, FaultAction
 from hub.fault_matrix.answers import Answer
@@ -49,7 +50,7 @@ class Phase(StrEnum):
 
 _PHASES: Final[dict[Role, frozenset[Phase]]] = {
     Role.RECORD: frozenset(Phase),
-    Role.STEP: frozenset({Phase.FIRST, Phase.RETRY, Phase.FOUND}),
+    Role.STEP: frozenset({Phase.FIRST, Phase.FOUND}),
     Role.READ: frozenset({Phase.FIRST}),
     Role.SIGN_IN: frozenset({Phase.FIRST}),
 }
@@ -75,11 +76,17 @@ class Trouble(Struct, frozen=True, kw_only=True):
     needs_unique_keys: bool = False
     for_good: bool = False
     only_looks: bool = False
+    address: str = ""
+    """Where the hub takes the CRM to be, and it is not: no request comes to it. ``{port}`` is the CRM's own."""
 
     def applies(self, system: System, flow: Flow, phase: Phase) -> bool:
         """Say whether this combination is a cell."""
         if self.only_looks and not phase.is_look:
             return False
+        if self.address and not (phase is Phase.FIRST and _makes_contact(system, flow)):
+            return False
+        if self.for_good and phase is Phase.RETRY:
+            return False  # the first try is no other
         if phase not in _PHASES[flow.role] or (phase.is_look and not (self.on_looks and flow.look)):
             return False
         if self.needs_words and (self.name not in system.answers or flow.role is Role.SIGN_IN):
@@ -102,6 +109,15 @@ class Trouble(Struct, frozen=True, kw_only=True):
         if words is None or self.fault.action not in {_A.STATUS, _A.STATUS_AFTER}:
             return self.fault
         return replace(self.fault, status=words.status, headers={**words.headers}, body=words.text)
+
+
+def _makes_contact(system: System, flow: Flow) -> bool:
+    """Say whether the request is the first that comes to the CRM at all: offers have come before an order."""
+    return flow.need is NeedKind.SERVICE and flow.role is (Role.SIGN_IN if system.has_tokens else Role.RECORD)
+
+
+def _nowhere(name: str, address: str) -> Trouble:
+    return _for_good(Trouble(name=name, fault=Fault(action=_A.SLOW), address=address), name)
 
 
 def _cut(name: str, action: FaultAction, delay_s: float = 0.0, **others: Any) -> Trouble:
@@ -207,6 +223,8 @@ _ROWS: Final = (
     _for_good(_ERROR, "500_for_good"),
     _for_good(_says("401", 401), "401_for_good"),
     _for_good(_FORBIDS, "403_for_good"),
+    _nowhere("no_such_name", "https://crm.invalid"),  # RFC 2606: no name server knows it
+    _nowhere("no_tls", "https://127.0.0.1:{port}"),
 )
 _BLINDING: Final = frozenset({"empty_after", "object_after", "null_after", "text_after", "page", "404"})
 """A look-up that is answered so for ever must not pass for proof that nothing is there."""

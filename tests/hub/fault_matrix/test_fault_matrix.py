@@ -22,7 +22,7 @@ from hub.fault_matrix.judge import Judgement
 from hub.fault_matrix.running import Played, all_cells, figures_of, play_all
 
 SAMPLE = """
-refused/salesforce/order/first          refused_after/dynamics/order/first       drop_before/odoo/finish/retry
+refused/salesforce/order/first          refused_after/dynamics/order/first       drop_before/odoo/finish/first
 drop_after/salesforce/visit/first       drop_after/servicenow/lines/first        reset_after/hubspot/order/retry
 hang_after/erpnext/order/first          late_commit/odoo/order/first             late_commit/servicenow/order/retry
 very_late_commit/salesforce/order/first very_late_commit/shop/service/first      answered_too_late/dynamics/order/first
@@ -33,7 +33,9 @@ false_gzip_after/dynamics/service/first page_after/servicenow/order/found       
 403/dynamics/order/first                refused_by_rule/erpnext/finish/first     409/salesforce/order/first
 412/shop/order/first                    row_lock/odoo/order/first                429/salesforce/service/retry
 500_after/servicenow/finish/first       502_after/erpnext/order/retry            503/shop/visit/absent
-401_for_good/hubspot/order/first        500_for_good/shop/order/found            quota/salesforce/order/first
+401_for_good/hubspot/order/first        500_for_good/odoo/finish/first           quota/salesforce/order/first
+null_for_good/servicenow/order/found    404_for_good/odoo/service/found          no_tls/dynamics/sign-in/first
+no_such_name/erpnext/service/first      500_for_good/shop/order/found            object_after/hubspot/customer/first
 """.split()
 
 
