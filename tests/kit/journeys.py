@@ -9,10 +9,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-from served_hub import Client
+from served_hub import MANDATE, Client
 
 from crm_adapters.sandboxing import SandboxOptions, SandboxRecord, SandboxSpec, listening
 from crm_adapters.sandboxing.client import SandboxAdmin, administer
+from crm_adapters.testing import OWNER
 from hub.bootstrap import open_hub
 from hub.clock import SystemClock
 from hub.config import load
@@ -65,6 +66,7 @@ variables = {{ webhook_url = "http://127.0.0.1:{port}/crm/shop/webhook" }}
     "servicenow": REST + 'username = "{username}"\npassword = {{ env = "PASSWORD" }}',
     "erpnext": REST
     + 'username = "{username}"\npassword = {{ env = "PASSWORD" }}\nvariables = {{ company = "Seller" }}',
+    "tryton": REST + 'api_key = {{ env = "API_KEY" }}\nvariables = {{ database = "crm" }}',
     "acme": """
 adapter = "acme"
 url = "{url}"
@@ -87,6 +89,10 @@ def with_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugins:
     return Plugins.installed()
 
 
+SANDBOXED = tuple(name for name in CONNECTIONS if name != "tryton")
+GRANT = MANDATE | {"owner_id": OWNER}
+
+
 class Journey:
     """A hub, its owner, and whoever works in the CRM."""
 
@@ -96,7 +102,7 @@ class Journey:
 
     async def order_of(self, printer: str, state: str) -> dict[str, Any]:
         """Let a printer run out of ink, and wait until its order is in a state."""
-        device = await self.owner.registered(thing_id=printer, profile="ink_printer")
+        device = await self.owner.registered(thing_id=printer, profile="ink_printer", owner_id=OWNER)
         readings = [{"name": "ink_black", "value": 5, "unit": "%"}, {"name": "pages", "value": 100}]
         status, told = await device.post(f"/things/{printer}/readings", {"readings": readings})
         assert status < 300, told
@@ -126,14 +132,19 @@ class Journey:
 
 
 @asynccontextmanager
-async def journey(name: str, folder: Path, env: pytest.MonkeyPatch, **changed: str) -> AsyncIterator[Journey]:
-    """Run a CRM's sandbox and a hub that orders there as ``shop``; ``changed`` are other credentials than its own."""
-    spec = with_example(folder, env).load(SANDBOXES, name)
+async def journey(
+    name: str, folder: Path, env: pytest.MonkeyPatch, server: SandboxSpec | None = None, **changed: str
+) -> AsyncIterator[Journey]:
+    """Run a CRM (its sandbox, or a ``server``) and a hub that orders there as ``shop``.
+
+    ``changed`` are other credentials than its own.
+    """
+    spec = server or with_example(folder, env).load(SANDBOXES, name)
     assert isinstance(spec, SandboxSpec)
     credentials = {**spec.credentials, **changed}
     for secret, value in credentials.items():
         env.setenv(secret.upper(), value)
-    options = SandboxOptions(clock=SystemClock(), accounts=("firm",), credentials=credentials)
+    options = SandboxOptions(clock=SystemClock(), accounts=(OWNER,), credentials=credentials)
     async with listening(spec, options) as url, administer(url) as crm, aiohttp.ClientSession() as session:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journeys import CONNECTIONS, Journey, journey
-from served_hub import MANDATE
+from journeys import GRANT, SANDBOXED, Journey, journey
 from structlog.testing import capture_logs
 
 from crm_adapters.sandboxing import Fault, FaultAction
+from crm_adapters.testing import OWNER
 
 CANARY = "c4n4ry-do-not-show-me"
 SECRETS = ("client_secret", "api_key", "password", "secret", "webhook_secret")
@@ -24,7 +24,7 @@ TOKEN = re.compile(rb"(?i)\b(bearer|basic|token) (?!\[secret\])[a-z0-9+/=._:!-]{
 
 async def answers(way: Journey) -> str:
     """Return all that people are told about an order that failed."""
-    device = await way.owner.registered(thing_id="printer-1", profile="ink_printer")
+    device = await way.owner.registered(thing_id="printer-1", profile="ink_printer", owner_id=OWNER)
     readings = [{"name": "ink_black", "value": 5, "unit": "%"}, {"name": "pages", "value": 100}]
     await device.post("/things/printer-1/readings", {"readings": readings})
     await way.until(lambda told: "repeated" in str(told))
@@ -35,7 +35,7 @@ async def answers(way: Journey) -> str:
     )
 
 
-@pytest.mark.parametrize("name", CONNECTIONS)
+@pytest.mark.parametrize("name", SANDBOXED)
 async def test_credentials_that_a_crm_repeats_are_nowhere(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,7 +49,7 @@ async def test_credentials_that_a_crm_repeats_are_nowhere(
     changed = {secret: f"{CANARY}-{secret}" for secret in SECRETS}
     with capture_logs() as logs:
         async with journey(name, tmp_path, monkeypatch, **changed) as way:
-            assert (await way.owner.post("/api/v1/mandates", MANDATE))[0] < 300
+            assert (await way.owner.post("/api/v1/mandates", GRANT))[0] < 300
             await way.crm.plan(fault)
             told = await answers(way)
     kept = b"".join(
