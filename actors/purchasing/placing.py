@@ -136,10 +136,10 @@ def take_place_outcome(turn: Turn, settings: PurchasingSettings, attempt: int, o
         case Transient() | Conflict() | AuthFailed() | Throttled():
             _queue_again(turn, settings, outcome)
         case Permanent(code=code, message=message, leaves_record=True):
-            hand_to_person(turn, f"crm_{code}", f"the CRM refused to finish what it holds: {message}")
+            hand_to_person(turn, _named("crm", code), f"the CRM refused to finish what it holds: {message}")
         case Permanent(code=code, message=message, field=field):
             where = f" (field {field})" if field else ""
-            _refused(turn, f"crm_{code}", f"the CRM refused it: {message}{where}", code)
+            _refused(turn, _named("crm", code), f"the CRM refused it: {message}{where}", code)
         case Unsupported(capability=capability):
             _refused(turn, "unsupported", f"this connection cannot do it: {capability}", "mapping")
         case _:
@@ -154,6 +154,11 @@ def _queue_again(
     code = "throttled" if isinstance(outcome, Throttled) else "not_placed_yet"
     queue(turn, code, f"surely not placed, tried again as soon as possible: {outcome.reason}", after_s)
     turn.pause(outcome.reason, turn.now + timedelta(seconds=after_s))
+
+
+def _named(what: str, code: str) -> str:
+    """Return a reason code that is one word, whatever words the CRM uses for its own."""
+    return "_".join([what, *code.split()])
 
 
 def _refused(turn: Turn, code: str, sentence: str, named: str) -> None:
@@ -195,7 +200,9 @@ def _take_proof(turn: Turn, settings: PurchasingSettings, outcome: FindOutcome) 
                 told = "the CRM holds no such order; it is placed again under the same key"
                 queue(turn, ABSENT, told, after_s)
         case Permanent(code=code, message=message):
-            hand_to_person(turn, f"lookup_{code}", f"the CRM refuses to say whether it holds the order: {message}")
+            hand_to_person(
+                turn, _named("lookup", code), f"the CRM refuses to say whether it holds the order: {message}"
+            )
         case _:
             hand_to_person(turn, "lookup_failed", "it cannot be found out whether the CRM holds the order")
 

@@ -59,6 +59,12 @@ def test_what_the_crm_refuses_to_finish_goes_to_a_person_and_on_under_the_same_k
     assert buying.world.job(PlaceRequest).body.request.key == buying.key
 
 
+def test_a_reason_code_is_one_word_whatever_the_crm_says() -> None:
+    buying = Buying().placing()
+    buying.world.answer(PlaceRequest, Permanent(code="Operation Failed", message="no cost centre"))
+    assert buying.data.code == "crm_Operation_Failed"
+
+
 def begun_in_the_crm() -> Buying:
     buying = Buying().placing()
     buying.world.answer(PlaceRequest, Ambiguous(reason="reset"))
