@@ -167,6 +167,7 @@ class _Universe:
                 self._world.hub.command(connection_address(connection), wanted, lambda _outcome: None)
             await asyncio.sleep(60.0)
             if is_reconciled(self._world, connection):
+                self._world.reconciled.add(connection)
                 return
 
     def _squat(self) -> None:

@@ -31,6 +31,8 @@ class World:
         self.is_calm = False
         self.lives = 0
         self.acknowledged: dict[tuple[str, str], DeviceMessage] = {}
+        self.reconciled: set[str] = set()
+        """The connections whose orders and records a person had compared in the end."""
         self.on_event: Callable[[], None] = lambda: None
         for shard, disk in enumerate(self.disks.all):
             disk.on_write += [self.watch.written, partial(self.letters.written, shard), self._wrote]
