@@ -166,7 +166,7 @@ class RecordHeard(Message, frozen=True, kw_only=True):
 class DeadlinePassed(Message, frozen=True, kw_only=True):
     """A deadline of the order's own passed.
 
-    ``advice``, ``offers``, ``source_again``, ``status``, ``times``, ``blocked`` or ``expiry``.
+    ``advice``, ``offers``, ``fix``, ``source_again``, ``status``, ``times``, ``blocked`` or ``expiry``.
     """
 
     name: str

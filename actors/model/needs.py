@@ -40,3 +40,7 @@ class Need(Value, frozen=True, kw_only=True):
     work: str = ""
     priority: int = 2
     duration_minutes: int = 60
+    remote_fix: str = ""
+    """An action of the thing that may end the fault; tried before anybody is called."""
+    fix_within_s: float = 60.0
+    fix_settles_s: float = 60.0

@@ -94,6 +94,12 @@ class FaultSpec(Value, frozen=True, kw_only=True):
     work: str
     priority: Annotated[int, Meta(ge=1, le=3)] = 2
     duration_minutes: Annotated[int, Meta(ge=15)] = 60
+    remote_fix: str = ""
+    """An action that may end the fault, such as a reset: tried first; service is called when it did not help."""
+    fix_within_s: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
+    """So long the thing has to acknowledge it."""
+    fix_settles_s: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
+    """So long after that the fault must be gone."""
 
 
 class ThingProfile(Value, frozen=True, kw_only=True):
@@ -109,4 +115,6 @@ class ThingProfile(Value, frozen=True, kw_only=True):
     components: dict[str, HealthSpec] = {}
     faults: dict[str, FaultSpec] = {}
     actions: dict[str, ActionSpec] = {}
+    order_news: bool = False
+    """The thing is told by a command what became of its orders."""
     sources: dict[str, dict[str, str]] = {}

@@ -11,6 +11,7 @@ from actors.dialogue import (
     CancelReported,
     ClearanceAnswered,
     CloseNeed,
+    CommandEnded,
     DeadlinePassed,
     DeskWaits,
     IntroductionFailed,
@@ -28,7 +29,7 @@ from actors.dialogue import (
 )
 from actors.model.ids import OrderKey
 from actors.model.orders import TERMINAL, OrderState
-from actors.purchasing import deciding, ending, following, placing, sourcing, visiting
+from actors.purchasing import deciding, ending, fixing, following, placing, sourcing, visiting
 from actors.purchasing.choosing import key_of
 from actors.purchasing.events import OrderEvent, VisitStep
 from actors.purchasing.sourcing import PurchasingSettings
@@ -58,6 +59,7 @@ OrderMessage = (
     | CancelReported
     | RecordHeard
     | IntroductionFailed
+    | CommandEnded
     | DeadlinePassed
 )
 
@@ -107,7 +109,9 @@ class OrderCore:
         settings = self._settings
         match message:
             case RaiseNeed():
-                sourcing.begin(turn, settings, message)
+                sourcing.begin(turn, settings, message, fixing.begin_fix)
+            case CommandEnded():
+                fixing.take_fix(turn, settings, message)
             case AdviceGiven(advice=advice):
                 sourcing.take_advice(turn, settings, advice)
             case OffersReported():
@@ -177,6 +181,8 @@ def _take_deadline(turn: Turn, settings: PurchasingSettings, name: str) -> None:
             sourcing.source(turn, settings)
         case "blocked" if state is OrderState.BLOCKED:
             _try_again(turn, settings, "some time has passed")
+        case "fix":
+            fixing.give_up(turn, settings)
         case "status":
             following.ask_status(turn, settings)
         case "times" if state is OrderState.PLACED and turn.data.visit is VisitStep.WAITING:

@@ -1,5 +1,6 @@
 """From a need to a reserved offer: ask the community, ask the sellers, ask the mandate."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -84,14 +85,19 @@ class PurchasingSettings(Struct, frozen=True, kw_only=True):
     booking_rounds: int = 3
 
 
-def begin(turn: Turn, settings: PurchasingSettings, order: RaiseNeed) -> None:
-    """Take the need in; ask the community about supplies, and the sellers at once about everything else."""
+def begin(turn: Turn, settings: PurchasingSettings, order: RaiseNeed, fixed_first: Callable[[Turn], bool]) -> None:
+    """Take the need in; ask the community about supplies, and the sellers at once about everything else.
+
+    ``fixed_first`` says whether something cheaper is tried before.
+    """
     if turn.data.order is not None:
         return
     turn.happen(NeedRaised(order=order))
     need = order.need
     turn.note("need", need.reason, kind=need.kind, subject=need.subject, thing=need.thing_id, evidence=need.evidence)
     turn.remind("expiry", settings.expiry_days * 86400)
+    if fixed_first(turn):
+        return
     if order.advice is not None:
         take_advice(turn, settings, order.advice)
     elif need.kind is NeedKind.SUPPLY and order.community_id is not None:

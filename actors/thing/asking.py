@@ -6,16 +6,21 @@ from difflib import get_close_matches
 import numpy as np
 
 from actors.community.health_index import HealthModel
+from actors.dialogue import OrderProgressed, SendCommand, device_address
 from actors.model.advice import Question, Topic
-from actors.model.ids import CommunityId, CorrelationId
-from actors.model.machine import DeclineCode, Declined, Wanted
+from actors.model.commands import TellOrder
+from actors.model.ids import CommandId, CommunityId, CorrelationId
+from actors.model.machine import DeclineCode, Declined, ThingOrder, Wanted
 from actors.model.needs import Need, NeedKind
+from actors.model.orders import TERMINAL
 from actors.model.profiles import FaultSpec, HealthSpec, SkuChoice, SlotSpec, ThingProfile
 from actors.model.things import ThingRecord
+from actors.runtime.turns import Tell
 from actors.thing.levels import newest
 from actors.thing.noticing import chain_of, need_state, use_per_day
-from actors.thing.state import ComponentState, ThingState
+from actors.thing.state import ComponentState, NeedState, ThingState
 
+_NEWS_WITHIN_S = 86_400.0
 _SAY_WHICH = "name a slot, component or fault of the thing's profile"
 Spec = SlotSpec | HealthSpec | FaultSpec
 
@@ -84,7 +89,37 @@ def asked_need(
         work=spec.work if isinstance(spec, FaultSpec) else "",
         priority=spec.priority if isinstance(spec, FaultSpec) else 2,
         duration_minutes=spec.duration_minutes if isinstance(spec, FaultSpec) else 60,
+        remote_fix=spec.remote_fix if isinstance(spec, FaultSpec) else "",
+        fix_within_s=spec.fix_within_s if isinstance(spec, FaultSpec) else 60.0,
+        fix_settles_s=spec.fix_settles_s if isinstance(spec, FaultSpec) else 60.0,
     )
+
+
+def order_news(record: ThingRecord, profile: ThingProfile, news: OrderProgressed, known: NeedState) -> Tell:
+    """Return what lets the thing know where its order stands: once for each state."""
+    spec = subject_of(profile, news.subject)
+    order = ThingOrder(
+        key=news.key,
+        thing_id=record.thing_id,
+        subject=news.subject,
+        kind=NeedKind.SUPPLY if isinstance(spec, Declined) else kind_of(spec),
+        state=news.state,
+        code=news.state,
+        sentence=news.sentence,
+        is_ended=news.state in TERMINAL,
+        sku=news.sku,
+        total=news.price,
+    )
+    command = SendCommand(
+        command_id=CommandId(f"{news.key}.{news.state}"),
+        thing_id=record.thing_id,
+        owner_id=record.owner_id,
+        correlation_id=chain_of(record.thing_id, news.subject, known.episode),
+        body=TellOrder(order=order),
+        reason=news.sentence,
+        within_s=_NEWS_WITHIN_S,
+    )
+    return Tell(device_address(record.thing_id), command)
 
 
 def supply_question(

@@ -36,7 +36,7 @@ from actors.model.readings import AnyDeviceMessage, DeviceMessage, PlainMessage,
 from actors.model.things import Purpose, ThingRecord
 from actors.runtime.turns import Claim, Effect, Note, Put, Release, Step, Tell
 from actors.thing.absorb import absorb
-from actors.thing.asking import asked_need, health_question, subject_of
+from actors.thing.asking import asked_need, health_question, order_news, subject_of
 from actors.thing.levels import newest
 from actors.thing.lifting import LIFTS
 from actors.thing.noticing import (
@@ -368,6 +368,9 @@ class ThingCore:
         )
         events: list[ThingEvent] = [followed]
         effects: list[Effect] = []
+        profile = self._profiles[state.profile]
+        if profile.order_news:
+            effects.append(order_news(record, profile, news, known))
         if news.state in TERMINAL:
             effects.append(Release(_open_name(record.thing_id, news.subject)))
         if known.is_open and news.state in _ENDED_BY_PEOPLE:

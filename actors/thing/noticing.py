@@ -175,4 +175,7 @@ def _fault_need(state: ThingState, record: ThingRecord, name: str, spec: FaultSp
         work=spec.work,
         priority=spec.priority,
         duration_minutes=spec.duration_minutes,
+        remote_fix=spec.remote_fix,
+        fix_within_s=spec.fix_within_s,
+        fix_settles_s=spec.fix_settles_s,
     )

@@ -105,6 +105,7 @@ def check_profile(profile: ProfileParts, protocols: Sequence[str], spot: Spot) -
         _check_reference(reference, profile, spot)
     _check_subjects(profile, spot)
     _check_actions(profile, spot)
+    _check_fixes(profile, spot)
     for protocol, addresses in profile.sources.items():
         at = spot.at("sources").at(protocol).entered()
         if protocol not in protocols:
@@ -232,6 +233,14 @@ def _check_actions(profile: ProfileParts, spot: Spot) -> None:
             at.note("names that differ among properties and actions", got, "rename one")
         for argument, prop in action.arguments.items():
             _check_property(prop, at.at("arguments").at(argument).entered())
+
+
+def _check_fixes(profile: ProfileParts, spot: Spot) -> None:
+    for name, fault in profile.faults.items():
+        if fault.remote_fix and fault.remote_fix not in profile.actions:
+            hint = words.did_you_mean(fault.remote_fix, profile.actions) or f"add a table [actions.{fault.remote_fix}]"
+            at = spot.at("faults").at(name).entered().at("remote_fix")
+            at.note(f"an action of this profile: {words.choices(profile.actions)}", f'"{fault.remote_fix}"', hint)
 
 
 def _check_sources(addresses: Mapping[str, str], profile: ProfileParts, spot: Spot) -> None:
