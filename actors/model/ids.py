@@ -1,6 +1,7 @@
 """Identifiers and how the ones with a meaning are derived."""
 
 import hashlib
+from functools import lru_cache
 from typing import NewType
 
 ThingId = NewType("ThingId", str)
@@ -18,6 +19,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _PAIRS = tuple(first + second for first in _LETTERS for second in _LETTERS)
 
 
+@lru_cache(maxsize=4096)  # every turn of an order asks for its key, and hashing costs a tenth of the turn
 def order_key(
     installation: InstallationId,
     owner: OwnerId,

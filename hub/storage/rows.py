@@ -33,11 +33,6 @@ def write_batch(cursor: apsw.Cursor, batch: Batch) -> None:
             cursor.execute("DELETE FROM claim WHERE name = ?", (name,))
         else:
             cursor.execute("INSERT INTO claim VALUES(?, ?)", (name, holder))
-    for row in batch.records:
-        if row.body is None:
-            cursor.execute("DELETE FROM record WHERE kind = ? AND key = ?", (row.kind, row.key))
-        else:
-            cursor.execute("INSERT OR REPLACE INTO record VALUES(?, ?, ?, ?)", (row.kind, row.key, row.owner, row.body))
 
 
 def _turn_meter(cursor: apsw.Cursor, meter: MeterDelta) -> None:
@@ -62,6 +57,15 @@ def _statements(batch: Batch) -> Iterator[tuple[str, list[Any]]]:
     yield (
         "INSERT OR REPLACE INTO reminder VALUES(?, ?, ?, ?, ?)",
         [(r.address, r.name, r.due, r.message, r.schema) for r in batch.reminders_set],
+    )
+    newest = {(row.kind, row.key): row for row in batch.records}.values()  # an order is often shown anew in one batch
+    yield (
+        "DELETE FROM record WHERE kind = ? AND key = ?",
+        [(row.kind, row.key) for row in newest if row.body is None],
+    )
+    yield (
+        "INSERT OR REPLACE INTO record VALUES(?, ?, ?, ?)",
+        [(row.kind, row.key, row.owner, row.body) for row in newest if row.body is not None],
     )
     yield "DELETE FROM outbox WHERE outbox_id = ?", [(outbox_id,) for outbox_id in batch.outbox_done]
     yield (
