@@ -117,7 +117,7 @@ class OrderCore:
             case OffersReported():
                 sourcing.take_offers(turn, settings, message)
             case PermissionAnswered():
-                sourcing.take_permission(turn, settings, message)
+                fixing.take_permission(turn, settings, message)
             case ReservationAnswered():
                 sourcing.take_reservation(turn, settings, message)
             case MandateChanged(reason=reason):
@@ -197,7 +197,7 @@ def _try_again(turn: Turn, settings: PurchasingSettings, reason: str) -> None:
     if turn.data.state is OrderState.BLOCKED:
         turn.forget("blocked")
         turn.move(OrderState.DRAFTED, "tried_again", f"tried again: {reason}")
-        sourcing.source(turn, settings)
+        fixing.fix_or_source(turn, settings)
     elif turn.data.state is OrderState.PLACED and turn.data.visit is VisitStep.WAITING:
         turn.forget("times")
         visiting.search_times(turn, settings)

@@ -51,7 +51,11 @@ class AdviceTaken(Event, frozen=True, kw_only=True):
 
 
 class PermissionAsked(Event, frozen=True, kw_only=True):
-    """The owner's rules are asked whether the sellers may hear of the need."""
+    """The owner's rules are asked whether the sellers may hear of the need, or the thing may try to help itself."""
+
+
+class FixBegun(Event, frozen=True, kw_only=True):
+    """The thing is told to help itself; whether that helped is waited for."""
 
 
 class SellersAsked(Event, frozen=True, kw_only=True):
@@ -176,4 +180,5 @@ OrderEvent = (
     | SlotLost
     | VisitMoved
     | NeedOver
+    | FixBegun
 )

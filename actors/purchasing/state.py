@@ -20,6 +20,7 @@ from actors.purchasing.events import (
     BookingKnown,
     BookingStarted,
     ClearanceAsked,
+    FixBegun,
     MandateAnswered,
     MandateAsked,
     Moved,
@@ -62,7 +63,11 @@ class OrderData(Struct, frozen=True, kw_only=True):
     advised: bool = False
     """The community has answered, or was given up."""
     asking: bool = False
-    """The owner's rules are asked whether the sellers may hear of the need."""
+    """The owner's rules are asked whether the sellers may hear of the need, or the thing may try to help itself."""
+    fixing: bool = False
+    """The thing was told to help itself; whether that helped is waited for."""
+    fix_tried: bool = False
+    """It is told so once; a fix that was held back by the owner's switch is not tried yet."""
     asked_sellers: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
     silent_sellers: dict[str, str] = {}
@@ -127,13 +132,16 @@ def _source(data: OrderData, event: OrderEvent) -> OrderData:
             return replace(data, advice=advice, advised=True)
         case PermissionAsked():
             return replace(data, asking=True)
+        case FixBegun():
+            return replace(data, asking=False, fixing=True, fix_tried=True)
         case SellersAsked():
             return _ask_sellers(data, event)
         case SellerAnswered():
             return _answered(data, event)
         case MandateAsked():
             late = dict.fromkeys(data.asked_sellers, "no answer in time")
-            return replace(data, asked_sellers=(), silent_sellers={**data.silent_sellers, **late}, judging=True)
+            silent = {**data.silent_sellers, **late}
+            return replace(data, fixing=False, asked_sellers=(), silent_sellers=silent, judging=True)
         case MandateAnswered():
             return _judged(data, event)
         case _:
@@ -142,8 +150,8 @@ def _source(data: OrderData, event: OrderEvent) -> OrderData:
 
 def _ask_sellers(data: OrderData, event: SellersAsked) -> OrderData:
     rounds = data.sourcing_rounds + 1
-    asked = event.connections
-    return replace(data, asking=False, asked_sellers=asked, offers=(), silent_sellers={}, sourcing_rounds=rounds)
+    begun = replace(data, asking=False, fixing=False, offers=(), silent_sellers={})
+    return replace(begun, asked_sellers=event.connections, sourcing_rounds=rounds)
 
 
 def _answered(data: OrderData, event: SellerAnswered) -> OrderData:
@@ -211,6 +219,7 @@ def _move(data: OrderData, event: Moved, at: datetime) -> OrderData:
         clearing="",
         judging=False,
         asking=False,
+        fixing=False,
         passages=(*passages[:_FIRST_PASSAGES], *passages[_FIRST_PASSAGES:][-_LAST_PASSAGES:]),
     )
 
