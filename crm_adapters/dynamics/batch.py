@@ -1,7 +1,7 @@
 """``$batch`` on the wire: one changeset and what follows it (OData 4.0 part 1, section 11.7)."""
 
+import re
 from collections.abc import Iterable, Mapping
-from email.message import Message
 from typing import Any, Final
 
 import msgspec
@@ -9,6 +9,9 @@ from msgspec import Struct
 
 from crm_adapters.dynamics.failures import WireAnswer
 
+_MULTIPART: Final = re.compile(r"\s*multipart/", re.IGNORECASE)
+_BOUNDARY: Final = re.compile(r""";\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;"]+))""", re.IGNORECASE)
+_CONTENT_TYPE: Final = re.compile(rb"^content-type:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 _BATCH: Final = "batch_hub"
 _CHANGESET: Final = "changeset_hub"
@@ -54,12 +57,12 @@ def read_batch(content_type: str, content: bytes) -> list[WireAnswer | list[Wire
         MalformedBatch: it is not multipart, is cut short, or a part cannot be read.
     """
     answers: list[WireAnswer | list[WireAnswer]] = []
-    for headers, part in _parts(content_type, content):
-        inner_type = headers.get("content-type", "")
-        if inner_type.lower().startswith("multipart/mixed"):
-            answers.append([_answer(inner) for _, inner in _parts(inner_type, part)])
+    for part in _parts(content_type, content):
+        inner_type, inner = _opened(part)
+        if _MULTIPART.match(inner_type):
+            answers.append([_answer(_opened(member)[1]) for member in _parts(inner_type, inner)])
         else:
-            answers.append(_answer(part))
+            answers.append(_answer(inner))
     return answers
 
 
@@ -84,25 +87,35 @@ def _join(boundary: str, parts: Iterable[bytes]) -> bytes:
     return b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts) + b"--%b--\r\n" % boundary.encode()
 
 
-def _parts(content_type: str, content: bytes) -> list[tuple[dict[str, str], bytes]]:
-    message = Message()
-    message["Content-Type"] = content_type
-    boundary = message.get_boundary()
-    if message.get_content_maintype() != "multipart" or not boundary:
+def _parts(content_type: str, content: bytes) -> list[bytes]:
+    found = _BOUNDARY.search(content_type) if _MULTIPART.match(content_type) else None
+    if found is None:
         raise MalformedBatch(f"expected multipart/mixed, got {content_type!r}")
-    delimiter = b"\r\n--" + boundary.encode()
+    delimiter = b"\r\n--" + (found[1] or found[2]).encode()
     body, end, _ = (b"\r\n" + content).partition(delimiter + b"--")
     if not end:
         raise MalformedBatch("the multipart answer is cut short")
-    return [_split_headers(piece) for piece in body.split(delimiter + b"\r\n")[1:]]
+    return body.split(delimiter + b"\r\n")[1:]
 
 
-def _split_headers(content: bytes) -> tuple[dict[str, str], bytes]:
+def _opened(part: bytes) -> tuple[str, bytes]:
+    """Return a part's media type, which is all that its own headers tell us, and what stands in it."""
+    head, body = _cut(part)
+    found = _CONTENT_TYPE.search(head)
+    return "" if found is None else found[1].strip().decode("latin-1"), body
+
+
+def _cut(content: bytes) -> tuple[bytes, bytes]:
+    """Return headers and body; either may be empty."""
     if content.startswith(b"\r\n"):
-        return {}, content[2:]
+        return b"", content[2:]
     head, _, body = content.partition(b"\r\n\r\n")
-    lines = (line.partition(":") for line in head.decode("latin-1").split("\r\n"))
-    return {name.strip().lower(): value.strip() for name, _, value in lines}, body
+    return head, body
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    lines = (line.partition(":") for line in head.decode("latin-1").split("\r\n") if line)
+    return {name.strip().lower(): value.strip() for name, _, value in lines}
 
 
 def _answer(content: bytes) -> WireAnswer:
@@ -110,9 +123,9 @@ def _answer(content: bytes) -> WireAnswer:
     words = line.split(b" ", 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
         raise MalformedBatch("a part of the answer has no status line")
-    headers, body = _split_headers(rest)
+    head, body = _cut(rest)
     try:
         decoded = msgspec.json.decode(body) if body.strip() else None
     except msgspec.DecodeError as error:
         raise MalformedBatch(f"a part of the answer is no JSON: {error}") from error
-    return WireAnswer(status=int(words[1]), headers=headers, body=decoded)
+    return WireAnswer(status=int(words[1]), headers=_headers(head), body=decoded)

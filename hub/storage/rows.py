@@ -3,11 +3,16 @@
 """How a batch's rows are written, and how rows are read back."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import apsw
 
 from actors.runtime.journal import Batch, MeterDelta
+
+_SHOW: Final = """
+    INSERT INTO record VALUES(?, ?, ?, ?)
+    ON CONFLICT(kind, key) DO UPDATE SET owner = excluded.owner, body = excluded.body"""
+"""In place: to replace a row would move it to the table's end, and all of its index entries with it."""
 
 
 def read_rows(connection: apsw.Connection, row: Callable[..., Any], query: str, *values: Any) -> list[Any]:
@@ -64,7 +69,7 @@ def _statements(batch: Batch) -> Iterator[tuple[str, list[Any]]]:
         [(row.kind, row.key) for row in newest if row.body is None],
     )
     yield (
-        "INSERT OR REPLACE INTO record VALUES(?, ?, ?, ?)",
+        _SHOW,
         [(row.kind, row.key, row.owner, row.body) for row in newest if row.body is not None],
     )
     yield "DELETE FROM outbox WHERE outbox_id = ?", [(outbox_id,) for outbox_id in batch.outbox_done]
