@@ -253,7 +253,7 @@ def token_hash(token: str) -> str:
 
 
 def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()  # a header may hold bytes that are no UTF-8
 
 
 def operator_token(data_dir: Path) -> str:

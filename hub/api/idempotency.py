@@ -31,7 +31,8 @@ async def idempotent(request: web.Request, handler: Handler) -> web.StreamRespon
         return await handler(request)
     key, digest = _checked(told), blake2b(await request.read(), digest_size=16).digest()
     replays = request.app[REPLAYS]
-    scope = (blake2b(request.headers.get("Authorization", "").encode()).digest(), request.path_qs, key)
+    signed_in = request.headers.get("Authorization", "").encode(errors="surrogatepass")
+    scope = (blake2b(signed_in).digest(), request.path_qs, key)
     standing = replays.begin(scope, digest)
     if isinstance(standing, Reply):
         return web.Response(status=standing.status, body=standing.body, headers=standing.headers)

@@ -13,7 +13,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from actors.model.errors import LinkDown, LinkRefused
 from protocols.opcua.config import EndpointConfig, Mode, Policy
-from protocols.opcua.stack import SessionTicket, abort, fresh_client, plain_cancellation, show_ticket, ua
+from protocols.opcua.stack import (
+    SessionTicket,
+    abort,
+    fresh_client,
+    kept_cancellation,
+    plain_cancellation,
+    show_ticket,
+    ua,
+)
 from protocols.opcua.trust import Foreign, TrustFolder, Untrusted, application_uri_of, thumbprint_of
 
 _POLICIES: Final[Mapping[Policy, Any]] = {
@@ -35,7 +43,8 @@ async def open_session(config: EndpointConfig, ticket: SessionTicket | None, now
     try:
         with plain_cancellation():
             await _secure(client, config, now)
-            await client.connect_socket()
+            with kept_cancellation():
+                await client.connect_socket()
             await client.send_hello()
             await _open_channel(client, config)
             await _activate(client, config, ticket)
@@ -92,7 +101,8 @@ async def _trusted_certificate(config: EndpointConfig, now: datetime) -> CertPro
 async def _endpoints(config: EndpointConfig) -> list[Any]:
     client = fresh_client(config.url, config.request_timeout_s)
     try:
-        await client.connect_socket()
+        with kept_cancellation():
+            await client.connect_socket()
         await client.send_hello()
         await client.open_secure_channel()
         found: list[Any] = await client.get_endpoints()

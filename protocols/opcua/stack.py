@@ -68,6 +68,22 @@ def plain_cancellation() -> Generator[None]:
         raise asyncio.CancelledError from error
 
 
+@contextmanager
+def kept_cancellation() -> Generator[None]:
+    """Raise ``CancelledError`` at the end where the task was cancelled inside, even if what is inside lost that.
+
+    asyncua connects by way of ``asyncio.wait_for``, which in Python 3.11 forgets a cancellation that comes in the
+    moment of the connection or its failure: https://github.com/python/cpython/issues/86296. The link would never end.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    try:
+        yield
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
+
+
 class SessionTicket(Struct, frozen=True, kw_only=True):
     """What it takes to go on with a session over another channel."""
 

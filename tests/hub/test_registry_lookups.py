@@ -55,6 +55,10 @@ def test_a_thing_is_read_once_and_then_known(desk: Desk) -> None:
     assert desk.cost(lambda: [desk.registry.find(PRINTER) for _ in range(9)]) == 0
 
 
+def test_a_token_that_is_no_text_is_nobodys(desk: Desk) -> None:
+    assert desk.registry.by_bearer(b"\xff\xfe".decode(errors="surrogateescape")) is None
+
+
 def test_who_does_not_exist_is_looked_for_once_until_it_is_registered(desk: Desk) -> None:
     assert desk.registry.find(PRINTER) is None
     assert desk.registry.by_bearer("secret") is None

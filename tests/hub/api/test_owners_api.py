@@ -32,6 +32,13 @@ async def test_nobody_acts_without_a_token_that_the_hub_gave(tmp_path: Path) -> 
         assert (await operator.with_token("").get("/healthz"))[0] == 200
 
 
+async def test_a_token_that_is_no_text_is_refused_under_a_key_too(tmp_path: Path) -> None:
+    async with served_hub(tmp_path) as operator:
+        nobody = operator.with_token(b"\xff\xfe".decode(errors="surrogateescape"))
+        for headers in ({}, {"Idempotency-Key": "k"}):
+            assert (await nobody.post("/api/v1/owners/firm/off", headers=headers))[0] == 401
+
+
 async def test_a_thing_is_no_owner(tmp_path: Path) -> None:
     async with served_hub(tmp_path) as operator:
         printer = await operator.registered()

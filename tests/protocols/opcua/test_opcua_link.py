@@ -9,6 +9,8 @@ from actors.model.ids import ThingId
 from actors.model.profiles import ThingProfile
 from actors.model.readings import PrincipalKind, Quality, ReadingRefusal
 from hub.clock import SystemClock
+from protocols.opcua.config import EndpointConfig
+from protocols.opcua.supervision import Link
 
 
 async def test_values_arrive_in_order_with_their_source_times(plant: Any, hub: Any) -> None:
@@ -178,3 +180,16 @@ async def test_closing_ends_the_subscription_at_the_server(plant: Any, hub: Any)
         closing_at = asyncio.get_running_loop().time()
     assert asyncio.get_running_loop().time() - closing_at < 1.0
     assert plant.do("settle", within_s=0)["subscriptions"] == 0
+
+
+async def test_a_link_ends_in_whatever_moment_of_a_failed_attempt_it_is_cancelled(hub: Any) -> None:
+    unserved = EndpointConfig(url="opc.tcp://127.0.0.1:1/")
+    for moments in range(12):
+        async with asyncio.TaskGroup() as group:
+            run = group.create_task(Link("plant", unserved, hub.kit.deps()).run())
+            for _ in range(moments):
+                await asyncio.sleep(0)
+            run.cancel()
+            ended, _ = await asyncio.wait([run], timeout=2)
+            run.cancel()
+            assert ended, moments
