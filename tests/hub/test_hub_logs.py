@@ -3,22 +3,12 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from actors.model.secrets import Secret
 from hub.logs import LogFormat, set_up_logs
-
-
-@pytest.fixture(autouse=True)
-def _untouched_logging() -> Iterator[None]:
-    root = logging.getLogger()  # noqa: TID251 -- what is under test is its set-up
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
 
 
 class _Terminal(io.StringIO):
