@@ -1,7 +1,7 @@
 """Commands for things that fetch them: they wait here until the thing acknowledges, or the hub gives them up."""
 
 import asyncio
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Annotated, Final, Literal
 
@@ -99,8 +99,12 @@ class CommandRoutes:
         self._config = config
         self._door = door
         self._board = board
-        self.polls = 0
+        self._polling: Counter[ThingId] = Counter()
+
+    @property
+    def polls(self) -> int:
         """How many wait at the moment."""
+        return self._polling.total()
 
     @operation(reply=Waiting, query={"wait": "whole seconds to wait for one"})
     async def poll(self, request: web.Request) -> web.Response:
@@ -130,19 +134,17 @@ class CommandRoutes:
         return float(told)
 
     async def _wait_for_one(self, thing_id: ThingId, wait_s: float) -> None:
-        if self.polls >= self._config.max_streams:
-            retry = {"Retry-After": str(round(self._config.retry_after_s))}
-            raise Rejected("too_many_streams", f"{self.polls} polls wait already", retry)
+        self._door.check_room(self._polling, thing_id, "polls wait already")
         came = asyncio.Event()
         leave = self._board.watch(thing_id, lambda _: came.set())
-        self.polls += 1
+        self._polling[thing_id] += 1
         try:
             async with asyncio.timeout(wait_s):
                 await came.wait()
         except TimeoutError:
             return
         finally:
-            self.polls -= 1
+            self._polling -= Counter({thing_id: 1})
             leave()
 
 

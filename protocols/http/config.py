@@ -26,5 +26,7 @@ class HttpConfig(Value, frozen=True, kw_only=True):
     """A silent event stream sends a comment so often, so that proxies and things see that it lives."""
     max_streams: Annotated[int, Meta(ge=1, le=100_000)] = 1000
     """Event streams and waiting polls at once; more get 503."""
+    max_streams_of_a_thing: Annotated[int, Meta(ge=1)] = 8
+    """How many of them one thing may hold, so that it keeps no other thing out."""
     longest_wait_s: Annotated[float, Meta(ge=0, le=300)] = 60.0
     """So long a poll for commands may wait at most."""

@@ -110,6 +110,17 @@ class Door:
         self._replays.end(key, reply)
         return _response(reply)
 
+    def check_room(self, held: Counter[ThingId], thing_id: ThingId, what: str) -> None:
+        """Refuse one more connection that stays, where all things or this one hold as many as they may.
+
+        Raises:
+            Rejected: come again later.
+        """
+        most, most_of_one = self._config.max_streams, self._config.max_streams_of_a_thing
+        if held.total() >= most or held[thing_id] >= most_of_one:
+            told = f"{held.total()} {what}, {held[thing_id]} of this thing; expected less than {most} and {most_of_one}"
+            raise Rejected("too_many_streams", told, {"Retry-After": str(round(self._config.retry_after_s))})
+
     def guarded(self, answer: Handler) -> Handler:
         """Return a handler that answers what is rejected with a problem, and counts it."""
 

@@ -6,7 +6,7 @@ stand: every order, and every command that waits. So nothing is missed, however 
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
@@ -111,9 +111,13 @@ class EventStreams:
         self._board = board
         self._machine: MachineInterface = deps.machine
         self._channels: dict[ThingId, Channel] = {}
-        self.streams = 0
-        """How many are open at the moment."""
+        self._open: Counter[ThingId] = Counter()
         self._closing = asyncio.Event()
+
+    @property
+    def streams(self) -> int:
+        """How many are open at the moment."""
+        return self._open.total()
 
     def close(self) -> None:
         """End all streams."""
@@ -128,10 +132,8 @@ class EventStreams:
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Send events until the thing leaves."""
         principal, thing = self._door.sender(request)
-        if self.streams >= self._config.max_streams:
-            retry = {"Retry-After": str(round(self._config.retry_after_s))}
-            raise Rejected("too_many_streams", f"{self.streams} streams are open", retry)
-        self.streams += 1
+        self._door.check_room(self._open, thing.thing_id, "streams are open")
+        self._open[thing.thing_id] += 1
         channel = self._channel(thing.thing_id)
         try:
             with channel.listening() as queue:
@@ -144,7 +146,7 @@ class EventStreams:
                         await response.write(event)
                 return response
         finally:
-            self.streams -= 1
+            self._open -= Counter({thing.thing_id: 1})
             channel.idle_since = self._deps.clock.monotonic()
 
     def _first(self, principal: Principal, channel: Channel, last_id: str) -> Sequence[bytes]:

@@ -241,6 +241,13 @@ async def test_too_many_streams_are_refused_with_a_time_to_come_again(tank: Post
         assert "Retry-After" in headers
 
 
+async def test_one_thing_cannot_take_the_streams_of_all() -> None:
+    async with connected(ProtocolKit(), max_streams_of_a_thing=1) as tank, stream(tank) as one:
+        assert one.status == 200
+        status, _, problem = await tank.ask("GET", "/events")
+        assert (status, problem["code"]) == (503, "too_many_streams")
+
+
 def test_a_decline_keeps_its_next_step() -> None:
     tank = ProtocolKit().machine
     tank.decline(DeclineCode.BUSY, "so", 1.0)
