@@ -59,8 +59,13 @@ async def _message(request: web.Request) -> Webhook:
         body += more
     if len(body) > MOST_BYTES:
         raise Problem(413, "too_large", f"a message has at most {MOST_BYTES} bytes")
-    headers = {name.lower(): value for name, value in request.headers.items()}
+    headers = {name.lower(): _text(value) for name, value in request.headers.items()}
     return Webhook(headers=headers, query=dict(request.query), body=body)
+
+
+def _text(header: str) -> str:
+    """Return a header without what is no UTF-8: no adapter can encode that, and no secret holds it."""
+    return header.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _heard(outcome: HeardOutcome, connection: str) -> Heard:

@@ -152,3 +152,13 @@ async def served_hub(
     )
     async with open_hub(config, clock, disk) as running, aiohttp.ClientSession() as session:
         yield Client(session, running.url, (path / "data" / "owner.token").read_text().strip(), running.hub)
+
+
+async def sent_raw(client: Client, request: bytes, header: bytes) -> int:
+    """Send a request with a header that no client library would send; return the status of the answer."""
+    host, _, port = client.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request + b" HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\n" + header + b"\r\n\r\n")
+    status = int((await reader.readline()).split()[1])
+    writer.close()
+    return status

@@ -10,7 +10,7 @@ import firm
 import pytest
 from fake_crm import FakeCrm
 from msgspec.structs import replace
-from served_hub import MANDATE, Client, served_hub
+from served_hub import MANDATE, Client, sent_raw, served_hub
 
 from actors.model.orders import RecordKind
 from actors.model.outcomes import AuthFailed, Heard, Permanent, RecordStatus, Transient, Unsupported
@@ -63,6 +63,13 @@ async def test_a_message_leads_to_the_order_and_needs_no_token(tmp_path: Path) -
         assert (await operator.order_in("cancelled"))["code"] == "cancelled_in_crm"
         (message,) = crm.heard
         assert (message.query, message.headers["x-sig"], message.body) == ({"code": "7"}, "s", b'{"id": 1}')
+
+
+async def test_adapters_see_headers_that_are_text(tmp_path: Path) -> None:
+    crm = TellingCrm()
+    async with served_hub(tmp_path, crm) as operator:
+        reply = await sent_raw(operator, b"POST " + DOOR.encode(), b"X-Sig: s\xff")
+        assert (reply, crm.heard[0].headers["x-sig"]) == (204, "s\ufffd")
 
 
 @pytest.mark.parametrize(
