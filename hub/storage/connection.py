@@ -4,7 +4,7 @@
 
 import fcntl
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal
 
@@ -39,6 +39,9 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
 
 def connect(path: Path, settings: JournalSettings, cache_kib: int = _CACHE_KIB) -> apsw.Connection:
     """Open the file. The one who writes looks after checkpoints itself: SQLite's own would hide a failed fsync."""
+    with suppress(OSError):  # SQLite tells better why it cannot
+        path.touch(mode=0o600)
+        path.chmod(0o600)  # its log and index take over whose eyes may read it
     connection = apsw.Connection(str(path), vfs=settings.vfs or None, statementcachesize=_STATEMENTS)
     connection.set_busy_timeout(_BUSY_MS)
     connection.pragma("journal_mode", "wal")

@@ -9,6 +9,7 @@ import pytest
 from journal_rows import commit, turn
 
 from actors.model.errors import ConfigError
+from actors.runtime.journal import RecordRow
 from hub.storage.sqlite import FILE_NAME, open_journal
 
 USURPED = """
@@ -73,3 +74,13 @@ def test_a_hub_whose_epoch_was_taken_over_ends_without_writing(tmp_path: Path) -
     file = apsw.Connection(str(tmp_path / FILE_NAME))
     assert file.execute("SELECT count(*) FROM turn").get == 1
     file.close()
+
+
+async def test_nobody_else_on_the_machine_reads_the_journal(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / FILE_NAME).touch(mode=0o644)  # as an older hub left it
+    with open_journal(tmp_path) as journal:
+        await commit(journal, records=[RecordRow(kind="thing", key="a", owner="o", body=b"{}")])
+        files = [path for path in tmp_path.iterdir() if path.name.startswith(FILE_NAME)]
+        assert {path.name: path.stat().st_mode & 0o777 for path in files} == {path.name: 0o600 for path in files}
+        assert len(files) == 3
