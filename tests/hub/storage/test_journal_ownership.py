@@ -76,11 +76,19 @@ def test_a_hub_whose_epoch_was_taken_over_ends_without_writing(tmp_path: Path) -
     file.close()
 
 
-async def test_nobody_else_on_the_machine_reads_the_journal(tmp_path: Path) -> None:
+def modes(folder: Path) -> list[int]:
+    return [path.stat().st_mode & 0o777 for path in folder.iterdir() if path.name.startswith(FILE_NAME)]
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> Path:
+    """A data directory that everybody may enter, with a journal as an older hub left it."""
     tmp_path.chmod(0o755)
-    (tmp_path / FILE_NAME).touch(mode=0o644)  # as an older hub left it
-    with open_journal(tmp_path) as journal:
+    (tmp_path / FILE_NAME).touch(mode=0o644)
+    return tmp_path
+
+
+async def test_nobody_else_on_the_machine_reads_the_journal(wide: Path) -> None:
+    with open_journal(wide) as journal:
         await commit(journal, records=[RecordRow(kind="thing", key="a", owner="o", body=b"{}")])
-        files = [path for path in tmp_path.iterdir() if path.name.startswith(FILE_NAME)]
-        assert {path.name: path.stat().st_mode & 0o777 for path in files} == {path.name: 0o600 for path in files}
-        assert len(files) == 3
+        assert modes(wide) == [0o600, 0o600, 0o600]
