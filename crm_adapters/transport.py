@@ -219,28 +219,39 @@ async def _never_replay(request: aiohttp.ClientRequest, handler: ClientHandlerTy
 
 async def _read_capped(response: aiohttp.ClientResponse, cap: int) -> bytes | None:
     content = bytearray()
-    async for chunk in response.content.iter_chunked(64 * 1024):
-        content += chunk
+    stream = response.content
+    while not stream.at_eof():
+        content += await stream.readany()
         if len(content) > cap:
             response.close()
             return None
+    error = stream.exception()
+    if error is not None:
+        raise error
     return bytes(content)
 
 
 def _reply(response: aiohttp.ClientResponse, content: bytes) -> Reply:
     headers = {name.lower(): value for name, value in response.headers.items()}
     cookies = {name: morsel.value for name, morsel in response.cookies.items()}
-    return with_content(Reply(status=response.status, headers=headers, content=b"", cookies=cookies), content)
+    body, malformed = _decoded(content)
+    return Reply(
+        status=response.status, headers=headers, content=content, body=body, malformed=malformed, cookies=cookies
+    )
 
 
 def with_content(reply: Reply, content: bytes) -> Reply:
     """Return an answer with another content, decoded."""
-    reply = replace(reply, content=content, body=None, malformed=False)
+    body, malformed = _decoded(content)
+    return replace(reply, content=content, body=body, malformed=malformed)
+
+
+def _decoded(content: bytes) -> tuple[Any, bool]:
+    """Return the JSON of a content, and whether it is there and none."""
     try:
-        body = msgspec.json.decode(content) if content.strip() else None
+        return (msgspec.json.decode(content) if content.strip() else None), False
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the last: nested too deep
-        return replace(reply, malformed=True)
-    return replace(reply, body=body)
+        return None, True
 
 
 def _json_text(value: Any) -> str:

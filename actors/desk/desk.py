@@ -158,7 +158,10 @@ class Desk:
             return
         job: AnyDeskJob = self._decode(row.body)
         if isinstance(job, TakeTurn):
-            self._begin(self._group, self._turns.stand_in_line(row, job))
+            if job.after_s > 0:
+                self._begin(self._group, self._turns.stand_in_line(row, job))
+            else:
+                self._turns.join(row, job)
         elif isinstance(job, PlaceRequest | BookTime):
             is_admitted = self._turns.take_up(row.address)
             if recovered and is_admitted:

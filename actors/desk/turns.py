@@ -37,9 +37,12 @@ class Turns:
         return len(self._line)
 
     async def stand_in_line(self, row: OutboxRow, job: TakeTurn) -> None:
-        """Let an order wait for its turn; it is told why where that will take long."""
-        if job.after_s > 0:
-            await asyncio.sleep(job.after_s)
+        """Let an order stand in line once the time has passed before which it wants no turn."""
+        await asyncio.sleep(job.after_s)
+        self.join(row, job)
+
+    def join(self, row: OutboxRow, job: TakeTurn) -> None:
+        """Put an order into the line; it is told why where its turn will take long."""
         if not self._breaker.is_usable:
             self.tell_of_waiting(row.address)
         elif (wait_s := self._pace.wait_s()) > _LONG_S:

@@ -60,7 +60,8 @@ class Pump(Turning):
         if self._pump_scheduled or self._committing is not None or self._loop is None:
             return
         self._pump_scheduled = True
-        self._loop.call_soon(self._pump)
+        # Not in this round of the loop but the next: what this one brings, and what follows from it, share a commit.
+        self._loop.call_soon(self._loop.call_soon, self._pump)
 
     def _pump(self) -> None:
         self._pump_scheduled = True  # tells of this run must not start another one beside its commit

@@ -5,7 +5,7 @@ to its interpreter. A test compares both on every expression of the shipped mani
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from jmespath import Options
 from jmespath.functions import Functions
@@ -13,6 +13,15 @@ from jmespath.visitor import TreeInterpreter
 
 Node = Mapping[str, Any]
 Evaluate = Callable[[Any], Any]
+_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "string": (str,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+    "null": (type(None),),
+}
+"""JMESPath's types as those of decoded JSON. Arrays of one type and expressions are not among them."""
 
 
 def evaluator(tree: Node, functions: Functions) -> Evaluate:
@@ -104,13 +113,27 @@ class _Walker:
         if node["value"] not in {"eq", "ne"}:
             return lambda value: self._interpreter.visit(node, value)
         left, right = self._children(node)
+        if any(_is_plain(child) for child in node["children"]):
+            return _equal(left, right) if node["value"] == "eq" else _unequal(left, right)
         compare: Callable[[Any, Any], Any] = self._interpreter.COMPARATOR_FUNC[node["value"]]
         return lambda value: compare(left(value), right(value))
 
     def _function_expression(self, node: Node) -> Evaluate:
         name, arguments = node["value"], self._children(node)
-        call = self._functions.call_function
-        return lambda value: call(name, [argument(value) for argument in arguments])
+        functions, call = self._functions, self._functions.call_function
+        taken = _taken(functions, name, len(arguments))
+        if taken is None:
+            return lambda value: call(name, [argument(value) for argument in arguments])
+        function: Callable[..., Any] = functions.FUNCTION_TABLE[name]["function"]
+
+        def checked(value: Any) -> Any:
+            given = [argument(value) for argument in arguments]
+            for each, types in zip(given, taken, strict=True):
+                if type(each) not in types:
+                    return call(name, given)  # it says what is wrong with it, if anything is
+            return function(functions, *given)
+
+        return checked
 
     def _key_val_pair(self, node: Node) -> Evaluate:
         return self.of(node["children"][0])
@@ -142,6 +165,28 @@ class _Walker:
             return [each for each in found if each is not None]
 
         return project
+
+
+def _taken(functions: Functions, name: str, count: int) -> list[frozenset[type]] | None:
+    """Return the types that a function takes for each of so many arguments; None where only a call can tell."""
+    signature = functions.FUNCTION_TABLE.get(name, {}).get("signature", ())
+    if len(signature) != count or any(each.get("variadic") or not each["types"] for each in signature):
+        return None
+    return [frozenset(kind for word in each["types"] for kind in _TYPES.get(word, ())) for each in signature]
+
+
+def _is_plain(node: Node) -> bool:
+    """Say whether this is a literal that equals what Python says: JMESPath keeps 0 and 1 apart from booleans."""
+    literal = node.get("value")
+    return node["type"] == "literal" and (type(literal) is str or (type(literal) is int and literal not in {0, 1}))
+
+
+def _equal(left: Evaluate, right: Evaluate) -> Evaluate:
+    return lambda value: left(value) == right(value)
+
+
+def _unequal(left: Evaluate, right: Evaluate) -> Evaluate:
+    return lambda value: left(value) != right(value)
 
 
 def _elements(value: Any) -> list[Any]:

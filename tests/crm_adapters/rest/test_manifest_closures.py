@@ -30,6 +30,13 @@ ODD = [
     "length(a)",
     "sort_by(a, &b)",
     "a | b",
+    "a == `1`",
+    "a == `2`",
+    "a != 'x'",
+    "b64(a)",
+    "add(a, b)",
+    "not_null(a, b)",
+    "lookup('priority', a)",
 ]
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "x", "high"])
 VALUES = st.recursive(
