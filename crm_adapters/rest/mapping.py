@@ -148,8 +148,8 @@ def _text(fields: CompiledFields, name: str, seen: Context) -> str:
 
 def _optional_text(fields: CompiledFields, name: str, seen: Context) -> str | None:
     value = fields.value(name, seen)
-    if value is None:
-        return None
+    if value is None or type(value) is str:
+        return value
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
     raise ExpressionError(f"{name}: expected a text or a number, got {value!r}")

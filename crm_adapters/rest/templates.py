@@ -14,6 +14,7 @@ Render = Callable[[Context], Any]
 _WHOLE = re.compile(r"^\$\{(.+)\}$", re.DOTALL)
 _PART = re.compile(r"\$\{([^{}]+)\}")
 _VARIABLE = re.compile(r"\{([^{}]+)\}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 OPTIONAL = "?"
 """A key that ends so is left out when its value is null."""
 
@@ -87,6 +88,8 @@ def scalar_text(value: Any) -> str:
     Raises:
         ExpressionError: it is no scalar.
     """
+    if type(value) is str:
+        return value
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str | int | float):
@@ -101,7 +104,7 @@ def header_text(value: Any) -> str:
         ExpressionError: it is no scalar, or has control characters, which would begin another header.
     """
     text = scalar_text(value)
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+    if _CONTROL.search(text):
         raise ExpressionError(f"expected a text without control characters in a header, got {text!r:.60}")
     return text
 
