@@ -25,6 +25,8 @@ STORM_S: Final = 40 * HOUR_S
 LEAST_CALM_S: Final = 3 * HOUR_S
 CALM_S: Final = 36 * HOUR_S
 """Within so much virtual time after the last fault all must be settled."""
+_LAST_NEWS_S: Final = 3 * HOUR_S
+"""What people did in a CRM may be found only when all is compared; then it has to reach the things."""
 _FROZEN: Final = 0.3
 """Of the hubs that end are frozen in truth, and wake up when the next one runs."""
 _DEFECTS: Final = frozenset(
@@ -158,6 +160,9 @@ class _Universe:
             await asyncio.sleep(HOUR_S)
         for name in world.crms:
             await self._reconcile(name)
+        await asyncio.sleep(_LAST_NEWS_S)
+        while not is_settled(world, self._printers) and world.loop.time() < ends_s + HOUR_S:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(1.0)
 
     async def _reconcile(self, connection: str) -> None:
         """Have everything compared, as a person would who comes back until it is done."""
