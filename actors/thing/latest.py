@@ -56,19 +56,19 @@ def numbers_of(latest: Mapping[str, Latest]) -> Numbers:
     qualities = bytes(_QUALITIES.index(row.quality) for row in rows)
     return Numbers(
         tuple(names),
-        packed_numbers([row.value for row in rows]),
+        _packed_numbers([row.value for row in rows]),
         at if together else 0.0,
-        b"" if together else packed_numbers(times),
+        b"" if together else _packed_numbers(times),
         qualities if any(code != _GOOD for code in qualities) else b"",
     )
 
 
-def packed_numbers(values: Sequence[Any]) -> bytes:
+def _packed_numbers(values: Sequence[Any]) -> bytes:
     """Return a column, eight bytes a number."""
     return pack(f"<{len(values)}d", *values)
 
 
-def unpacked_numbers(column: bytes) -> tuple[float, ...]:
+def _unpacked_numbers(column: bytes) -> tuple[float, ...]:
     """Return a column's numbers."""
     return unpack(f"<{len(column) // 8}d", column)
 
@@ -76,9 +76,9 @@ def unpacked_numbers(column: bytes) -> tuple[float, ...]:
 def latest_of(numbers: Numbers) -> dict[str, Latest]:
     """Return the columns as single values, by name."""
     names = numbers.names
-    times = unpacked_numbers(numbers.times) if numbers.times else (numbers.at,) * len(names)
+    times = _unpacked_numbers(numbers.times) if numbers.times else (numbers.at,) * len(names)
     qualities = numbers.qualities or bytes([_GOOD]) * len(names)
-    columns = zip(names, unpacked_numbers(numbers.values), times, qualities, strict=True)
+    columns = zip(names, _unpacked_numbers(numbers.values), times, qualities, strict=True)
     return {name: Latest(value, at, _QUALITIES[code]) for name, value, at, code in columns}
 
 
@@ -87,4 +87,4 @@ def number_of(numbers: Numbers, name: str) -> float | None:
     if name not in numbers.names:
         return None
     place = numbers.names.index(name) * 8
-    return unpacked_numbers(numbers.values[place : place + 8])[0]
+    return _unpacked_numbers(numbers.values[place : place + 8])[0]

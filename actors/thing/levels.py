@@ -25,12 +25,6 @@ def unpacked(levels: bytes) -> Sequence[Sample]:
     return [(at, level) for at, level in _PAIR.iter_unpack(levels)]
 
 
-def oldest(levels: bytes) -> Sample:
-    """Return the first sample; there must be one."""
-    at, level = _PAIR.unpack_from(levels)
-    return at, level
-
-
 def newest(levels: bytes) -> Sample:
     """Return the last sample; there must be one."""
     at, level = _PAIR.unpack_from(levels, len(levels) - _SIZE)

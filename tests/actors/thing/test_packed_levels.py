@@ -5,7 +5,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.thing.levels import count, extended, newest, oldest, packed, unpacked
+from actors.thing.levels import count, ends, extended, newest, packed, unpacked
 
 SAMPLES = st.lists(st.tuples(st.floats(allow_nan=False), st.floats(allow_nan=False)), min_size=1, max_size=200)
 
@@ -14,7 +14,7 @@ SAMPLES = st.lists(st.tuples(st.floats(allow_nan=False), st.floats(allow_nan=Fal
 def test_what_is_packed_comes_back_number_by_number(samples: list[tuple[float, float]]) -> None:
     levels = packed(samples)
     assert (list(unpacked(levels)), count(levels)) == (samples, len(samples))
-    assert (oldest(levels), newest(levels)) == (samples[0], samples[-1])
+    assert (ends(levels), newest(levels)) == ((*samples[0], *samples[-1]), samples[-1])
 
 
 @given(SAMPLES)
@@ -22,7 +22,7 @@ def test_levels_stay_bounded_and_keep_the_first_and_the_newest(samples: list[tup
     levels = b""
     for at, level in samples:
         levels = extended(levels, at, level)
-        assert (oldest(levels), newest(levels)) == (samples[0], (at, level))
+        assert ends(levels) == (*samples[0], at, level)
     assert count(levels) == len(samples) if len(samples) <= 48 else count(levels) <= 48
     assert sys.getsizeof(levels) < 900
     kept = iter(samples)
