@@ -75,7 +75,7 @@ class PrincipalKind(StrEnum):
     OWNER = "owner"
     OPERATOR = "operator"
     LINK = "link"
-    """A connection the hub itself opened, such as an OPC UA session; it speaks for the things bound to it."""
+    """Speaks for several things: a connection that the hub opened, such as an OPC UA session, or a device cloud."""
 
 
 class Principal(Value, frozen=True, kw_only=True):

@@ -12,8 +12,10 @@ from protocols.http.commands import CommandBoard, CommandRoutes
 from protocols.http.config import HttpConfig
 from protocols.http.door import Door
 from protocols.http.events import EventStreams
+from protocols.http.hooks import Hooks
 from protocols.http.intake import Intake
 from protocols.http.machine import MachineRoutes
+from protocols.http.storing import Storing
 
 
 @asynccontextmanager
@@ -33,14 +35,16 @@ class HttpAdapter:
     def __init__(self, config: HttpConfig, deps: ProtocolDeps) -> None:
         self._door = door = Door(config, deps)
         self._board = CommandBoard()
-        self._intake = Intake(config, deps, door)
+        storing = Storing(config, deps, door)
+        self._intake = Intake(door, storing)
+        self._hooks = Hooks(config.hooks, deps, door, storing)
         self._machine = MachineRoutes(deps.machine, door)
         self._commands = CommandRoutes(config, door, self._board)
         self._events = EventStreams(config, deps, door, self._board)
 
     @property
     def http_routes(self) -> Sequence[web.RouteDef]:
-        """The devices' routes."""
+        """The routes of devices, and of the clouds that speak for some."""
         guarded, machine, commands = self._door.guarded, self._machine, self._commands
         return (
             web.post("/things/{thing_id}/readings", guarded(self._intake.post_readings)),
@@ -53,6 +57,8 @@ class HttpAdapter:
             web.get("/things/{thing_id}/commands", guarded(commands.poll)),
             web.post("/things/{thing_id}/commands/{command_id}/outcome", guarded(commands.acknowledge)),
             web.get("/things/{thing_id}/events", guarded(self._events.stream)),
+            web.post("/hooks/{hook}", guarded(self._hooks.receive)),
+            web.options("/hooks/{hook}", guarded(self._hooks.agree)),
         )
 
     @property
@@ -61,8 +67,8 @@ class HttpAdapter:
         return ()
 
     def links(self) -> Sequence[LinkStatus]:
-        """None: devices come and go."""
-        return ()
+        """Return the clouds that may push; devices come and go."""
+        return self._hooks.links()
 
     def counters(self) -> Mapping[str, int]:
         """Return accepted (``duplicates`` among them), malformed, refused, ``refused_...`` by code, and who waits."""

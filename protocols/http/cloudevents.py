@@ -34,6 +34,8 @@ class Part(Struct, frozen=True, kw_only=True):
     body: bytes
     own_id: str | None = None
     time: datetime | None = None
+    subject: str | None = None
+    """What a CloudEvent is about, in its producer's words."""
 
 
 class _Event(Struct, frozen=True, kw_only=True):
@@ -44,6 +46,7 @@ class _Event(Struct, frozen=True, kw_only=True):
     source: _Text
     type: _Text
     time: Instant | None = None
+    subject: _Text | None = None
     datacontenttype: str | None = None
     data: msgspec.Raw = msgspec.Raw()
     data_base64: str | None = None
@@ -92,7 +95,13 @@ def binary(headers: Mapping[str, str], form: Format, body: bytes) -> Part:
     except (msgspec.ValidationError, RecursionError) as error:
         raise MalformedPayload(f"headers ce-...: {error}") from None
     _check_version(event.specversion, "header ce-specversion")
-    return Part(form=form, body=body, own_id=_identity(event.source, event.id), time=_utc(event.time, "header ce-time"))
+    return Part(
+        form=form,
+        body=body,
+        own_id=_identity(event.source, event.id),
+        time=_utc(event.time, "header ce-time"),
+        subject=event.subject,
+    )
 
 
 class _Attributes(Struct, frozen=True, kw_only=True):
@@ -101,13 +110,14 @@ class _Attributes(Struct, frozen=True, kw_only=True):
     source: _Text
     type: _Text
     time: Instant | None = None
+    subject: _Text | None = None
 
 
 def _part(event: _Event, where: str) -> Part:
     _check_version(event.specversion, where)
     own_id, time = _identity(event.source, event.id), _utc(event.time, where)
     form = _form(event.datacontenttype, where)
-    return Part(form=form, body=_data(event, form, where), own_id=own_id, time=time)
+    return Part(form=form, body=_data(event, form, where), own_id=own_id, time=time, subject=event.subject)
 
 
 def _check_version(version: str, where: str) -> None:

@@ -1,10 +1,50 @@
 """What the operator writes in the table of the HTTP adapter."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 from msgspec import Meta
 
 from actors.model.base import Value
+from actors.model.secrets import Secret
+from protocols.http.signing import key_of
+
+_TOKEN: Final = re.compile(r"[!-~]{16,512}")
+_Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
+
+
+class HookConfig(Value, frozen=True, kw_only=True):
+    """``[protocols.http.hooks.NAME]``: a device cloud that pushes readings of its devices to ``/hooks/NAME``."""
+
+    owner: Annotated[str, Meta(min_length=1, max_length=64)]
+    """Whose things it may speak for; nobody else's are heard."""
+    things: dict[str, str] = {}
+    """What the cloud calls a device -> the thing's id; only these are heard. Empty: it calls every device by its id."""
+    secrets: tuple[Secret, ...] = ()
+    """Of Standard Webhooks (``whsec_...``): one, and while it is exchanged the new one beside it."""
+    tokens: tuple[Secret, ...] = ()
+    """Bearer tokens, for clouds that do not sign; 16 to 512 visible ASCII characters."""
+    origins: tuple[Annotated[str, Meta(min_length=1, max_length=253)], ...] = ()
+    """Senders that may ask by the CloudEvents handshake whether they may push, by their DNS names."""
+    per_minute: Annotated[int, Meta(ge=1, le=1_000_000)] = 6000
+    """Messages that it may push; more get 429."""
+
+    def __post_init__(self) -> None:
+        """Refuse a hook that could prove nothing.
+
+        Raises:
+            ValueError: There is neither secret nor token, or one of them is none.
+        """
+        if not self.secrets and not self.tokens:
+            raise ValueError("secrets and tokens: expected at least one secret or token, or nobody could be believed")
+        for number, secret in enumerate(self.secrets, 1):
+            try:
+                key_of(secret)
+            except ValueError as error:
+                raise ValueError(f"secrets, item {number}: {error}") from None
+        for number, token in enumerate(self.tokens, 1):
+            if _TOKEN.fullmatch(token.reveal()) is None:
+                raise ValueError(f"tokens, item {number}: expected 16 to 512 visible ASCII characters")
 
 
 class HttpConfig(Value, frozen=True, kw_only=True):
@@ -30,3 +70,5 @@ class HttpConfig(Value, frozen=True, kw_only=True):
     """How many of them one thing may hold, so that it keeps no other thing out."""
     longest_wait_s: Annotated[float, Meta(ge=0, le=300)] = 60.0
     """So long a poll for commands may wait at most."""
+    hooks: dict[_Name, HookConfig] = {}
+    """Device clouds that push readings, by the name in their route."""

@@ -92,14 +92,14 @@ class Door:
         """
         told = request.headers.get("Idempotency-Key")
         if told is None:
-            return _response(await answer())
+            return answered(await answer())
         key = (thing.thing_id, request.path, bare_key(told))
         digest = blake2b(body, digest_size=16, person=request.content_type.encode()[-16:]).digest()
         standing = self._replays.begin(key, digest)
         if isinstance(standing, Reply):
             self.counts["accepted"] += 1
             self.counts["duplicates"] += 1
-            return _response(standing, {"Iot2crm-Duplicate": "true"})
+            return answered(standing, {"Iot2crm-Duplicate": "true"})
         if standing is not Standing.NEW:
             raise _not_again(standing, bare_key(told))
         try:
@@ -108,7 +108,7 @@ class Door:
             self._replays.forget(key)
             raise
         self._replays.end(key, reply)
-        return _response(reply)
+        return answered(reply)
 
     def check_room(self, held: Counter[ThingId], thing_id: ThingId, what: str) -> None:
         """Refuse one more connection that stays, where all things or this one hold as many as they may.
@@ -217,10 +217,11 @@ def json_response(value: Any) -> web.Response:
     Raises:
         Rejected: it is a no of the machine interface.
     """
-    return _response(json_reply(value))
+    return answered(json_reply(value))
 
 
-def _response(reply: Reply, more: Mapping[str, str] | None = None) -> web.Response:
+def answered(reply: Reply, more: Mapping[str, str] | None = None) -> web.Response:
+    """Return a reply as it goes over the wire."""
     headers = reply.headers if more is None else {**reply.headers, **more}
     return web.Response(status=reply.status, body=reply.body or None, headers=headers)
 

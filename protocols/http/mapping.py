@@ -62,6 +62,14 @@ _CASES: Final[Mapping[str, _Case]] = {
     "unknown_command": _Case(
         404, "No such command waits", "Its deadline is over, or another acknowledgement was first: do nothing."
     ),
+    "unknown_hook": _Case(404, "No such hook", "Let the operator add the table [protocols.http.hooks.NAME]."),
+    "not_proved": _Case(
+        401, "The message does not prove who sent it", "Sign it now with the hook's secret, and send it again."
+    ),
+    "foreign_origin": _Case(
+        403, "Not an allowed origin", "Let the operator add it to the hook's 'origins', then ask again."
+    ),
+    "too_many_messages": _Case(429, "More than the hook may push", _SEND_AGAIN),
     "too_many_streams": _Case(503, "Too many things listen", "Connect again after the time in Retry-After."),
     "not_stored_yet": _Case(503, "Not stored in time", _SEND_AGAIN),
     ReadingRefusal.FOREIGN_THING: _Case(

@@ -124,6 +124,7 @@ async def served_hub(
     disk: JournalSettings | None = None,
     choices: Sequence[CrmChoice] = (),
     protocols: Sequence[ProtocolChoice] = (),
+    http: HttpConfig | None = None,
 ) -> AsyncIterator[Client]:
     """Serve a hub and yield its operator. ``others`` are more connections and the CRMs behind them.
 
@@ -143,7 +144,7 @@ async def served_hub(
         listen=Listen(host="127.0.0.1", port=0),
         log=LogFormat.JSON,
         profiles={"printer": profile},
-        protocols=(ProtocolChoice(name="http", spec=HTTP, config=HttpConfig()), *protocols),
+        protocols=(ProtocolChoice(name="http", spec=HTTP, config=http or HttpConfig()), *protocols),
         crm=tuple(choices) or tuple(CrmChoice(name=name, spec=spec, config=Struct()) for name in held),
         communities={"office": CommunityConfig(members=("printer",))},
         limits=LimitsConfig(),
