@@ -9,9 +9,11 @@ from typing import Final
 import msgspec
 import structlog
 
-from actors.community.advising import AnswerRules, advise_health, advise_material
+from actors.community.advising import advise_health, advise_material
+from actors.community.answers import AnswerRules
 from actors.community.cards import CardMatrix
 from actors.community.health_index import HealthModel
+from actors.community.helping import advise_remedy
 from actors.community.policy import ActBand
 from actors.dialogue import (
     AdviceGiven,
@@ -59,6 +61,7 @@ class Compute:
         self._models: dict[_Component, HealthModel] = {}
         self._matrices: dict[_Component, CardMatrix] = {}
         self._supplies: dict[_Component, dict[str, ExperienceCard]] = {}
+        self._remedies: dict[_Component, dict[str, ExperienceCard]] = {}
         self._questions: asyncio.Queue[tuple[OutboxRow, ComputeAdvice]] = asyncio.Queue()
         self._trainings: asyncio.Queue[tuple[OutboxRow, TrainModel]] = asyncio.Queue()
         self._engine: Engine | None = None
@@ -139,13 +142,21 @@ class Compute:
     def _answer(self, question: Question, now: datetime) -> Advice:
         config = self._communities.get(question.community_id)
         component = (question.community_id, question.subject)
-        rules = AnswerRules(k_owners=config.k_owners if config else 5, unit=self._unit(question))
+        rules = self._rules(question, config.k_owners if config else 5)
         if question.topic is Topic.MATERIAL:
             cards = list(self._supplies.get(component, {}).values())
             return advise_material(cards, question, rules=rules, answered_at=now)
+        if question.topic is Topic.REMEDY:
+            tried = list(self._remedies.get(component, {}).values())
+            return advise_remedy(tried, question, rules=rules, answered_at=now)
         model = self._models.get(component)
         matrix = self._matrices.get(component) or CardMatrix(model.version if model else "")
         return advise_health(model, matrix, question, rules=rules, answered_at=now).advice
+
+    def _rules(self, question: Question, k_owners: int) -> AnswerRules:
+        spec = self._health_spec(question.subject) if question.topic is Topic.HEALTH else None
+        lead, names = (spec.delivery_cycles, spec.sensor_names) if spec else (0.0, ())
+        return AnswerRules(k_owners=k_owners, unit=self._unit(question), lead=lead, sensor_names=names)
 
     def _unit(self, question: Question) -> str:
         if question.topic is Topic.HEALTH:
@@ -162,6 +173,9 @@ class Compute:
         component = (card.community_id, card.subject)
         if card.topic is Topic.MATERIAL:
             self._supplies.setdefault(component, {})[card.card_id] = card
+            return
+        if card.topic is Topic.REMEDY:
+            self._remedies.setdefault(component, {})[card.card_id] = card
             return
         matrix = self._matrices.get(component)
         if matrix is not None and card.model_version == matrix.model_version:
@@ -202,9 +216,12 @@ class Compute:
         return [row.body for row in rows if row.key.startswith(prefix) and row.body is not None]
 
     def _band(self, subject: str) -> ActBand:
-        specs = (profile.components.get(subject) for profile in self._profiles.values())
-        spec: HealthSpec | None = next((spec for spec in specs if spec is not None), None)
+        spec = self._health_spec(subject)
         return ActBand(late=spec.act_below, early=spec.act_below * _EARLY_FACTOR) if spec else ActBand()
+
+    def _health_spec(self, subject: str) -> HealthSpec | None:
+        specs = (profile.components.get(subject) for profile in self._profiles.values())
+        return next((spec for spec in specs if spec is not None), None)
 
     async def _keep(self, job: TrainModel, published: PublishedModel) -> None:
         """Make model and cards durable before the community speaks of them."""

@@ -1,33 +1,25 @@
 """The two answers a community gives: about health and about materials. Pure: everything is passed in."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 from msgspec import Struct
 
+from actors.community.answers import AnswerRules, abstain, certainty
 from actors.community.calibration import INTERVAL_LEVEL
 from actors.community.cards import CardMatrix, Estimate, answer
+from actors.community.explaining import Timing, health_changes, signals_of, supply_changes
 from actors.community.health_index import HealthModel
 from actors.community.policy import ActState
-from actors.community.sentences import abstention_sentence, health_sentence, material_sentence
+from actors.community.sentences import health_sentence, material_sentence
 from actors.community.supplies import SupplyChoice, SupplyRanking, rank_supplies
-from actors.model.advice import Abstention, Advice, Evidence, ExperienceCard, Interval, Question, Recommendation, Topic
+from actors.model.advice import Advice, Evidence, ExperienceCard, Interval, Question, Recommendation, Topic
 
 HEALTH_METHOD = "health index and peers' cards"
 MATERIAL_METHOD = "life a piece by supply, lower bound"
 
 _WATCH_WITHIN = 2.0
-_HALF_SURE = 5.0
-
-
-class AnswerRules(Struct, frozen=True, kw_only=True):
-    """How a community answers. ``lead`` is the delivery time in ``unit``, for the latest time to order."""
-
-    k_owners: int = 5
-    keep_for: timedelta = timedelta(days=1)
-    unit: str = "cycles"
-    lead: float = 0.0
 
 
 class HealthAnswer(Struct, frozen=True, kw_only=True):
@@ -57,7 +49,7 @@ def advise_health(
     said = _estimate(model, matrix, question, rules.k_owners)
     if model is None or isinstance(said, str):
         reason = said if isinstance(said, str) else "no_model"
-        return HealthAnswer(advice=_abstain(question, reason, rules, answered_at), state=before, due=False)
+        return HealthAnswer(advice=abstain(question, reason, rules, answered_at), state=before, due=False)
     after, due = model.policy.step(before, said.value)
     advice = _recommend_health(model, question, said, due=due, rules=rules, answered_at=answered_at)
     return HealthAnswer(advice=advice, state=after, due=due, estimate=said)
@@ -75,7 +67,7 @@ def advise_material(
         skus=question.skus,
     )
     if ranking.reason:
-        return _abstain(question, ranking.reason, rules, answered_at)
+        return abstain(question, ranking.reason, rules, answered_at)
     return _recommend_material(ranking, question, rules, answered_at)
 
 
@@ -96,7 +88,9 @@ def _recommend_health(
     low, high = model.calibration.apply(said)
     interval = Interval(level=INTERVAL_LEVEL, low=low, high=high)
     action = _action(said.value, model.policy.threshold, due=due)
-    order_by = None if action == "none" else max(question.age, question.age + low - rules.lead)
+    timing = Timing(age=question.age, low=low, lead=rules.lead, unit=rules.unit)
+    latest = timing.order_by()
+    signals = signals_of(model, np.array(question.features, dtype=np.float64), rules.sensor_names)
     return Recommendation(
         correlation_id=question.correlation_id,
         topic=Topic.HEALTH,
@@ -108,10 +102,15 @@ def _recommend_health(
         evidence=_health_evidence(said),
         method=HEALTH_METHOD,
         model_version=model.version,
-        confidence=said.agreeing / said.peers * _certainty(said.peers),
-        sentence=health_sentence(said, interval, unit=rules.unit, order_by=order_by),
+        confidence=said.agreeing / said.peers * certainty(said.peers),
+        sentence=health_sentence(
+            said, interval, unit=rules.unit, order_by=None if action == "none" else latest, signals=signals
+        ),
         answered_at=answered_at,
         expires_at=answered_at + rules.keep_for,
+        order_by=latest,
+        signals=signals,
+        would_change=health_changes(said, timing, threshold=model.policy.threshold, due=due),
     )
 
 
@@ -131,11 +130,6 @@ def _health_evidence(said: Estimate) -> Evidence:
     )
 
 
-def _certainty(lives: float) -> float:
-    """Return how far a number of lives may be trusted: half at five, towards one."""
-    return lives / (lives + _HALF_SURE)
-
-
 def _recommend_material(
     ranking: SupplyRanking, question: Question, rules: AnswerRules, answered_at: datetime
 ) -> Recommendation:
@@ -153,10 +147,12 @@ def _recommend_material(
         evidence=_material_evidence(best),
         method=MATERIAL_METHOD,
         model_version="",
-        confidence=_certainty(best.owners if best.owners > 1 else best.lives),
+        confidence=certainty(best.owners if best.owners > 1 else best.lives),
         sentence=material_sentence(best, len(ranking.choices) - 1, unit=rules.unit),
         answered_at=answered_at,
         expires_at=answered_at + rules.keep_for,
+        would_change=supply_changes(ranking.choices, rules.unit),
+        prices={each.sku: next(iter(each.prices.values())) for each in ranking.choices if each.prices},
     )
 
 
@@ -164,17 +160,6 @@ def _material_evidence(best: SupplyChoice) -> Evidence:
     prices = {
         f"price_minor_{currency}_p{share}": float(each)
         for currency, paid in best.prices.items()
-        for share, each in zip((10, 50, 90), paid, strict=True)
+        for share, each in ((10, paid.p10), (50, paid.p50), (90, paid.p90))
     }
     return Evidence(peers=best.lives, owners=best.owners, own_fleet=best.own_fleet, lives=best.lives, quantiles=prices)
-
-
-def _abstain(question: Question, reason: str, rules: AnswerRules, answered_at: datetime) -> Abstention:
-    return Abstention(
-        correlation_id=question.correlation_id,
-        topic=question.topic,
-        subject=question.subject,
-        reason=reason,
-        sentence=abstention_sentence(reason, k_owners=rules.k_owners),
-        answered_at=answered_at,
-    )

@@ -36,7 +36,12 @@ from actors.model.ids import CommunityId, OwnerId, ThingId
 from actors.model.things import Purpose
 from actors.runtime.turns import Effect, Emit, Put, Remove, Step, Tell
 
-_PURPOSE_OF = {Topic.MATERIAL: Purpose.SUPPLIES, Topic.HEALTH: Purpose.HEALTH}
+_PURPOSE_OF = {
+    Topic.MATERIAL: Purpose.SUPPLIES,
+    Topic.HEALTH: Purpose.HEALTH,
+    Topic.REMEDY: Purpose.REPAIRS,
+    Topic.SPARES: Purpose.SUPPLIES,
+}
 
 
 class Member(Struct, frozen=True, kw_only=True):

@@ -1,10 +1,10 @@
 """Sentences for people: templates over evidence, never free invention."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from actors.community.cards import Estimate
 from actors.community.supplies import SupplyChoice
-from actors.model.advice import Interval
+from actors.model.advice import Interval, Paid, RankedRemedy, Remedy, RemedyKind, Signal, Topic
 from actors.model.money import Money
 
 _ABSTENTIONS = {
@@ -17,14 +17,36 @@ _ABSTENTIONS = {
 }
 
 
-def health_sentence(estimate: Estimate, interval: Interval, *, unit: str, order_by: float | None) -> str:
-    """Return what peers say about a remaining life, and the latest age at which to order when that is near."""
+_MISSING = {
+    "no_model": "lives that ended, with the consent to train on them: ten or more",
+    "out_of_range": "readings within what members' machines have shown, or a model trained on machines like this one",
+    "not_a_member": "the thing's membership: its profile listed among the community's members",
+    "timeout": "an answer in time; it is asked for again",
+}
+_EVIDENCE = {
+    Topic.HEALTH: "cards of lives that ended",
+    Topic.MATERIAL: "supplies used up",
+    Topic.REMEDY: "faults that were met, and how",
+    Topic.SPARES: "histories of parts",
+}
+_REMEDIES = {
+    RemedyKind.FIX: "the thing's own {name}",
+    RemedyKind.SERVICE: "service ({name})",
+    RemedyKind.PART: "a new {name}",
+}
+
+
+def health_sentence(
+    estimate: Estimate, interval: Interval, *, unit: str, order_by: float | None, signals: Sequence[Signal] = ()
+) -> str:
+    """Return what peers say about a remaining life, what moved, and the latest age at which to order when near."""
     said = (
         f"Of {_peers(estimate.peers, estimate.owners, estimate.own_fleet)} with a health index like this one, half "
         f"ran {estimate.p50:.0f} more {unit} or fewer ({interval.level:.0%} between "
         f"{interval.low:.0f} and {_up_to(interval.high)})."
     )
-    return said if order_by is None else f"{said} {_order_by(order_by, unit)}"
+    told = f"{said}{_moved(signals)}"
+    return told if order_by is None else f"{told} {_order_by(order_by, unit)}"
 
 
 def material_sentence(best: SupplyChoice, others: int, *, unit: str) -> str:
@@ -35,6 +57,32 @@ def material_sentence(best: SupplyChoice, others: int, *, unit: str) -> str:
         f"{_peers(best.lives, best.owners, best.own_fleet, 'piece used up', 'pieces used up')}, "
         f"surely {best.lower:.4g}{against}.{_paid(best.prices)}"
     )
+
+
+def remedy_sentence(ranked: Sequence[RankedRemedy]) -> str:
+    """Return what ended a fault most surely, at what cost, against what else was tried."""
+    best = ranked[0]
+    others = [f"{remedy_name(each.remedy)} {each.rate:.0%} of {each.tries}" for each in ranked[1:4]]
+    against = f" Also tried: {', '.join(others)}." if others else ""
+    back = f"; it came back {_count(best.came_back, 'time', 'times')}" if best.came_back else ""
+    name = remedy_name(best.remedy)
+    return (
+        f"{name[0].upper()}{name[1:]} ended this fault for good in {best.rate:.0%} of "
+        f"{_peers(best.tries, best.owners, best.own_fleet, 'try', 'tries')}, surely in {best.lower:.0%}{back}."
+        f"{_paid({best.paid.currency: best.paid} if best.paid else {})}{against}"
+    )
+
+
+def remedy_name(remedy: Remedy) -> str:
+    """Return a remedy in words."""
+    return _REMEDIES[remedy.kind].format(name=remedy.name)
+
+
+def what_is_missing(reason: str, topic: Topic, *, k_owners: int) -> str:
+    """Return what would have to be there for an answer."""
+    if reason in {"too_few_owners", "no_evidence"}:
+        return f"{_EVIDENCE[topic]}, shared by at least {k_owners} owners besides the asker's, or by its own fleet"
+    return _MISSING.get(reason, "")
 
 
 def abstention_sentence(reason: str, *, k_owners: int) -> str:
@@ -58,10 +106,17 @@ def _up_to(high: float) -> str:
     return "125 or more" if high >= 125 else f"{high:.0f}"
 
 
-def _paid(prices: Mapping[str, tuple[int, int, int]]) -> str:
+def _moved(signals: Sequence[Signal]) -> str:
+    if not signals:
+        return ""
+    told = " and ".join(f"{each.name} ({each.moved:+.1f} deviations)" for each in signals)
+    return f" Moved most: {told}."
+
+
+def _paid(prices: Mapping[str, Paid]) -> str:
     told = [
-        f"{Money(minor=low, currency=currency).decimal()} to {Money(minor=high, currency=currency)}"
-        for currency, (low, _, high) in sorted(prices.items())
+        f"{Money(minor=paid.p10, currency=currency).decimal()} to {Money(minor=paid.p90, currency=currency)}"
+        for currency, paid in sorted(prices.items())
     ]
     return f" Most paid {' or '.join(told)}." if told else ""
 

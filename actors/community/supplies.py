@@ -12,7 +12,8 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from actors.community.lives import FloatArray
-from actors.model.advice import ExperienceCard
+from actors.community.prices import paid_by_currency
+from actors.model.advice import ExperienceCard, Paid
 
 LOWER_BOUND_LEVEL = 0.9
 """The true mean lies above the lower bound with about this probability."""
@@ -21,7 +22,6 @@ _DEVIATIONS_BELOW = 1.2816
 _USAGE_BELL = 0.7
 _USUAL_SPREAD = 0.3
 _USUAL_SPREAD_WEIGHT = 2.0
-_QUANTILES = (0.1, 0.5, 0.9)
 
 
 class SupplyChoice(Struct, frozen=True, kw_only=True):
@@ -33,8 +33,8 @@ class SupplyChoice(Struct, frozen=True, kw_only=True):
     lives: int
     owners: int
     own_fleet: int
-    prices: dict[str, tuple[int, int, int]] = {}
-    """Currency -> 10, 50 and 90 % quantile of what peers paid, in minor units."""
+    prices: dict[str, Paid] = {}
+    """Currency -> what peers paid for one piece."""
 
 
 class SupplyRanking(Struct, frozen=True, kw_only=True):
@@ -99,7 +99,7 @@ def _choice(sku: str, cards: list[ExperienceCard], asker_owner: str, k_owners: i
         lives=len(cards),
         owners=len({card.owner_id for card in cards}),
         own_fleet=sum(card.owner_id == asker_owner for card in cards),
-        prices=_prices(cards, asker_owner, k_owners),
+        prices=paid_by_currency(cards, asker_owner, k_owners),
     )
 
 
@@ -144,26 +144,3 @@ def _redistributed(lives: _Lives) -> FloatArray:
     growth = np.where(handed, 1 + lives.weight / np.maximum(later, 1e-12), 1.0)
     before = np.concatenate([[1.0], np.cumprod(growth)[:-1]])
     return np.where(handed, 0.0, lives.weight * before)
-
-
-def _prices(cards: list[ExperienceCard], asker_owner: str, k_owners: int) -> dict[str, tuple[int, int, int]]:
-    """Return quantiles of prices for each currency in which enough owners paid."""
-    paid: dict[str, list[ExperienceCard]] = {}
-    for card in cards:
-        if card.price_minor is not None and card.currency:
-            paid.setdefault(card.currency, []).append(card)
-    told = {currency: _price_cards(found, asker_owner, k_owners) for currency, found in paid.items()}
-    return {currency: _price_quantiles(found) for currency, found in told.items() if found}
-
-
-def _price_cards(cards: list[ExperienceCard], asker_owner: str, k_owners: int) -> list[ExperienceCard]:
-    others = {card.owner_id for card in cards if card.owner_id != asker_owner}
-    return cards if len(others) >= k_owners else [card for card in cards if card.owner_id == asker_owner]
-
-
-def _price_quantiles(cards: list[ExperienceCard]) -> tuple[int, int, int]:
-    ordered = sorted(cards, key=lambda card: (card.price_minor or 0, card.card_id))
-    weight = _votes(ordered)
-    places = (np.cumsum(weight) - 0.5 * weight) / weight.sum()
-    low, middle, high = np.interp(_QUANTILES, places, [card.price_minor or 0 for card in ordered])
-    return round(float(low)), round(float(middle)), round(float(high))

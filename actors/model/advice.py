@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from actors.model.base import Instant, Value
 from actors.model.ids import CommunityId, CorrelationId, OwnerId, ThingId
+from actors.model.money import Money
 
 
 class Topic(StrEnum):
@@ -14,6 +15,44 @@ class Topic(StrEnum):
 
     MATERIAL = "material"
     HEALTH = "health"
+    REMEDY = "remedy"
+    """What ended a fault, or replaced a component."""
+    SPARES = "spares"
+    """How many spare parts to keep."""
+
+
+class RemedyKind(StrEnum):
+    """A step of the ladder for trouble."""
+
+    FIX = "fix"
+    """An action that the thing itself does when it is told to."""
+    SERVICE = "service"
+    """A kind of work that a technician does."""
+    PART = "part"
+    """A product that replaced the old one."""
+
+
+class Remedy(Value, frozen=True, kw_only=True):
+    """What was done about a fault: the action, the kind of work or the SKU."""
+
+    kind: RemedyKind
+    name: str
+
+
+class RemedyOutcome(StrEnum):
+    """How that went. ``came_back`` takes back an ``ended`` that was told before."""
+
+    ENDED = "ended"
+    CAME_BACK = "came_back"
+    DID_NOT_HELP = "did_not_help"
+
+
+class RemedyTried(Value, frozen=True, kw_only=True):
+    """One try, and what it cost where that is known."""
+
+    remedy: Remedy
+    outcome: RemedyOutcome
+    cost: Money | None = None
 
 
 class Question(Value, frozen=True, kw_only=True):
@@ -51,6 +90,36 @@ class Evidence(Value, frozen=True, kw_only=True):
     quantiles: dict[str, float] = {}
 
 
+class Paid(Value, frozen=True, kw_only=True):
+    """What peers paid for one piece, or for one repair: quantiles in minor units of the currency."""
+
+    currency: str
+    p10: int
+    p50: int
+    p90: int
+
+
+class Signal(Value, frozen=True, kw_only=True):
+    """A signal that moved: mean of the last 20 cycles minus that of the first 20, in deviations of its kind."""
+
+    name: str
+    moved: float
+
+
+class RankedRemedy(Value, frozen=True, kw_only=True):
+    """How often a remedy ended the fault for good: an owner has one vote, shared by its tries."""
+
+    remedy: Remedy
+    rate: float
+    lower: float
+    upper: float
+    tries: int
+    owners: int
+    own_fleet: int = 0
+    came_back: int = 0
+    paid: Paid | None = None
+
+
 class Recommendation(Value, frozen=True, kw_only=True, tag="recommendation"):
     """An answer: what peers' experience says, with its evidence and a sentence for people."""
 
@@ -72,6 +141,18 @@ class Recommendation(Value, frozen=True, kw_only=True, tag="recommendation"):
     sentence: str
     answered_at: Instant
     expires_at: Instant
+    order_by: float | None = None
+    """The latest age, in ``unit``, at which an order still comes in time."""
+    signals: tuple[Signal, ...] = ()
+    """Those that moved most, first the one that moved furthest."""
+    would_change: tuple[str, ...] = ()
+    """What would change this advice: each sentence is worked out anew with one thing different."""
+    prices: dict[str, Paid] = {}
+    """SKU -> what peers paid for one piece."""
+    remedies: tuple[RankedRemedy, ...] = ()
+    """Best first."""
+    quantity: int | None = None
+    """How many pieces to keep."""
 
 
 class Abstention(Value, frozen=True, kw_only=True, tag="abstention"):
@@ -87,6 +168,8 @@ class Abstention(Value, frozen=True, kw_only=True, tag="abstention"):
     """
     sentence: str
     answered_at: Instant
+    missing: str = ""
+    """What would have to be there for an answer."""
 
 
 Advice = Recommendation | Abstention
@@ -112,4 +195,6 @@ class ExperienceCard(Value, frozen=True, kw_only=True):
     usage: float = 0.0
     curve: tuple[float, ...] = ()
     model_version: str = ""
+    tried: RemedyTried | None = None
+    """Of the topic ``remedy``: what was done about ``subject``, and how it went."""
     ended_at: Instant | None = None

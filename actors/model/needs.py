@@ -44,3 +44,6 @@ class Need(Value, frozen=True, kw_only=True):
     """An action of the thing that may end the fault; tried before anybody is called."""
     fix_within_s: float = 60.0
     fix_settles_s: float = 60.0
+    also_works: tuple[str, ...] = ()
+    parts: tuple[SkuChoice, ...] = ()
+    """What else may end a fault, than ``work``: see the profile's ``FaultSpec``."""

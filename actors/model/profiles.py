@@ -80,6 +80,8 @@ class HealthSpec(Value, frozen=True, kw_only=True):
     sensors: Annotated[int, Meta(ge=1)] = 21
     act_below: Annotated[float, Meta(gt=0)] = 30.0
     ask_every: Annotated[int, Meta(ge=1)] = 1
+    delivery_cycles: Annotated[float, Meta(ge=0)] = 0.0
+    """How many cycles it runs until a replacement that is ordered now is there: for the latest time to order."""
     skus: Annotated[tuple[SkuChoice, ...], Meta(min_length=1)]
     title: str = ""
     sensor_names: tuple[str, ...] = ()
@@ -100,6 +102,12 @@ class FaultSpec(Value, frozen=True, kw_only=True):
     """So long the thing has to acknowledge it."""
     fix_settles_s: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
     """So long after that the fault must be gone."""
+    also_works: tuple[str, ...] = ()
+    """Other kinds of work that may be asked for instead of ``work``, where peers' experience speaks for one."""
+    parts: tuple[SkuChoice, ...] = ()
+    """Parts that may be bought instead of calling for service, where peers' experience and the mandate allow it."""
+    back_within_days: Annotated[float, Meta(gt=0)] = 30.0
+    """A fault that is reported again so soon came back: what was done about it did not help for good."""
 
 
 class ThingProfile(Value, frozen=True, kw_only=True):

@@ -23,6 +23,8 @@ class Purpose(StrEnum):
     HEALTH = "health"
     SUPPLIES = "supplies"
     PRICES = "prices"
+    REPAIRS = "repairs"
+    """What was done about its faults, and whether that helped."""
 
 
 def _share_texts(value: Value, names: Iterable[str]) -> None:

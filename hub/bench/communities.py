@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from actors.community.advising import AnswerRules, advise_health
+from actors.community.advising import advise_health
+from actors.community.answers import AnswerRules
 from actors.community.cards import CardMatrix, LifeCard
 from actors.community.evaluation import Scores, evaluate
 from actors.community.health_index import HealthModel

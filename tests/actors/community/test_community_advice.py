@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from actors.community.advising import AnswerRules, HealthAnswer, advise_health, advise_material
+from actors.community.advising import HealthAnswer, advise_health, advise_material
+from actors.community.answers import AnswerRules
 from actors.community.cards import CardMatrix
 from actors.community.lives import FloatArray
 from actors.community.policy import ActState

@@ -3,7 +3,7 @@
 import pytest
 
 from actors.community.supplies import rank_supplies
-from actors.model.advice import ExperienceCard, Topic
+from actors.model.advice import ExperienceCard, Paid, Topic
 from actors.model.ids import CommunityId, OwnerId
 
 
@@ -72,7 +72,7 @@ def test_prices_are_told_when_enough_owners_paid() -> None:
     paid = [card(f"o{n}", "XL", 900 + n, price_minor=1000 + 100 * n, currency="EUR") for n in range(5)]
     few = [card(f"p{n}", "XL", 900 + n, price_minor=99, currency="USD") for n in range(4)]
     found = rank_supplies([*paid, *few], asker_owner="me", k_owners=5).choices[0]
-    assert found.prices == {"EUR": (1000, 1200, 1400)}
+    assert found.prices == {"EUR": Paid(currency="EUR", p10=1000, p50=1200, p90=1400)}
 
 
 def test_what_is_told_is_in_numbers_that_a_journal_keeps() -> None:

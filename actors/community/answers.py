@@ -1,0 +1,38 @@
+"""What all answers of a community share: its rules, how far to trust a number of lives, and silence with its reason."""
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from actors.community.sentences import abstention_sentence, what_is_missing
+from actors.model.advice import Abstention, Question
+
+_HALF_SURE = 5.0
+
+
+class AnswerRules(Struct, frozen=True, kw_only=True):
+    """How a community answers. ``lead`` is the delivery time in ``unit``, for the latest time to order."""
+
+    k_owners: int = 5
+    keep_for: timedelta = timedelta(days=1)
+    unit: str = "cycles"
+    lead: float = 0.0
+    sensor_names: tuple[str, ...] = ()
+
+
+def certainty(lives: float) -> float:
+    """Return how far a number of lives may be trusted: half at five, towards one."""
+    return lives / (lives + _HALF_SURE)
+
+
+def abstain(question: Question, reason: str, rules: AnswerRules, answered_at: datetime) -> Abstention:
+    """Return that there is no answer, why, and what would have to be there."""
+    return Abstention(
+        correlation_id=question.correlation_id,
+        topic=question.topic,
+        subject=question.subject,
+        reason=reason,
+        sentence=abstention_sentence(reason, k_owners=rules.k_owners),
+        missing=what_is_missing(reason, question.topic, k_owners=rules.k_owners),
+        answered_at=answered_at,
+    )
