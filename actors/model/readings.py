@@ -31,6 +31,8 @@ class Reading(Value, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     quality: Quality = Quality.GOOD
     status: str | None = None
     """The protocol's own word for the quality, such as an OPC UA status code."""
+    by_receipt: bool = False
+    """``observed_at`` was reckoned from the time of receipt: it is in the hub's time, the source told none."""
 
 
 class DeviceMessage(Value, frozen=True, kw_only=True, omit_defaults=True, tag=True, gc=False):

@@ -6,7 +6,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from actors.model.profiles import HealthSpec, SlotSpec, ThingProfile
-from actors.model.readings import AnyDeviceMessage, DeviceMessage, PlainMessage, Quality, Reading, Reported
+from actors.model.readings import AnyDeviceMessage, PlainMessage, Quality, Reading, Reported
 from actors.thing.latest import Latest, Numbers, is_number, latest_of, number_of, numbers_of
 from actors.thing.levels import extended, newest, packed
 from actors.thing.plan import Plan, Slots
@@ -18,6 +18,9 @@ _LATEST_SKEW_S: Final = 300.0
 _OLDEST_S: Final = 30 * 86400.0
 _DAY_S: Final = 86400.0
 _Told = list[tuple[str, Latest]]
+_Timed = tuple[float, bool, Reading]
+"""(when it was so, whether the source says so, the reading)."""
+_UNKNOWN: Final = Latest(0.0, 0.0)
 _EMPTY: Final = SlotState()
 _NEW: Final = ComponentState()
 _NONE: Final[dict[str, Any]] = {}
@@ -28,9 +31,10 @@ def absorb(state: ThingState, message: AnyDeviceMessage, plan: Plan) -> ThingSta
     """Return the state after a device message: its readings in the order of their times, each one counted.
 
     A pack may hold many values of one property, as after an outage. Values as old as what is known, or older, change
-    nothing.
+    nothing; their times are compared with times of the same clock alone (see ``_is_older``).
     """
-    if isinstance(message, PlainMessage):
+    texts = state.latest
+    if isinstance(message, PlainMessage) and (not texts or texts.keys().isdisjoint(message.names)):
         return _with_numbers(state, message, plan)
     values = state.newest()
     told = _take(values, message, plan)
@@ -50,18 +54,24 @@ def _with_numbers(state: ThingState, message: PlainMessage, plan: Plan) -> Thing
     names = known.names if message.names == known.names else message.names  # known ones are found faster
     shape = plan.shapes.get(names) or plan.shape(names)
     if shape.names == known.names or not known.names:
-        numbers = Numbers(shape.names, shape.pack(*(values if shape.sort is None else shape.sort(values))), at)
+        packed_values = shape.pack(*(values if shape.sort is None else shape.sort(values)))
+        numbers = Numbers(shape.names, packed_values, at, b"", b"", known.source_at, known.source_times)
     else:
-        newer = {name: Latest(value, at) for name, value in zip(names, values, strict=True)}
-        numbers = numbers_of({**latest_of(known), **newer})
+        merged = latest_of(known)
+        for name, value in zip(names, values, strict=True):
+            merged[name] = _stamped(value, at, merged.get(name))
+        numbers = numbers_of(merged)
         numbers = replace(numbers, names=plan.shape(numbers.names).names)
-    latest, slots = state.latest or _NONE, state.slots
-    if latest and not latest.keys().isdisjoint(names):  # what is a number now was a text in a former profile
-        latest = {name: value for name, value in latest.items() if name not in names}
+    slots = state.slots
     for place, told_slots in shape.levels:
         slots = _filled(slots, told_slots, at, values[place], numbers)
     told = [(name, Latest(values[place], at)) for place, name in shape.watched] if shape.watched else []
-    return _after(state, numbers, latest, slots, told, plan.profile)
+    return _after(state, numbers, state.latest or _NONE, slots, told, plan.profile)
+
+
+def _stamped(value: float, at: float, known: Latest | None) -> Latest:
+    """Return a good value as of its receipt."""
+    return Latest(value, at) if known is None else Latest(value, at, Quality.GOOD, known.source_at)
 
 
 def _after(
@@ -86,32 +96,47 @@ def _after(
     )
 
 
-def _take(latest: dict[str, Latest], message: DeviceMessage, plan: Plan) -> _Told:
+def _take(latest: dict[str, Latest], message: AnyDeviceMessage, plan: Plan) -> _Told:
     """Put the readings into ``latest``; return the good ones of the properties that are looked at."""
     told: _Told = []
     received = message.received_at.timestamp()
-    timed = [(_time_of(reading, received), reading) for reading in message.readings]
+    timed = [_timed(reading, received) for reading in message.readings]
     timed.sort(key=_when)
-    for at, reading in timed:
-        known = latest.get(reading.name)
-        if known is not None and at <= known.at and reading.observed_at is not None:
+    for at, by_source, reading in timed:
+        known = latest.get(reading.name, _UNKNOWN)
+        if _is_older(known, at, received, reading, by_source=by_source):
             continue
-        value = latest[reading.name] = Latest(reading.value, at, reading.quality)
+        source_at = at if by_source else known.source_at
+        value = latest[reading.name] = Latest(reading.value, at, reading.quality, source_at)
         if reading.quality is not Quality.BAD and (reading.name in plan.levels or reading.name in plan.watched):
             told.append((reading.name, value))
     return told
 
 
-def _when(timed: tuple[float, Reading]) -> float:
+def _when(timed: _Timed) -> float:
     return timed[0]
 
 
-def _time_of(reading: Reading, received: float) -> float:
-    """Return the source's time, or the time of receipt where the source's clock cannot be right."""
+def _timed(reading: Reading, received: float) -> _Timed:
+    """Take the source's time, or the time of receipt where there is none or the source's clock cannot be right."""
     if reading.observed_at is None:
-        return received
+        return received, False, reading
     at = reading.observed_at.timestamp()
-    return at if received - _OLDEST_S <= at <= received + _LATEST_SKEW_S else received
+    if not received - _OLDEST_S <= at <= received + _LATEST_SKEW_S:
+        return received, False, reading
+    return at, not reading.by_receipt, reading
+
+
+def _is_older(known: Latest, at: float, received: float, reading: Reading, *, by_source: bool) -> bool:
+    """Say whether a reading tells nothing new.
+
+    Only a source's time is older than a source's time: while the hub's clock is ahead, all that a device with a right
+    clock tells would seem older than what the hub stamped. A time reckoned from the receipt is compared with what the
+    hub stamped, unless the hub's clock went back since. What came without a time was so when it came.
+    """
+    if by_source:
+        return at <= known.source_at
+    return reading.by_receipt and known.at != known.source_at and at <= known.at <= received
 
 
 def _filled(
@@ -135,10 +160,11 @@ def _level(slot: SlotState, spec: SlotSpec, at: float, level: float, numbers: Nu
     return replace(filled, refills=slot.refills + 1, last_life=_life(slot, at, usage))
 
 
-def _life(slot: SlotState, at: float, usage: float | None) -> float:
+def _life(slot: SlotState, at: float, usage: float | None) -> float | None:
+    """Return how long the last piece lasted; nothing where the clocks that timed its two ends contradict each other."""
     if usage is not None and slot.usage_at_fill is not None:
         return max(0.0, usage - slot.usage_at_fill)
-    return (at - slot.filled_at) / _DAY_S
+    return (at - slot.filled_at) / _DAY_S if at >= slot.filled_at else None
 
 
 def _components(state: ThingState, profile: ThingProfile, told: _Told) -> dict[str, ComponentState]:

@@ -98,7 +98,7 @@ class ThingCore:
     """
 
     kind = "thing"
-    schema = 2
+    schema = 3
     state_upcasters = LIFTS
     state_type = ThingState
     message_type = ThingMessage

@@ -18,17 +18,21 @@ _NUMBER: Final = (int, float)
 
 
 class Latest(Struct, frozen=True, gc=False):
-    """A property's newest value; ``at`` is in seconds since 1970 UTC."""
+    """A property's newest value. Times are in seconds since 1970 UTC."""
 
     value: Reported
     at: float
+    """When it was so: by the source's clock where that is ``source_at``, else by the hub's."""
     quality: Quality = Quality.GOOD
+    source_at: float = 0.0
+    """The newest time that the source itself told of this property, with this value or before; zero for none."""
 
 
 class Numbers(Struct, frozen=True, gc=False, array_like=True):
     """The newest values of all properties that told a number, in one form only, so that equal ones compare equal.
 
-    ``times`` is empty where all are of the time ``at`` (which is zero otherwise), ``qualities`` where all are good.
+    ``times`` is empty where all are of the time ``at`` (which is zero otherwise), ``qualities`` where all are good,
+    and ``source_times`` where all are ``source_at``.
     """
 
     names: tuple[str, ...] = ()
@@ -37,6 +41,8 @@ class Numbers(Struct, frozen=True, gc=False, array_like=True):
     at: float = 0.0
     times: bytes = b""
     qualities: bytes = b""
+    source_at: float = 0.0
+    source_times: bytes = b""
 
 
 def is_number(value: Reported) -> TypeGuard[float]:
@@ -50,17 +56,24 @@ def numbers_of(latest: Mapping[str, Latest]) -> Numbers:
         return Numbers()
     names = sorted(latest)
     rows = [latest[name] for name in names]
-    times = [row.at for row in rows]
-    at = times[0]
-    together = times.count(at) == len(times)
+    at, times = _together([row.at for row in rows])
+    source_at, source_times = _together([row.source_at for row in rows])
     qualities = bytes(_QUALITIES.index(row.quality) for row in rows)
     return Numbers(
         tuple(names),
         _packed_numbers([row.value for row in rows]),
-        at if together else 0.0,
-        b"" if together else _packed_numbers(times),
+        at,
+        times,
         qualities if any(code != _GOOD for code in qualities) else b"",
+        source_at,
+        source_times,
     )
+
+
+def _together(times: list[float]) -> tuple[float, bytes]:
+    """Return the one time of all, or a column of them."""
+    at = times[0]
+    return (at, b"") if times.count(at) == len(times) else (0.0, _packed_numbers(times))
 
 
 def _packed_numbers(values: Sequence[Any]) -> bytes:
@@ -76,10 +89,12 @@ def _unpacked_numbers(column: bytes) -> tuple[float, ...]:
 def latest_of(numbers: Numbers) -> dict[str, Latest]:
     """Return the columns as single values, by name."""
     names = numbers.names
-    times = _unpacked_numbers(numbers.times) if numbers.times else (numbers.at,) * len(names)
-    qualities = numbers.qualities or bytes([_GOOD]) * len(names)
-    columns = zip(names, _unpacked_numbers(numbers.values), times, qualities, strict=True)
-    return {name: Latest(value, at, _QUALITIES[code]) for name, value, at, code in columns}
+    count = len(names)
+    times = _unpacked_numbers(numbers.times) if numbers.times else (numbers.at,) * count
+    qualities = numbers.qualities or bytes([_GOOD]) * count
+    sources = _unpacked_numbers(numbers.source_times) if numbers.source_times else (numbers.source_at,) * count
+    columns = zip(names, _unpacked_numbers(numbers.values), times, qualities, sources, strict=True)
+    return {name: Latest(value, at, _QUALITIES[code], source_at) for name, value, at, code, source_at in columns}
 
 
 def number_of(numbers: Numbers, name: str) -> float | None:

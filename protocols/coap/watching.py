@@ -193,4 +193,5 @@ def _reading(told: Told, paths: Mapping[str, str], profile: ThingProfile) -> Rea
         value = bool(value)
     elif spec.kind is PropertyKind.TEXT and isinstance(value, float):
         value = f"{value:g}"
-    return Reading(name=paths[told.path], value=value, unit=told.unit, observed_at=told.observed_at)
+    at = told.observed_at
+    return Reading(name=paths[told.path], value=value, unit=told.unit, observed_at=at, by_receipt=told.by_receipt)

@@ -45,7 +45,7 @@ class Storing:
         readings = payload.readings
         if part.time is not None:
             readings = tuple(
-                r if r.observed_at is not None else msgspec.structs.replace(r, observed_at=part.time) for r in readings
+                msgspec.structs.replace(r, observed_at=r.observed_at or part.time, by_receipt=False) for r in readings
             )
         identity = identity or part.own_id or payload.own_id
         if identity is None:

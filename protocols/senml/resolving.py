@@ -107,7 +107,8 @@ class _Base:
         name, local = self._names(record)
         value = self._value_of(record)
         unit = record.get("u", self._unit) if type(value) is float else None
-        return name, Reading(name=local, value=value, unit=unit, observed_at=self._instant_of(record))
+        at, is_relative = self._instant_of(record)
+        return name, Reading(name=local, value=value, unit=unit, observed_at=at, by_receipt=is_relative)
 
     def _carry(self, record: Record) -> None:
         if "bver" in record:
@@ -145,16 +146,17 @@ class _Base:
         value: Reported = record[label]
         return _finite("v", self._value + record["v"]) if label == "v" else value
 
-    def _instant_of(self, record: Record) -> datetime | None:
+    def _instant_of(self, record: Record) -> tuple[datetime | None, bool]:
+        """Return a record's time, and whether it was told relative to now."""
         offset = record.get("t")
         if offset is None and self._time is None:
             self.timed = False
-            return None
+            return None, False
         seconds = _finite("t", (self._time or 0) + (offset or 0))
         is_relative = seconds < RELATIVE_BELOW_S
         self.timed = self.timed and not is_relative
         try:
-            return (self._now if is_relative else _EPOCH) + timedelta(seconds=seconds)
+            return (self._now if is_relative else _EPOCH) + timedelta(seconds=seconds), is_relative
         except OverflowError:
             raise _Wrong(f", 't': expected a time in the years 1 to 9999, got {seconds:g} s") from None
 

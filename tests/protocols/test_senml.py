@@ -59,6 +59,7 @@ def test_a_time_under_2_to_the_28_is_relative_to_now(read: Any) -> None:
     assert instants[0] == NOW - timedelta(seconds=120.5)
     assert instants[1] == NOW + timedelta(seconds=2**28 - 1)
     assert instants[2] == datetime.fromtimestamp(2**28, UTC)
+    assert [reading.by_receipt for _, reading in pack.entries] == [True, True, False]
     assert not pack.timed
 
 

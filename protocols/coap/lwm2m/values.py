@@ -41,6 +41,7 @@ class Told(Struct, frozen=True, kw_only=True):
     value: Reported
     unit: str | None = None
     observed_at: datetime | None = None
+    by_receipt: bool = False
 
 
 def decode_values(
@@ -151,7 +152,13 @@ def _number(text: str, path: str) -> float:
 
 def _from_pack(pack: Pack) -> tuple[Told, ...]:
     return tuple(
-        Told(path=full, value=reading.value, unit=reading.unit, observed_at=reading.observed_at)
+        Told(
+            path=full,
+            value=reading.value,
+            unit=reading.unit,
+            observed_at=reading.observed_at,
+            by_receipt=reading.by_receipt,
+        )
         for full, reading in pack.entries
     )
 

@@ -19,10 +19,15 @@ from actors.thing.plan import Plan
 from actors.thing.state import SlotState, ThingState
 
 _NUMBERS = st.dictionaries(st.sampled_from(["pages", "ink", "cycle"]), st.floats(0, 100), min_size=1)
+_TIMES = [0.0, 5.0, NOW.timestamp()]
 _LATEST = st.dictionaries(
     st.text(min_size=1, max_size=3),
     st.builds(
-        Latest, st.floats(allow_nan=False), st.sampled_from([0.0, 5.0, NOW.timestamp()]), st.sampled_from(Quality)
+        Latest,
+        st.floats(allow_nan=False),
+        st.sampled_from(_TIMES),
+        st.sampled_from(Quality),
+        st.sampled_from(_TIMES),
     ),
 )
 
@@ -31,8 +36,8 @@ def plain(told: dict[str, float], at: datetime) -> PlainMessage:
     return PlainMessage(message_id="b:1", received_at=at, names=tuple(told), values=tuple(told.values()))
 
 
-def whole(told: dict[str, float], at: datetime) -> DeviceMessage:
-    readings = tuple(Reading(name=name, value=value) for name, value in told.items())
+def whole(told: dict[str, float], at: datetime, observed_at: datetime | None = None) -> DeviceMessage:
+    readings = tuple(Reading(name=name, value=value, observed_at=observed_at) for name, value in told.items())
     return DeviceMessage(thing_id=PRINTER, message_id="b:1", received_at=at, readings=readings)
 
 
@@ -50,12 +55,15 @@ def heard(messages: list[AnyDeviceMessage], plan: Plan) -> ThingState:
     return state
 
 
-@given(st.lists(st.tuples(_NUMBERS, st.booleans()), min_size=1, max_size=8))
-def test_a_plain_message_changes_what_the_same_readings_would(script: list[tuple[dict[str, float], bool]]) -> None:
+@given(st.lists(st.tuples(_NUMBERS, st.booleans()), min_size=1, max_size=8), st.integers(0, 3))
+def test_a_plain_message_changes_what_the_same_readings_would(
+    script: list[tuple[dict[str, float], bool]], timed: int
+) -> None:
     plan = Plan.of(PROFILE)
     times = [NOW + timedelta(hours=number) for number in range(len(script))]
-    mixed = [(plain if short else whole)(told, at) for (told, short), at in zip(script, times, strict=True)]
-    wanted = [whole(told, at) for (told, _), at in zip(script, times, strict=True)]
+    first: list[AnyDeviceMessage] = [whole({"ink": 40.0, "pages": 1.0}, NOW, NOW) for _ in range(timed)]
+    mixed = first + [(plain if short else whole)(told, at) for (told, short), at in zip(script, times, strict=True)]
+    wanted = first + [whole(told, at) for (told, _), at in zip(script, times, strict=True)]
     assert heard(mixed, plan) == heard(wanted, plan)
     assert [reading.value for reading in mixed[-1].readings] == [reading.value for reading in wanted[-1].readings]
 

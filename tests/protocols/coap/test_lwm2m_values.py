@@ -1,6 +1,6 @@
 """LwM2M's content formats: TLV both ways against the specification's own bytes, and values under their paths."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -33,6 +33,15 @@ def test_the_device_object_of_the_specification_is_read() -> None:
     assert (values["/3/0/6/0"], values["/3/0/6/1"]) == (1.0, 5.0)
     assert (values["/3/0/7/0"], values["/3/0/8/1"]) == (3800.0, 900.0)
     assert values["/3/0/13"] == 1367491215.0
+
+
+def test_a_value_of_so_long_ago_is_in_the_hubs_time() -> None:
+    body = b'[{"bn":"/3303/0/","n":"5700","t":-60,"v":21.5},{"n":"5701","t":1.7e9,"vs":"Cel"}]'
+    values = decode_values(body, 110, "/3303/0", NOW)
+    assert [(value.by_receipt, value.observed_at == NOW - timedelta(seconds=60)) for value in values] == [
+        (True, True),
+        (False, False),
+    ]
 
 
 def test_an_object_with_instances_is_read_under_their_numbers() -> None:

@@ -79,6 +79,17 @@ async def test_an_events_time_is_that_of_readings_without_one(post: Post) -> Non
     assert reading.observed_at.isoformat() == "2025-12-31T22:59:00+00:00"
 
 
+async def test_what_an_event_tells_relative_to_its_own_time_is_in_the_devices_time(post: Post) -> None:
+    told = event(
+        time="2025-12-31T22:59:00Z",
+        datacontenttype="application/senml+json",
+        data=[{"n": "level", "t": -60, "v": 41.5}],
+    )
+    await status(post(told, media=STRUCTURED))
+    (reading,) = post.kit.sink.stored[0].readings
+    assert (str(reading.observed_at), reading.by_receipt) == ("2025-12-31 22:58:00+00:00", False)
+
+
 WRONG_EVENTS = [
     ({"specversion": "0.3"}, "specversion: expected 1.0"),
     ({"id": ""}, "$.id"),
