@@ -42,6 +42,7 @@ from actors.runtime.contract import EngineSettings
 from actors.thing.core import ThingCore
 from hub.api.application import build_application
 from hub.api.context import Hub
+from hub.api.direct import runner_of
 from hub.clock import SystemClock
 from hub.collecting import calm_collector
 from hub.commands import CommandRelay
@@ -292,8 +293,7 @@ class _Parts:
     async def serve(self, stack: AsyncExitStack, hub: Hub, protocols: Mapping[str, ProtocolAdapter]) -> str:
         routes = [route for protocol in protocols.values() for route in protocol.http_routes]
         application = build_application(hub, routes, max_body_bytes=self._config.limits.max_body_bytes)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0, auto_decompress=False)
-        await runner.setup()
+        runner = await runner_of(application)
         stack.push_async_callback(runner.cleanup)
         await _listen(runner, self._config.listen)
         port = runner.addresses[0][1]

@@ -101,13 +101,13 @@ def _plain(body: bytes, sources: Mapping[str, str]) -> Payload:
         raise MalformedPayload(f"JSON: {error}") from None
     if (plain.boot is None) != (plain.seq is None):
         raise MalformedPayload("JSON: expected 'boot' and 'seq' together, got one of them")
-    properties = {wire: name for name, wire in sources.items()}
+    own_id = None if plain.boot is None else f"{plain.boot}:{plain.seq}"
+    properties = {wire: name for name, wire in sources.items()} if sources else _AS_THEY_ARE
+    if plain.readings is None and plain.time is None and plain.name is not None and plain.value is not None:
+        lone = Reading(name=properties.get(plain.name, plain.name), value=plain.value, unit=plain.unit)
+        return Payload(readings=(lone,), own_id=own_id, timed=False)  # what most messages are
     readings = tuple(_reading(index, told, properties) for index, told in enumerate(_told(plain)))
-    return Payload(
-        readings=readings,
-        own_id=None if plain.boot is None else f"{plain.boot}:{plain.seq}",
-        timed=all(reading.observed_at is not None for reading in readings),
-    )
+    return Payload(readings=readings, own_id=own_id, timed=all(reading.observed_at is not None for reading in readings))
 
 
 def _told(plain: Report) -> tuple[ReportedReading, ...]:
@@ -134,3 +134,4 @@ def _renamed(reading: Reading, full: str, properties: Mapping[str, str]) -> Read
 
 
 _PLAIN: Final = msgspec.json.Decoder(Report)
+_AS_THEY_ARE: Final[Mapping[str, str]] = {}

@@ -23,6 +23,9 @@ class Operation(Struct, frozen=True, kw_only=True):
     """The parameters of the query, with what they say."""
     is_open: bool = False
     """It needs no token."""
+    is_direct: bool = False
+    """Its handler needs nothing of the application, and its path has one variable part. The hub then calls it past the
+    table of routes, middlewares and signals, with that part as a second argument in place of ``request.match_info``."""
 
 
 def operation(**told: Any) -> Callable[[_H], _H]:

@@ -55,9 +55,16 @@ class Problem(Exception):
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error into a problem; a defect is logged and told without its insides."""
+    """Explain every error."""
+    return await explained(request, handler)
+
+
+async def explained(
+    request: web.Request, handler: Callable[..., Awaitable[web.StreamResponse]], *parts: str
+) -> web.StreamResponse:
+    """Answer, and turn every error into a problem; a defect is logged and told without its insides."""
     try:
-        return await handler(request)
+        return await handler(request, *parts)
     except Problem as problem:
         return problem.response()
     except AskFailed as failure:

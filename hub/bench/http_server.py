@@ -11,13 +11,13 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import structlog
 from aiohttp import web
 from msgspec import Struct
 
+from hub.api.direct import runner_of
 from hub.api.idempotency import REPLAYS, idempotent, key_store
 from hub.api.problems import problems
 from hub.bench.turns import TurnBench
@@ -47,7 +47,7 @@ async def durable(things: int) -> AsyncGenerator[int]:
             application = web.Application(middlewares=[problems, idempotent])
             application[REPLAYS] = key_store()
             application.add_routes(adapter.http_routes)
-            async with _served(application, auto_decompress=False) as port:
+            async with _listening(await runner_of(application)) as port:
                 yield port
         await bench.stop()
 
@@ -62,14 +62,14 @@ async def bare(_things: int) -> AsyncGenerator[int]:
 
     application = web.Application()
     application.router.add_post("/things/{thing_id}/readings", handler)
-    async with _served(application) as port:
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    async with _listening(runner) as port:
         yield port
 
 
 @asynccontextmanager
-async def _served(application: web.Application, **options: Any) -> AsyncGenerator[int]:
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0, **options)
-    await runner.setup()
+async def _listening(runner: web.AppRunner) -> AsyncGenerator[int]:
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         yield int(runner.addresses[0][1])

@@ -35,7 +35,7 @@ class HttpAdapter:
     def __init__(self, config: HttpConfig, deps: ProtocolDeps) -> None:
         self._door = door = Door(config, deps)
         self._board = CommandBoard()
-        storing = Storing(config, deps, door)
+        self._storing = storing = Storing(config, deps, door)
         self._intake = Intake(door, storing)
         self._hooks = Hooks(config.hooks, deps, door, storing)
         self._machine = MachineRoutes(deps.machine, door)
@@ -82,3 +82,4 @@ class HttpAdapter:
     def close(self) -> None:
         """End the event streams; commands that wait stay the hub's."""
         self._events.close()
+        self._storing.close()

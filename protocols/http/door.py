@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any, Final, TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from actors.model.errors import MalformedPayload
 from actors.model.ids import ThingId
@@ -21,6 +21,7 @@ from protocols.http.replays import Replays, Reply, Standing
 from protocols.http.unpacking import TooLarge, unpacked
 
 PROTOCOL: Final = "http"
+KEY_HEADER: Final = "Idempotency-Key"
 _BODY_UNREAD: Final = frozenset({"too_large", "body_late"})
 _JSON: Final = "application/json"
 _T = TypeVar("_T")
@@ -36,24 +37,37 @@ class Door:
         self._replays = Replays(config.keep_keys)
         self.counts = Counter(accepted=0, duplicates=0, refused=0, malformed=0)
 
-    def sender(self, request: web.Request) -> tuple[Principal, ConnectedThing]:
-        """Return who asks, and that it is the thing of the path.
+    def sender(self, request: web.Request, named: str | None = None) -> tuple[Principal, ConnectedThing]:
+        """Return who asks, and that it is the thing of the path (``named`` where that was read already).
 
         Raises:
             Rejected: no token, a strange one, or another thing's.
         """
-        token = bearer(request.headers.get("Authorization"))
+        token = bearer(request.headers.get(hdrs.AUTHORIZATION))
         principal = None if token is None else self._deps.authenticator.by_bearer(token)
         if principal is None:
             got = "no bearer token" if token is None else "a token that nobody holds"
             raise Rejected("unauthenticated", f"expected a thing's token, got {got}", {"WWW-Authenticate": "Bearer"})
-        thing_id = ThingId(request.match_info["thing_id"])
+        thing_id = ThingId(request.match_info["thing_id"] if named is None else named)
         if principal.kind is not PrincipalKind.THING or principal.thing_id != thing_id:
             raise Rejected(ReadingRefusal.FOREIGN_THING, "a thing speaks only for itself")
         thing = self._deps.things.find(thing_id)
         if thing is None:
             raise Rejected(ReadingRefusal.UNKNOWN_THING, f"{thing_id} is not registered")
         return principal, thing
+
+    def body_at_hand(self, request: web.Request) -> bytes | None:
+        """Return a body that came with the head as it is meant; None for any other, which ``body`` waits for.
+
+        Raises:
+            Rejected: too large.
+        """
+        content = request.content
+        if not content.is_eof() or content.exception() is not None or hdrs.CONTENT_ENCODING in request.headers:
+            return None
+        body = content.read_nowait()
+        self._check_size(len(body))
+        return body
 
     async def body(self, request: web.Request) -> bytes:
         """Return the whole body, unpacked, within its bounds of size and time.
@@ -63,14 +77,12 @@ class Door:
         Raises:
             Rejected: too large, too late, broken off, or of a coding that is not taken.
         """
+        at_hand = self.body_at_hand(request)
+        if at_hand is not None:
+            return at_hand
         packing = self._coding(request)
         self._check_size(request.content_length or 0)
-        content = request.content
-        if content.is_eof() and content.exception() is None:  # small bodies come with the head
-            body = content.read_nowait()
-            self._check_size(len(body))
-        else:
-            body = await self._late_body(request)
+        body = await self._late_body(request)
         return body if packing == "identity" else self._unpacked(body)
 
     async def _late_body(self, request: web.Request) -> bytes:
@@ -90,7 +102,7 @@ class Door:
         Raises:
             Rejected: the same request is under way, or the key was used for another body.
         """
-        told = request.headers.get("Idempotency-Key")
+        told = request.headers.get(KEY_HEADER)
         if told is None:
             return answered(await answer())
         key = (thing.thing_id, request.path, bare_key(told))
@@ -121,12 +133,12 @@ class Door:
             told = f"{held.total()} {what}, {held[thing_id]} of this thing; expected less than {most} and {most_of_one}"
             raise Rejected("too_many_streams", told, {"Retry-After": str(round(self._config.retry_after_s))})
 
-    def guarded(self, answer: Handler) -> Handler:
+    def guarded(self, answer: Callable[..., Awaitable[web.StreamResponse]]) -> Handler:
         """Return a handler that answers what is rejected with a problem, and counts it."""
 
-        async def handler(request: web.Request) -> web.StreamResponse:
+        async def handler(request: web.Request, *parts: str) -> web.StreamResponse:
             try:
-                return await answer(request)
+                return await answer(request, *parts)
             except Rejected as rejected:
                 return self.rejection(rejected)
 

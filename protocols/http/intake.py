@@ -13,13 +13,14 @@ from actors.model.routes import operation
 from actors.ports import ConnectedThing
 from protocols.http import cloudevents
 from protocols.http.cloudevents import BATCHED, MOST_EVENTS, STRUCTURED, Part
-from protocols.http.door import Door
+from protocols.http.door import KEY_HEADER, Door, answered
 from protocols.http.mapping import FORMATS, Rejected
 from protocols.http.replays import Reply
 from protocols.http.storing import Storing
 from protocols.payloads import Format, Report
 
 ACCEPTED: Final = (*FORMATS, STRUCTURED, BATCHED)
+_ACCEPTED: Final = frozenset(ACCEPTED)
 _SPACE: Final = b" \t\r\n"
 _ITEMS: Final[msgspec.json.Decoder[list[msgspec.Raw]]] = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -31,20 +32,24 @@ class Intake:
         self._door = door
         self._storing = storing
 
-    @operation(body=Report | list[Report], media=ACCEPTED[1:], status=(204,))
-    async def post_readings(self, request: web.Request) -> web.Response:
+    @operation(body=Report | list[Report], media=ACCEPTED[1:], status=(204,), is_direct=True)
+    async def post_readings(self, request: web.Request, named: str | None = None) -> web.Response:
         """Store the readings of a body."""
-        principal, thing = self._door.sender(request)
-        if request.content_type not in ACCEPTED:
+        principal, thing = self._door.sender(request, named)
+        if request.content_type not in _ACCEPTED:
             allowed = ", ".join(ACCEPTED)
             text = f"Content-Type: expected one of {allowed}, got {request.content_type}"
             raise Rejected("unsupported", text, {"Accept-Post": allowed})
-        body = await self._door.body(request)
+        body = self._door.body_at_hand(request)
+        if body is None:
+            body = await self._door.body(request)
+        if KEY_HEADER not in request.headers:
+            return answered(await self._answer(request, principal, thing, body))
         return await self._door.once(request, thing, body, partial(self._answer, request, principal, thing, body))
 
     async def _answer(self, request: web.Request, principal: Principal, thing: ConnectedThing, body: bytes) -> Reply:
         parts = body_parts(request.content_type, request.headers, body)
-        key = request.headers.get("Idempotency-Key")
+        key = request.headers.get(KEY_HEADER)
         if isinstance(parts, Part):
             return await self._storing.store(principal, self._storing.message(thing, parts, key))
         bare = None if key is None else key.strip('"')

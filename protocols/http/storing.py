@@ -13,11 +13,9 @@ from protocols.http.cloudevents import Part
 from protocols.http.config import HttpConfig
 from protocols.http.door import PROTOCOL, Door
 from protocols.http.mapping import ItemProblem, Rejected, message_id, rejection
+from protocols.http.receipts import Answer, Receipts
 from protocols.http.replays import Reply
 from protocols.payloads import decode_payload
-
-_Answer = asyncio.Future[Receipt | None]
-"""The hub's word on a message; nothing once it was waited for too long."""
 
 
 class Storing:
@@ -28,6 +26,11 @@ class Storing:
         self._deps = deps
         self._door = door
         self._arrivals = count()
+        self._receipts = Receipts(config)
+
+    def close(self) -> None:
+        """Look no more for those who wait too long."""
+        self._receipts.close()
 
     def message(self, thing: ConnectedThing, part: Part, key: str | None, identity: str | None = None) -> DeviceMessage:
         """Return what a body says, as a message of this thing: under ``identity``, or the first that it has itself.
@@ -59,15 +62,15 @@ class Storing:
             protocol=PROTOCOL,
         )
 
-    def _judged(self, principal: Principal, message: DeviceMessage | Refused) -> _Answer:
+    def _judged(self, principal: Principal, message: DeviceMessage | Refused) -> Answer:
         if isinstance(message, DeviceMessage):
             return self._handed_in(principal, message)
-        refused: _Answer = asyncio.get_running_loop().create_future()
+        refused: Answer = asyncio.get_running_loop().create_future()
         refused.set_result(message)
         return refused
 
-    def _handed_in(self, principal: Principal, message: DeviceMessage) -> _Answer:
-        answered: _Answer = asyncio.get_running_loop().create_future()
+    def _handed_in(self, principal: Principal, message: DeviceMessage) -> Answer:
+        answered: Answer = asyncio.get_running_loop().create_future()
 
         def done(receipt: Receipt) -> None:
             if not answered.done():  # the wait may have ended
@@ -97,7 +100,7 @@ class Storing:
         Raises:
             Rejected: it is not stored.
         """
-        receipt = await self._within_time(self._handed_in(principal, message))
+        receipt = await self._receipts.of(self._handed_in(principal, message))
         match receipt:
             case Stored():
                 return self._told(message, receipt)
@@ -111,7 +114,7 @@ class Storing:
             Rejected: some are not stored; it says which.
         """
         waiting = [self._judged(principal, message) for message in messages]
-        receipts = [await self._within_time(answer) for answer in waiting]
+        receipts = [await self._receipts.of(answer) for answer in waiting]
         refused = [(index, receipt) for index, receipt in enumerate(receipts) if isinstance(receipt, Refused)]
         stored = [receipt for receipt in receipts if isinstance(receipt, Stored)]
         duplicates = sum(receipt.duplicate for receipt in stored)
@@ -132,25 +135,10 @@ class Storing:
         worst.problem = problem
         return worst.with_items(items)
 
-    async def _within_time(self, answered: _Answer) -> Receipt:
-        timer = asyncio.get_running_loop().call_later(self._config.reply_within_s, _expire, answered)
-        try:
-            receipt = await answered
-        finally:
-            timer.cancel()
-        if receipt is None:
-            late = f"not stored within {self._config.reply_within_s:g} s; it may be stored later"
-            headers = {"Retry-After": str(round(self._config.retry_after_s))}
-            raise Rejected("not_stored_yet", late, headers)
-        return receipt
-
     def _told(self, message: DeviceMessage, stored: Stored) -> Reply:
         self._door.counts["accepted"] += 1
-        self._door.counts["duplicates"] += stored.duplicate
         headers = {"Iot2crm-Message-Id": message.message_id}
-        return Reply(204, headers | {"Iot2crm-Duplicate": "true"} if stored.duplicate else headers, b"")
-
-
-def _expire(answered: _Answer) -> None:
-    if not answered.done():
-        answered.set_result(None)
+        if stored.duplicate:
+            self._door.counts["duplicates"] += 1
+            headers["Iot2crm-Duplicate"] = "true"
+        return Reply(204, headers, b"")

@@ -9,8 +9,8 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
+from hub.api.direct import runner_of
 from protocols.http import SPEC, HttpAdapter, HttpConfig
 from protocols.testing import TANK, TOKEN, ProtocolKit, sample_thing
 
@@ -63,7 +63,11 @@ async def connected(kit: ProtocolKit, **config: Any) -> AsyncGenerator[Post]:
         assert isinstance(adapter, HttpAdapter)
         app = web.Application()
         app.add_routes(adapter.http_routes)
-        server = TestServer(app)
-        await server.start_server(auto_decompress=False, shutdown_timeout=0.1)
-        async with server, aiohttp.ClientSession() as session:
-            yield Post(kit=kit, adapter=adapter, session=session, url=str(server.make_url("")).rstrip("/"))
+        runner = await runner_of(app)  # as the hub serves it
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            async with aiohttp.ClientSession() as session:
+                url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+                yield Post(kit=kit, adapter=adapter, session=session, url=url)
+        finally:
+            await runner.cleanup()
