@@ -31,7 +31,7 @@ from actors.ports import Clock
 from actors.purchasing.view import OrderView
 from actors.runtime.contract import AskFailed, Engine
 from actors.runtime.journal import JournalUnavailable
-from actors.thing.asking import chosen_skus, health_question, kind_of, subject_of, supply_question
+from actors.thing.asking import chosen_skus, health_question, kind_of, remedy_question, subject_of, supply_question
 from actors.thing.core import Models
 from actors.thing.state import ThingState
 from hub.record_watch import RecordWatch
@@ -219,8 +219,7 @@ class MachineDesk:
                     return Declined(code=DeclineCode.NO_EVIDENCE, detail=detail, next_step="report more of it first")
                 return health_question(record, subject, component, found, (chain, now))
             case FaultSpec():
-                detail = f"{subject} is a fault; peers are asked about slots and components"
-                return Declined(code=DeclineCode.UNKNOWN_SUBJECT, detail=detail, next_step="ask for service instead")
+                return remedy_question(state, record, subject, (chain, now))
 
     def _search(self, asker: _Asker, wanted: Wanted) -> SearchOffers | Declined:
         record, _ = asker

@@ -6,7 +6,7 @@ from datetime import datetime
 from actors.community.answers import AnswerRules, abstain, certainty
 from actors.community.calibration import INTERVAL_LEVEL
 from actors.community.remedies import rank_remedies
-from actors.community.sentences import remedy_name, remedy_sentence
+from actors.community.sentences import remedy_sentence
 from actors.model.advice import Advice, Evidence, ExperienceCard, Interval, Question, RankedRemedy, Recommendation
 
 REMEDY_METHOD = "share of faults ended for good by remedy, lower bound"
@@ -46,5 +46,5 @@ def _changes(ranked: tuple[RankedRemedy, ...]) -> tuple[str, ...]:
     if len(ranked) < 2:
         return ()
     best, second = ranked[0], ranked[1]
-    name = remedy_name(second.remedy)
+    name = second.remedy.words
     return (f"{name} would come first if it surely ended more than {best.lower:.0%}, not {second.lower:.0%}.",)

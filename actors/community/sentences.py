@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from actors.community.cards import Estimate
 from actors.community.supplies import SupplyChoice
-from actors.model.advice import Interval, Paid, RankedRemedy, Remedy, RemedyKind, Signal, Topic
+from actors.model.advice import Interval, Paid, RankedRemedy, Signal, Topic
 from actors.model.money import Money
 
 _ABSTENTIONS = {
@@ -28,11 +28,6 @@ _EVIDENCE = {
     Topic.MATERIAL: "supplies used up",
     Topic.REMEDY: "faults that were met, and how",
     Topic.SPARES: "histories of parts",
-}
-_REMEDIES = {
-    RemedyKind.FIX: "the thing's own {name}",
-    RemedyKind.SERVICE: "service ({name})",
-    RemedyKind.PART: "a new {name}",
 }
 
 
@@ -62,20 +57,15 @@ def material_sentence(best: SupplyChoice, others: int, *, unit: str) -> str:
 def remedy_sentence(ranked: Sequence[RankedRemedy]) -> str:
     """Return what ended a fault most surely, at what cost, against what else was tried."""
     best = ranked[0]
-    others = [f"{remedy_name(each.remedy)} {each.rate:.0%} of {each.tries}" for each in ranked[1:4]]
+    others = [f"{each.remedy.words} {each.rate:.0%} of {each.tries}" for each in ranked[1:4]]
     against = f" Also tried: {', '.join(others)}." if others else ""
     back = f"; it came back {_count(best.came_back, 'time', 'times')}" if best.came_back else ""
-    name = remedy_name(best.remedy)
+    name = best.remedy.words
     return (
         f"{name[0].upper()}{name[1:]} ended this fault for good in {best.rate:.0%} of "
         f"{_peers(best.tries, best.owners, best.own_fleet, 'try', 'tries')}, surely in {best.lower:.0%}{back}."
         f"{_paid({best.paid.currency: best.paid} if best.paid else {})}{against}"
     )
-
-
-def remedy_name(remedy: Remedy) -> str:
-    """Return a remedy in words."""
-    return _REMEDIES[remedy.kind].format(name=remedy.name)
 
 
 def what_is_missing(reason: str, topic: Topic, *, k_owners: int) -> str:

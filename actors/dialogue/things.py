@@ -1,7 +1,7 @@
 """What a thing is told."""
 
 from actors.dialogue.base import Message
-from actors.model.advice import Advice
+from actors.model.advice import Advice, RemedyTried
 from actors.model.ids import CommunityId, OrderKey
 from actors.model.machine import RequestEnding, Wanted
 from actors.model.money import Money
@@ -52,3 +52,6 @@ class OrderProgressed(Message, frozen=True, kw_only=True):
     sentence: str
     sku: str = ""
     price: Money | None = None
+    pieces: int = 1
+    tried: tuple[RemedyTried, ...] = ()
+    """Of one that ended: the steps that ended the fault, or did not help."""

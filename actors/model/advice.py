@@ -1,7 +1,7 @@
 """What communities are asked and what they answer."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
@@ -32,11 +32,23 @@ class RemedyKind(StrEnum):
     """A product that replaced the old one."""
 
 
+_IN_WORDS: Final = {
+    RemedyKind.FIX: "the thing's own {name}",
+    RemedyKind.SERVICE: "service ({name})",
+    RemedyKind.PART: "a new {name}",
+}
+
+
 class Remedy(Value, frozen=True, kw_only=True):
     """What was done about a fault: the action, the kind of work or the SKU."""
 
     kind: RemedyKind
     name: str
+
+    @property
+    def words(self) -> str:
+        """What people call it."""
+        return _IN_WORDS[self.kind].format(name=self.name)
 
 
 class RemedyOutcome(StrEnum):

@@ -113,7 +113,7 @@ class OrderCore:
             case CommandEnded():
                 fixing.take_fix(turn, settings, message)
             case AdviceGiven(advice=advice):
-                sourcing.take_advice(turn, settings, advice)
+                sourcing.take_advice(turn, settings, advice, fixing.begin_fix)
             case OffersReported():
                 sourcing.take_offers(turn, settings, message)
             case PermissionAnswered():
@@ -174,7 +174,7 @@ def _take_deadline(turn: Turn, settings: PurchasingSettings, name: str) -> None:
     state = turn.data.state
     match name:
         case "advice" if state is OrderState.DRAFTED:
-            sourcing.take_advice(turn, settings, None)
+            sourcing.take_advice(turn, settings, None, fixing.begin_fix)
         case "offers" if state is OrderState.DRAFTED and turn.data.asked_sellers:
             sourcing.choose(turn, settings)
         case "source_again" if state is OrderState.DRAFTED and not turn.data.judging:

@@ -10,10 +10,12 @@ from actors.dialogue import (
     connection_address,
     thing_address,
 )
+from actors.model.advice import Remedy, RemedyKind, RemedyOutcome, RemedyTried
 from actors.model.money import Money
-from actors.model.orders import OrderState, PurchaseOrder, RecordKind
+from actors.model.orders import TERMINAL, OrderState, PurchaseOrder, RecordKind
 from actors.model.outcomes import CrmRecord
-from actors.purchasing.events import NeedOver, VisitStep
+from actors.purchasing.events import NeedOver, StepTried, VisitStep
+from actors.purchasing.ladder import remedy_of
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.purchasing.turn import Turn
 
@@ -128,10 +130,25 @@ def settle_need(turn: Turn) -> None:
     over = turn.data.need_over
     if over is None:
         return
+    if not over.dismissed:
+        _note_what_helped(turn)
     if turn.data.state in NOT_SENT:
         give_up(turn, OrderState.CANCELLED, "need_gone", f"no longer needed: {over.reason}")
     elif turn.data.state in _AT_CRM and not over.dismissed and turn.data.visit not in _BOOKING:
         end(turn, OrderState.FULFILLED, "need_met", over.reason)
+
+
+def _note_what_helped(turn: Turn) -> None:
+    """Say which step ended the need: the thing's own fix while that is waited for, else what the CRM holds."""
+    if any(each.outcome is RemedyOutcome.ENDED for each in turn.data.tried):
+        return
+    need, offer = turn.order.need, turn.data.offer
+    if turn.data.fixing:
+        fix = Remedy(kind=RemedyKind.FIX, name=need.remote_fix)
+        turn.happen(StepTried(tried=RemedyTried(remedy=fix, outcome=RemedyOutcome.ENDED)))
+    elif turn.data.state in _AT_CRM and (remedy := remedy_of(need, offer.sku if offer else "")) is not None:
+        cost = _due(turn) or (turn.data.record.total if turn.data.record else None)
+        turn.happen(StepTried(tried=RemedyTried(remedy=remedy, outcome=RemedyOutcome.ENDED, cost=cost)))
 
 
 def expire(turn: Turn) -> None:
@@ -160,5 +177,7 @@ def tell_thing(turn: Turn) -> None:
         sentence=turn.data.sentence,
         sku=turn.data.offer.sku if turn.data.offer else "",
         price=turn.data.offer.landed if turn.data.offer else None,
+        pieces=turn.data.offer.quantity if turn.data.offer else 1,
+        tried=turn.data.tried if turn.data.state in TERMINAL else (),
     )
     turn.tell(thing_address(need.thing_id), progress)

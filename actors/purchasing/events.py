@@ -5,10 +5,11 @@ from enum import StrEnum
 from msgspec import Struct
 
 from actors.dialogue import RaiseNeed
-from actors.model.advice import Advice
+from actors.model.advice import Advice, RemedyTried
 from actors.model.base import Instant
 from actors.model.ids import MandateId
 from actors.model.mandates import Verdict
+from actors.model.needs import Need
 from actors.model.offers import Offer
 from actors.model.orders import OrderState, Request, TimeSlot
 from actors.model.outcomes import CrmRecord
@@ -48,6 +49,19 @@ class AdviceTaken(Event, frozen=True, kw_only=True):
     """The community's word, or that none came."""
 
     advice: Advice | None
+
+
+class LadderSet(Event, frozen=True, kw_only=True):
+    """How the fault is met; ``usual`` is what that falls back to."""
+
+    need: Need
+    usual: Need | None = None
+
+
+class StepTried(Event, frozen=True, kw_only=True):
+    """A step of the ladder ended the fault, or did not help."""
+
+    tried: RemedyTried
 
 
 class PermissionAsked(Event, frozen=True, kw_only=True):
@@ -181,4 +195,6 @@ OrderEvent = (
     | VisitMoved
     | NeedOver
     | FixBegun
+    | LadderSet
+    | StepTried
 )

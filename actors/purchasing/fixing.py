@@ -10,17 +10,17 @@ from actors.dialogue import (
     device_address,
     order_address,
 )
+from actors.model.advice import Remedy, RemedyKind, RemedyOutcome, RemedyTried
 from actors.model.commands import Carried, InvokeAction
 from actors.model.ids import CommandId
-from actors.model.mandates import Verdict
 from actors.model.needs import NeedKind
 from actors.model.orders import OrderState
 from actors.purchasing import sourcing
-from actors.purchasing.events import FixBegun, PermissionAsked
+from actors.purchasing.events import FixBegun, PermissionAsked, StepTried
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.purchasing.turn import Turn
 
-_SWITCHED_OFF: Final = frozenset({Verdict.THING_OFF, Verdict.ALL_OFF})
+_OF_FAULTS: Final = frozenset({NeedKind.SERVICE, NeedKind.PART})
 
 
 def begin_fix(turn: Turn) -> bool:
@@ -29,7 +29,7 @@ def begin_fix(turn: Turn) -> bool:
     A fix is tried once. One that was held back by a switch is asked about again.
     """
     need = turn.order.need
-    if need.kind is not NeedKind.SERVICE or not need.remote_fix or turn.data.fix_tried:
+    if not _has_fix(turn):
         return False
     turn.happen(PermissionAsked())
     ask = AskPermission(
@@ -49,7 +49,7 @@ def take_permission(turn: Turn, settings: PurchasingSettings, answer: Permission
     """Take the owner's word on what may be done for the need: by the thing itself, else by the sellers."""
     if turn.data.state is not OrderState.DRAFTED or not turn.data.asking:
         return
-    if turn.order.need.kind is NeedKind.SERVICE:
+    if _has_fix(turn):
         _take_switches(turn, settings, answer)
     else:
         sourcing.take_permission(turn, settings, answer)
@@ -62,7 +62,9 @@ def take_fix(turn: Turn, settings: PurchasingSettings, ended: CommandEnded) -> N
     if isinstance(ended.outcome, Carried):
         turn.remind("fix", turn.order.need.fix_settles_s)  # a fault that is gone closes the need before
         return
-    give_up(turn, settings)
+    turn.forget("fix")
+    turn.note("remote_fix", f"{turn.order.need.remote_fix} was not done: {ended.outcome.detail or ended.outcome.code}")
+    sourcing.source(turn, settings)
 
 
 def give_up(turn: Turn, settings: PurchasingSettings) -> None:
@@ -70,6 +72,8 @@ def give_up(turn: Turn, settings: PurchasingSettings) -> None:
     if not turn.data.fixing:
         return
     turn.forget("fix")
+    fix = Remedy(kind=RemedyKind.FIX, name=turn.order.need.remote_fix)
+    turn.happen(StepTried(tried=RemedyTried(remedy=fix, outcome=RemedyOutcome.DID_NOT_HELP)))
     turn.note("remote_fix", f"{turn.order.need.remote_fix} did not help; service is called")
     sourcing.source(turn, settings)
 
@@ -79,7 +83,7 @@ def _take_switches(turn: Turn, settings: PurchasingSettings, answer: PermissionA
 
     A fix costs nothing: what the mandate says about money is asked when service is called.
     """
-    if answer.verdict not in _SWITCHED_OFF:
+    if answer.verdict not in sourcing.SWITCHED_OFF:
         _send(turn)
         return
     turn.note("remote_fix", f"{turn.order.need.remote_fix} is not tried while the thing is switched off")
@@ -101,6 +105,12 @@ def _send(turn: Turn) -> None:
     )
     turn.tell(device_address(need.thing_id), command)
     turn.remind("fix", need.fix_within_s + need.fix_settles_s)
+
+
+def _has_fix(turn: Turn) -> bool:
+    """Say whether there is a fix that was not tried yet."""
+    need = turn.order.need
+    return need.kind in _OF_FAULTS and bool(need.remote_fix) and not turn.data.fix_tried
 
 
 def _command_id(turn: Turn) -> CommandId:

@@ -26,9 +26,11 @@ from actors.model.needs import NeedKind
 from actors.model.offers import Offer, OfferQuery
 from actors.model.orders import OrderState, Request
 from actors.model.outcomes import Capabilities, Offers
+from actors.purchasing import ladder
 from actors.purchasing.choosing import candidates_of, purchase_order, qualified, rank_offers, service_request
 from actors.purchasing.events import (
     AdviceTaken,
+    LadderSet,
     MandateAnswered,
     MandateAsked,
     NeedRaised,
@@ -49,6 +51,7 @@ _DEPENDS_ON_OFFERS: Final = frozenset(
 )
 
 
+SWITCHED_OFF: Final = frozenset({Verdict.THING_OFF, Verdict.ALL_OFF})
 PRICED_AGAIN: Final = frozenset({"offer_expired", "price_old"})
 """Why an order whose turn had come went back to the sellers; afterwards it is the first in line."""
 
@@ -86,9 +89,9 @@ class PurchasingSettings(Struct, frozen=True, kw_only=True):
 
 
 def begin(turn: Turn, settings: PurchasingSettings, order: RaiseNeed, fixed_first: Callable[[Turn], bool]) -> None:
-    """Take the need in; ask the community about supplies, and the sellers at once about everything else.
+    """Take the need in; ask the community about supplies and about faults that can be met in more than one way.
 
-    ``fixed_first`` says whether something cheaper is tried before.
+    ``fixed_first`` says whether something cheaper is tried before sellers are asked.
     """
     if turn.data.order is not None:
         return
@@ -96,19 +99,19 @@ def begin(turn: Turn, settings: PurchasingSettings, order: RaiseNeed, fixed_firs
     need = order.need
     turn.note("need", need.reason, kind=need.kind, subject=need.subject, thing=need.thing_id, evidence=need.evidence)
     turn.remind("expiry", settings.expiry_days * 86400)
-    if fixed_first(turn):
-        return
     if order.advice is not None:
-        take_advice(turn, settings, order.advice)
-    elif need.kind is NeedKind.SUPPLY and order.community_id is not None:
+        take_advice(turn, settings, order.advice, fixed_first)
+    elif order.community_id is not None and (need.kind is NeedKind.SUPPLY or ladder.has_steps(need)):
         _ask_community(turn, order)
         turn.remind("advice", settings.advice_s)
-    else:
+    elif not fixed_first(turn):
         source(turn, settings)
 
 
-def take_advice(turn: Turn, settings: PurchasingSettings, advice: Advice | None) -> None:
-    """Take the community's word, or its silence, and go on to the sellers."""
+def take_advice(
+    turn: Turn, settings: PurchasingSettings, advice: Advice | None, fixed_first: Callable[[Turn], bool]
+) -> None:
+    """Take the community's word, or its silence, and go on: to the steps for a fault, else to the sellers."""
     if turn.data.state is not OrderState.DRAFTED or turn.data.advised:
         return
     turn.forget("advice")
@@ -118,7 +121,26 @@ def take_advice(turn: Turn, settings: PurchasingSettings, advice: Advice | None)
     else:
         facts = {"advice": advice, "peers": getattr(advice, "evidence", None)}
         turn.note("advice", advice.sentence, **facts)
+    if ladder.has_steps(turn.order.need):
+        _set_ladder(turn, ladder.decide(turn.order.need, advice))
+    if not fixed_first(turn):
+        source(turn, settings)
+
+
+def _set_ladder(turn: Turn, steps: ladder.Ladder) -> None:
+    turn.happen(LadderSet(need=steps.need, usual=steps.usual))
+    turn.note("ladder", steps.sentence, kind=steps.need.kind, work=steps.need.work, fix=steps.need.remote_fix)
+
+
+def _back_to_usual(turn: Turn, settings: PurchasingSettings, why: str) -> bool:
+    """Do what is usual where the step that peers speak for cannot be had; says whether there is such a way back."""
+    usual = turn.data.usual
+    if usual is None:
+        return False
+    turn.happen(LadderSet(need=usual))
+    turn.note("ladder", f"back to the usual work ({usual.work}): {why}", kind=usual.kind, work=usual.work)
     source(turn, settings)
+    return True
 
 
 def source(turn: Turn, settings: PurchasingSettings) -> None:
@@ -207,7 +229,8 @@ def choose(turn: Turn, settings: PurchasingSettings) -> None:
         return
     silent = {**turn.data.silent_sellers, **dict.fromkeys(turn.data.asked_sellers, "no answer in time")}
     told = _silence(silent) or "no connected seller has the item"
-    _wait_for_sellers(turn, settings, f"no offer: {told}")
+    if not _back_to_usual(turn, settings, f"no offer: {told}"):
+        _wait_for_sellers(turn, settings, f"no offer: {told}")
 
 
 def _wait_for_sellers(turn: Turn, settings: PurchasingSettings, reason: str) -> None:
@@ -248,6 +271,8 @@ def take_reservation(turn: Turn, settings: PurchasingSettings, answer: Reservati
 
 def block(turn: Turn, settings: PurchasingSettings, verdict: Verdict, sentence: str) -> None:
     """Stop with a reason; tried again when the owner changes something, and from time to time."""
+    if verdict not in SWITCHED_OFF and _back_to_usual(turn, settings, sentence):
+        return
     turn.move(OrderState.BLOCKED, verdict, sentence, "change what the reason names; the order is then tried again")
     turn.remind("blocked", settings.blocked_s)
 
@@ -256,7 +281,7 @@ def _block_by_offers(turn: Turn, settings: PurchasingSettings, answer: Reservati
     """Stop; where a seller that was not heard might have the offer that is allowed, say so and ask again soon."""
     silent = turn.data.silent_sellers
     block(turn, settings, answer.verdict, answer.sentence)
-    if not silent or answer.verdict not in _DEPENDS_ON_OFFERS:
+    if turn.data.state is not OrderState.BLOCKED or not silent or answer.verdict not in _DEPENDS_ON_OFFERS:
         return
     own_s = doubled(settings.source_again_s, turn.data.sourcing_rounds, cap_s=settings.longest_again_s)
     wait_s = min(settings.blocked_s, own_s)
@@ -281,7 +306,7 @@ def _ask_community(turn: Turn, order: RaiseNeed) -> None:
     question = Question(
         correlation_id=need.correlation_id,
         community_id=order.community_id,
-        topic=Topic.MATERIAL,
+        topic=Topic.MATERIAL if need.kind is NeedKind.SUPPLY else Topic.REMEDY,
         thing_id=need.thing_id,
         owner_id=need.owner_id,
         subject=need.subject,

@@ -7,10 +7,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.dialogue import RaiseNeed
-from actors.model.advice import Advice
+from actors.model.advice import Advice, RemedyTried
 from actors.model.base import Instant
 from actors.model.ids import MandateId
 from actors.model.mandates import Verdict
+from actors.model.needs import Need
 from actors.model.offers import Offer
 from actors.model.orders import OrderState, Request, TimeSlot, may_follow
 from actors.model.outcomes import CrmRecord
@@ -21,6 +22,7 @@ from actors.purchasing.events import (
     BookingStarted,
     ClearanceAsked,
     FixBegun,
+    LadderSet,
     MandateAnswered,
     MandateAsked,
     Moved,
@@ -35,6 +37,7 @@ from actors.purchasing.events import (
     SellersAsked,
     SlotChosen,
     SlotLost,
+    StepTried,
     VisitMoved,
     VisitStep,
     Waiting,
@@ -68,6 +71,9 @@ class OrderData(Struct, frozen=True, kw_only=True):
     """The thing was told to help itself; whether that helped is waited for."""
     fix_tried: bool = False
     """It is told so once; a fix that was held back by the owner's switch is not tried yet."""
+    usual: Need | None = None
+    """What is done instead where the step that peers speak for is refused, or cannot be had."""
+    tried: tuple[RemedyTried, ...] = ()
     asked_sellers: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
     silent_sellers: dict[str, str] = {}
@@ -132,6 +138,10 @@ def _source(data: OrderData, event: OrderEvent) -> OrderData:
             return replace(data, advice=advice, advised=True)
         case PermissionAsked():
             return replace(data, asking=True)
+        case LadderSet(need=need, usual=usual):
+            return replace(data, order=None if data.order is None else replace(data.order, need=need), usual=usual)
+        case StepTried(tried=tried):
+            return replace(data, tried=(*data.tried, tried))
         case FixBegun():
             return replace(data, asking=False, fixing=True, fix_tried=True)
         case SellersAsked():

@@ -92,6 +92,8 @@ def asked_need(
         remote_fix=spec.remote_fix if isinstance(spec, FaultSpec) else "",
         fix_within_s=spec.fix_within_s if isinstance(spec, FaultSpec) else 60.0,
         fix_settles_s=spec.fix_settles_s if isinstance(spec, FaultSpec) else 60.0,
+        also_works=spec.also_works if isinstance(spec, FaultSpec) else (),
+        parts=spec.parts if isinstance(spec, FaultSpec) else (),
     )
 
 
@@ -140,6 +142,24 @@ def supply_question(
         subject=subject,
         features=(rate,) if rate else (),
         skus=tuple(choice.sku for choice in spec.skus),
+        asked_at=now,
+    )
+
+
+def remedy_question(
+    state: ThingState, record: ThingRecord, subject: str, asked: tuple[CorrelationId, datetime]
+) -> Question | Declined:
+    """Return what a thing asks its peers about a fault: what did it take?"""
+    if not state.communities:
+        return _no_community(record)
+    chain, now = asked
+    return Question(
+        correlation_id=chain,
+        community_id=state.communities[0],
+        topic=Topic.REMEDY,
+        thing_id=record.thing_id,
+        owner_id=record.owner_id,
+        subject=subject,
         asked_at=now,
     )
 

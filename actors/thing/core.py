@@ -26,8 +26,8 @@ from actors.dialogue import (
     thing_address,
 )
 from actors.dialogue.placement import slot_of
-from actors.model.advice import Advice, ExperienceCard, Question, Recommendation, Topic
-from actors.model.ids import CommunityId, InstallationId, fingerprint, order_key
+from actors.model.advice import Advice, Question, Recommendation, RemedyOutcome, Topic
+from actors.model.ids import CommunityId, InstallationId, order_key
 from actors.model.machine import DeclineCode, Declined, RequestEnding, RequestTaken, Wanted
 from actors.model.needs import Need
 from actors.model.orders import TERMINAL, OrderState
@@ -49,6 +49,7 @@ from actors.thing.noticing import (
     replacement_need,
 )
 from actors.thing.plan import Plan
+from actors.thing.sharing import remedies_told, remedy_taken_back, supply_card
 from actors.thing.state import (
     CommunityAsked,
     ComponentState,
@@ -61,7 +62,6 @@ from actors.thing.state import (
     ProfileChanged,
     Registered,
     Retired,
-    SlotState,
     ThingEvent,
     ThingState,
 )
@@ -239,6 +239,7 @@ class ThingCore:
     ) -> None:
         key = order_key(self._installation, need.owner_id, need.thing_id, need.subject, need.episode, need.revision)
         events, effects = decided
+        effects += remedy_taken_back(state, record, need, self._profiles[state.profile])
         events.append(NeedOpened(need=need, key=key))
         effects.append(Claim(_open_name(need.thing_id, need.subject), key))
         effects.append(_source_note(state, need, source))
@@ -285,7 +286,7 @@ class ThingCore:
             return []
         if not former.sku or not after.communities:
             return []
-        card = _supply_card(after.communities[0], record, subject, former, slot, need_state(before, subject))
+        card = supply_card(after.communities[0], record, subject, former, slot, need_state(before, subject))
         return [
             Tell(chapter_address(community_id, record.thing_id), ShareExperience(thing_id=record.thing_id, card=card))
             for community_id in after.communities[:1]
@@ -365,12 +366,16 @@ class ThingCore:
             sku=news.sku,
             price_minor=news.price.minor if news.price else None,
             currency=news.price.currency if news.price else None,
+            pieces=news.pieces,
+            helped=next((each for each in news.tried if each.outcome is RemedyOutcome.ENDED), None),
+            at=now.timestamp() if news.tried else 0.0,
         )
         events: list[ThingEvent] = [followed]
         effects: list[Effect] = []
         profile = self._profiles[state.profile]
         if profile.order_news:
             effects.append(order_news(record, profile, news, known))
+        effects += remedies_told(state, record, news.subject, known, news.tried)
         if news.state in TERMINAL:
             effects.append(Release(_open_name(record.thing_id, news.subject)))
         if known.is_open and news.state in _ENDED_BY_PEOPLE:
@@ -443,6 +448,9 @@ def _followed(state: ThingState, event: OrderFollowed) -> ThingState:
         sku=event.sku,
         price_minor=event.price_minor,
         currency=event.currency,
+        pieces=event.pieces,
+        helped=event.helped,
+        helped_at=event.at,
     )
     state = replace(state, needs={**state.needs, event.subject: need})
     slot = state.slots.get(event.subject)
@@ -514,26 +522,3 @@ def _source_note(state: ThingState, need: Need, message: AnyDeviceMessage | Advi
         "messages_before": state.messages - 1,
     }
     return Note(need.correlation_id, "reading", f"{need.thing_id} reported {told}", facts)
-
-
-def _supply_card(
-    community_id: CommunityId,
-    record: ThingRecord,
-    subject: str,
-    former: SlotState,
-    slot: SlotState,
-    need: NeedState,
-) -> ExperienceCard:
-    """Return what the piece that just ended was worth; the id is the same however often it is derived."""
-    shares_price = Purpose.PRICES in record.shares
-    return ExperienceCard(
-        card_id=fingerprint(record.thing_id, subject, str(slot.refills)),
-        community_id=community_id,
-        topic=Topic.MATERIAL,
-        owner_id=record.owner_id,
-        subject=subject,
-        sku=former.sku,
-        lived=slot.last_life or 0.0,
-        price_minor=need.price_minor if shares_price else None,
-        currency=need.currency if shares_price else None,
-    )

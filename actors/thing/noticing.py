@@ -178,4 +178,6 @@ def _fault_need(state: ThingState, record: ThingRecord, name: str, spec: FaultSp
         remote_fix=spec.remote_fix,
         fix_within_s=spec.fix_within_s,
         fix_settles_s=spec.fix_settles_s,
+        also_works=spec.also_works,
+        parts=spec.parts,
     )

@@ -5,7 +5,7 @@ from sys import intern
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from actors.model.advice import Recommendation
+from actors.model.advice import Recommendation, RemedyTried
 from actors.model.ids import CommunityId, OrderKey
 from actors.model.needs import Need
 from actors.model.orders import OrderState
@@ -26,6 +26,10 @@ class NeedState(Struct, frozen=True, kw_only=True, gc=False):
     sku: str = ""
     price_minor: int | None = None
     currency: str | None = None
+    pieces: int = 1
+    helped: RemedyTried | None = None
+    """What ended the last episode of a fault, as far as its order knows."""
+    helped_at: float = 0.0
 
 
 class SlotState(Struct, frozen=True, kw_only=True, gc=False):
@@ -130,6 +134,9 @@ class OrderFollowed(Event, frozen=True, kw_only=True):
     sku: str = ""
     price_minor: int | None = None
     currency: str | None = None
+    pieces: int = 1
+    helped: RemedyTried | None = None
+    at: float = 0.0
 
 
 class CommunityAsked(Event, frozen=True, kw_only=True):

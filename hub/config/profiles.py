@@ -196,10 +196,10 @@ def _check_component(component: HealthSpec, spot: Spot) -> None:
     _check_skus(component.skus, spot)
 
 
-def _check_skus(skus: Sequence[SkuChoice], spot: Spot) -> None:
+def _check_skus(skus: Sequence[SkuChoice], spot: Spot, key: str = "skus") -> None:
     seen: set[str] = set()
     for number, choice in enumerate(skus, 1):
-        at = spot.at("skus").item(number)
+        at = spot.at(key).item(number)
         if choice.sku in seen:
             at.at("sku").note("each SKU once", words.got(choice.sku), "remove the second one")
         if choice.fills is not None and choice.fills <= 0:
@@ -241,6 +241,7 @@ def _check_fixes(profile: ProfileParts, spot: Spot) -> None:
             hint = words.did_you_mean(fault.remote_fix, profile.actions) or f"add a table [actions.{fault.remote_fix}]"
             at = spot.at("faults").at(name).entered().at("remote_fix")
             at.note(f"an action of this profile: {words.choices(profile.actions)}", f'"{fault.remote_fix}"', hint)
+        _check_skus(fault.parts, spot.at("faults").at(name).entered(), "parts")
 
 
 def _check_sources(addresses: Mapping[str, str], profile: ProfileParts, spot: Spot) -> None:

@@ -11,7 +11,7 @@ from firm import OWNER, PRINTER, PROFILE, granted, registration
 from small_hub import NoModels, RunningClock, SmallHub, small_hub
 
 from actors.dialogue import SwitchOff, owner_address, thing_address
-from actors.model.advice import Abstention
+from actors.model.advice import Abstention, Topic
 from actors.model.ids import OrderKey, ThingId
 from actors.model.machine import DeclineCode, Declined, OffersFound, RequestEnding, RequestTaken, ThingOrder, Wanted
 from actors.model.orders import OrderState
@@ -118,7 +118,9 @@ async def test_peers_answer_the_thing_itself(tmp_path: Path) -> None:
         assert isinstance(advice, Abstention)
         assert advice.reason == "no_evidence"
         assert code(await it.desk.ask_peers(SELF, "drum")) is DeclineCode.NO_COMMUNITY
-        assert code(await it.desk.ask_peers(SELF, "jam")) is DeclineCode.UNKNOWN_SUBJECT
+        about_a_fault = await it.desk.ask_peers(SELF, "jam")
+        assert isinstance(about_a_fault, Abstention)
+        assert (about_a_fault.topic, about_a_fault.reason) == (Topic.REMEDY, "no_evidence")
 
 
 async def test_who_watches_hears_every_state_until_it_looks_away(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def quiet(**changes: Any) -> World:
     core: Any = it.kinds["thing"].core
     it.kinds["thing"] = Kind(ThingCore({"printer@1": able}, core._models, core._installation))  # noqa: SLF001 - as made
     it.send(OWNED, granted())
-    it.send(THING, registration())
+    it.send(THING, replace(registration(), communities=()))
     return it
 
 
