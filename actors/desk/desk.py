@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.desk.calls import Calls
+from actors.desk.gathering import Gathering
 from actors.desk.health import Breaker, DeskStatus
 from actors.desk.introducing import Introduced, Introductions, failure_of
 from actors.desk.office import Office, ignore
@@ -87,6 +88,8 @@ class DeskSettings(Struct, frozen=True, kw_only=True):
     probe_cap_s: float = 60.0
     turn_grace_s: float = 2.0
     again_s: float = 1.0
+    gather_s: float = 0.005
+    """Longest time that an outcome waits for those of other requests, to share a commit with them."""
 
 
 def limited(settings: DeskSettings, can: Capabilities) -> DeskSettings:
@@ -130,6 +133,8 @@ class Desk:
         )
         self._calls = Calls(connection, adapter, self._pace, self._breaker, request_s=limits.request_s)
         self._turns = Turns(connection, office, clock, self._breaker, self._pace, grace_s=limits.turn_grace_s)
+        self._breaker.on_restored(self._turns.go_on)
+        self._gathering = Gathering(office, self._pace, within_s=limits.gather_s)
         self._introduced = Introduced(connection)
         self._writing = 0
         self._follows = False
@@ -145,7 +150,11 @@ class Desk:
             self._early.clear()
             group.create_task(self._breaker.keep_probing(self._probe))
             group.create_task(self._pace.keep())
-            group.create_task(self._turns.keep_giving())
+            try:
+                await asyncio.get_running_loop().create_future()  # until cancelled
+            finally:
+                self._turns.end()  # before those end that hold a place: nobody is to take it over
+                self._gathering.tell()
 
     def remember(self, introductions: Introductions) -> None:
         """Know what the CRM was told of things before this desk lived."""
@@ -163,11 +172,7 @@ class Desk:
             else:
                 self._turns.join(row, job)
         elif isinstance(job, PlaceRequest | BookTime):
-            is_admitted = self._turns.take_up(row.address)
-            if recovered and is_admitted:
-                self._pace.give_back()
-            self._writing += 1
-            self._begin(self._group, self._write(row, job, recovered=recovered, is_admitted=is_admitted))
+            self._take_write(self._group, row, job, recovered=recovered)
         elif isinstance(job, GiveBackTurn):
             self._turns.give_back(row.address)
             asyncio.get_running_loop().call_soon(self._office.discard, row.outbox_id)
@@ -175,6 +180,16 @@ class Desk:
             self._begin(self._group, self._follow(row, job))
         else:
             self._begin(self._group, self._read(row, job))
+
+    def _take_write(
+        self, group: asyncio.TaskGroup, row: OutboxRow, job: PlaceRequest | BookTime, *, recovered: bool
+    ) -> None:
+        if recovered:
+            self._turns.give_back(row.address)
+            asyncio.get_running_loop().call_soon(self._report, row, _written(job, Ambiguous(reason=_RESTARTED)))
+            return
+        self._writing += 1
+        self._begin(group, self._write(row, job, is_admitted=self._turns.take_up(row.address)))
 
     def _begin(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
         """Begin work; while the desk ends it stays in the outbox, for the next start."""
@@ -210,27 +225,21 @@ class Desk:
 
     # Writes: once each, never repeated here.
 
-    async def _write(self, row: OutboxRow, job: PlaceRequest | BookTime, *, recovered: bool, is_admitted: bool) -> None:
+    async def _write(self, row: OutboxRow, job: PlaceRequest | BookTime, *, is_admitted: bool) -> None:
         try:
-            if recovered:
-                message: Message = _written(job, Ambiguous(reason=_RESTARTED))
-            else:
-                message = await self._admitted_write(job, is_admitted=is_admitted)
+            if not is_admitted:
+                await self._pace.admit(Lane.TURN)
+            message = await self._introduced_write(job)
         finally:
             self._writing -= 1
-        self._report(row, message)
+        self._gathering.add(row, message, more=self._writing > 0)
 
-    async def _admitted_write(self, job: PlaceRequest | BookTime, *, is_admitted: bool) -> Message:
-        if not is_admitted:
-            await self._pace.admit(Lane.TURN)
-        try:
-            if isinstance(job, PlaceRequest) and job.introduces is not None:
-                failed = await self._introduce(job, job.introduces)
-                if failed is not None:
-                    return failed
-            return _written(job, await self._calls.write(job))
-        finally:
-            self._pace.release()
+    async def _introduced_write(self, job: PlaceRequest | BookTime) -> Message:
+        if isinstance(job, PlaceRequest) and job.introduces is not None:
+            failed = await self._introduce(job, job.introduces)
+            if failed is not None:
+                return failed
+        return _written(job, await self._calls.write(job))
 
     async def _introduce(self, job: PlaceRequest, thing: CustomerThing) -> IntroductionFailed | None:
         """Tell the CRM of the thing that an order is for, unless it knows it; say why that failed."""

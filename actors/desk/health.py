@@ -45,6 +45,11 @@ class Breaker:
         self.reason = ""
         self.next_try_at: datetime | None = None
         self._not_before: datetime | None = None
+        self._restored: Callable[[], None] | None = None
+
+    def on_restored(self, go_on: Callable[[], None]) -> None:
+        """Have ``go_on`` called each time that requests may be sent again."""
+        self._restored = go_on
 
     @property
     def is_usable(self) -> bool:
@@ -85,6 +90,8 @@ class Breaker:
         self._not_before = None
         self._failed.clear()
         self._usable.set()
+        if self._restored is not None:
+            self._restored()
 
     async def keep_probing(self, probe: Callable[[], Awaitable[Any]]) -> None:
         """Run for ever: while the CRM is down, probe it with growing waits."""

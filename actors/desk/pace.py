@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from enum import StrEnum
@@ -77,8 +78,15 @@ class Lane(StrEnum):
     READ = "read"
 
 
+Go = Callable[[], bool]
+"""Sends the request that was let through; False where it is not wanted any more."""
+
+
 class Pace:
-    """Lets requests through one by one: no more at once, a second and a day than the connection allows."""
+    """Lets requests through one by one: no more at once, a second and a day than the connection allows.
+
+    Whoever may go goes at once, in the call that made room: what ends and what begins then share a commit.
+    """
 
     def __init__(
         self,
@@ -95,24 +103,30 @@ class Pace:
             self._limits.append(Bucket(per_s))
         if per_day is not None:
             self._limits.append(DayQuota(per_day))
-        self._lanes: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in Lane}
-        self._changed = asyncio.Event()
+        self._turns: deque[Go] = deque()
+        self._reads: deque[Go] = deque()
+        self._last_was_read = True
+        self._moving = False
+        self._must_wait = asyncio.Event()
         self._in_use = 0
         self._spare = 0
 
     def wait_s(self) -> float:
         """Return seconds until the connection's limits of rate allow another request."""
+        if not self._limits:
+            return 0.0
         now_s = self._monotonic()
-        return max((limit.wait_s(now_s) for limit in self._limits), default=0.0)
+        return max(limit.wait_s(now_s) for limit in self._limits)
+
+    def ask(self, lane: Lane, go: Go) -> None:
+        """Have ``go`` called, now or later, when a request may be sent; ``release`` says that it has ended."""
+        (self._turns if lane is Lane.TURN else self._reads).append(go)
+        self._move_on()
 
     async def admit(self, lane: Lane) -> None:
         """Wait until a request may be sent; ``release`` says that it has ended."""
-        if not self._waits() and self._in_use < self._parallel and self.wait_s() <= 0.0:
-            self._take()
-            return
         passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._lanes[lane].append(passed)
-        self._changed.set()
+        self.ask(lane, functools.partial(_pass, passed))
         try:
             await passed
         except asyncio.CancelledError:
@@ -140,7 +154,7 @@ class Pace:
     def release(self) -> None:
         """Let another go: a request has ended."""
         self._in_use -= 1
-        self._changed.set()
+        self._move_on()
 
     def give_back(self) -> None:
         """Let another go in place of somebody who was let through and sends nothing."""
@@ -148,38 +162,48 @@ class Pace:
         self.release()
 
     async def keep(self) -> None:
-        """Run for ever: let through whoever waits, turns and reads alternately."""
-        last = Lane.READ
+        """Run for ever: let through whoever waits for a limit of rate."""
         while True:
-            self._changed.clear()
-            if self._waits() and self._in_use < self._parallel:
-                wait_s = 0.0 if self._spare else self.wait_s()
-                if wait_s > 0.0:
-                    await asyncio.sleep(wait_s)
-                else:
-                    last = self._let_through(last)
-            else:
-                await self._changed.wait()
+            await self._must_wait.wait()
+            self._must_wait.clear()
+            await asyncio.sleep(self.wait_s())
+            self._move_on()
 
-    def _waits(self) -> bool:
-        for line in self._lanes.values():
-            while line and line[0].done():
-                line.popleft()
-        return any(self._lanes.values())
+    def _move_on(self) -> None:
+        """Let through all who may go; who goes may ask for more."""
+        if self._moving:
+            return
+        self._moving = True
+        try:
+            while self._in_use < self._parallel and (self._turns or self._reads):
+                if not self._spare and self.wait_s() > 0.0:
+                    self._must_wait.set()
+                    break
+                self._let_through()
+        finally:
+            self._moving = False
+
+    def _let_through(self) -> None:
+        """Let one through, of the other lane than the last where somebody waits there."""
+        self._last_was_read = not self._turns if self._last_was_read else bool(self._reads)
+        go = (self._reads if self._last_was_read else self._turns).popleft()
+        self._take()
+        if not go():
+            self._in_use -= 1
+            self._spare += bool(self._limits)
 
     def _take(self) -> None:
         self._in_use += 1
         if self._spare:
             self._spare -= 1
             return
-        now_s = self._monotonic()
+        now_s = self._monotonic() if self._limits else 0.0
         for limit in self._limits:
             limit.take(now_s)
 
-    def _let_through(self, last: Lane) -> Lane:
-        """Let one through, of the other lane than the last where somebody waits there."""
-        other = Lane.TURN if last is Lane.READ else Lane.READ
-        lane = other if self._lanes[other] else last
-        self._take()
-        self._lanes[lane].popleft().set_result(None)
-        return lane
+
+def _pass(passed: "asyncio.Future[None]") -> bool:
+    if passed.done():
+        return False
+    passed.set_result(None)
+    return True

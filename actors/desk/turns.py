@@ -30,7 +30,8 @@ class Turns:
         self._pace = pace
         self._grace_s = grace_s
         self._line: FairLine[OutboxRow] = FairLine()
-        self._line_grew = asyncio.Event()
+        self._asks = False
+        self._ended = False
         self._granted: dict[str, asyncio.TimerHandle] = {}
 
     def __len__(self) -> int:
@@ -48,22 +49,27 @@ class Turns:
         elif (wait_s := self._pace.wait_s()) > _LONG_S:
             self._tell(row.address, "as many requests as the connection allows were sent", wait_s)
         self._line.add(row, job.owner_id, job.thing_id, first=job.first)
-        self._line_grew.set()
+        self.go_on()
 
-    async def keep_giving(self) -> None:
-        """Run for ever."""
-        while True:
-            await self._line_grew.wait()
-            self._line_grew.clear()
-            while self._line:
-                await self._breaker.usable()
-                await self._pace.admit(Lane.TURN)
-                if not self._breaker.is_usable:
-                    self._pace.give_back()
-                    continue
-                row = self._line.pop()
-                self._grant(row.address)
-                self._office.complete(row.outbox_id, row.address, TurnGiven(connection=self._connection))
+    def go_on(self) -> None:
+        """Give the next turn as soon as the connection allows it, where somebody waits and the CRM can be used."""
+        if self._line and not self._asks and not self._ended and self._breaker.is_usable:
+            self._asks = True
+            self._pace.ask(Lane.TURN, self._give)
+
+    def end(self) -> None:
+        """Give no turn any more: who stands in line does so again at the next start."""
+        self._ended = True
+
+    def _give(self) -> bool:
+        self._asks = False
+        if self._ended or not self._breaker.is_usable:
+            return False
+        row = self._line.pop()
+        self._grant(row.address)
+        self._office.complete(row.outbox_id, row.address, TurnGiven(connection=self._connection))
+        self.go_on()
+        return True
 
     def take_up(self, address: str) -> bool:
         """Say whether this order has its turn, and with it the leave to send a request; it has it no longer then."""
