@@ -138,7 +138,7 @@ class _Parts:
         )
         self._engine = whole_engine(journals, clock, settings)
         self._registry = Registry(config.profiles, config.communities, journal)
-        self._compute = Compute(config.communities, config.profiles, journal, clock)
+        self._compute = Compute(config.communities, config.profiles, journal, clock, self._chance)
         self._sink = DurableSink(self._engine, self._registry)
         self._watch = RecordWatch()
         self._machine = MachineDesk(self._engine, self._registry, journal, self._compute, clock, self._watch)
@@ -284,6 +284,8 @@ class _Parts:
             },
             seal=self._seal,
             watch=self._watch,
+            compute=self._compute,
+            installation=self._installation,
         )
 
     def _seal(self, content: bytes) -> str:

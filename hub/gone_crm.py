@@ -23,7 +23,7 @@ from actors.model.orders import (
 from actors.model.outcomes import Capabilities, Transient
 from actors.ports import Webhook
 from actors.runtime.journal import Batch, Journal, RecordRow
-from hub.compute import store
+from hub.storing import store
 
 _KIND: Final = "crm_connection"
 _KEPT: Final = "*"

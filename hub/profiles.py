@@ -7,7 +7,7 @@ import msgspec
 from actors.model.errors import ConfigError
 from actors.model.profiles import ThingProfile
 from actors.runtime.journal import Batch, Journal, RecordRow
-from hub.compute import store
+from hub.storing import store
 
 _KIND = "profile"
 

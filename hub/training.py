@@ -38,6 +38,8 @@ class TrainingRequest(Struct, frozen=True, kw_only=True):
 
     lives: list[bytes]
     band: ActBand
+    vouched: list[str] = []
+    """Lives to believe whatever the others say."""
 
 
 class PublishedModel(Struct, frozen=True, kw_only=True, tag=True):
@@ -48,6 +50,8 @@ class PublishedModel(Struct, frozen=True, kw_only=True, tag=True):
     cards: list[tuple[str, str, int, list[float]]]
     lives: int
     owners: int
+    trimmed: list[str] = []
+    """Lives that were left out."""
 
 
 class TrainingRefused(Struct, frozen=True, kw_only=True, tag=True):
@@ -91,6 +95,7 @@ async def _ask(process: asyncio.subprocess.Process, request: bytes) -> Published
 def train_model(request: TrainingRequest) -> PublishedModel:
     """Train on lives. Raises: ValueError when they are too few."""
     from actors.community.training import TrainingSettings, train  # noqa: PLC0415 - heavy, and needed only here
+    from actors.community.trimming import doubtful  # noqa: PLC0415 - likewise
 
     decoded = [msgspec.msgpack.decode(packed, type=TrainingLife) for packed in request.lives]
     lives = [
@@ -102,6 +107,8 @@ def train_model(request: TrainingRequest) -> PublishedModel:
         )
         for life in decoded
     ]
+    trimmed = doubtful(lives, seed=_SEED) - frozenset(request.vouched)
+    lives = [life for life in lives if life.life_id not in trimmed]
     trained = train(lives, seed=_SEED, settings=TrainingSettings(band=request.band))
     return PublishedModel(
         model=trained.model.to_bytes(),
@@ -109,6 +116,7 @@ def train_model(request: TrainingRequest) -> PublishedModel:
         cards=[(card.life_id, card.owner_id, card.cycles, card.curve.tolist()) for card in trained.cards],
         lives=len(lives),
         owners=len({life.owner_id for life in lives}),
+        trimmed=sorted(trimmed),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from threading import Lock
 from typing import Literal
 
 import numpy as np
@@ -20,8 +21,11 @@ _NEAR = 5.0
 _MAD_TO_DEVIATION = 1.4826
 _CUT = 3.0
 _SMALLEST_SPREAD = 1.0
+_MOST_OF_A_HUB = 1 / 3
+_CAPPING_ROUNDS = 30
 _QUANTILES = (0.1, 0.5, 0.9)
 
+Codes = npt.NDArray[np.int64]
 Curve = npt.NDArray[np.float32]
 Silence = Literal["no_evidence", "too_few_owners"]
 
@@ -49,6 +53,7 @@ class Estimate(Struct, frozen=True, kw_only=True):
     agreeing: int
     owners: int
     own_fleet: int
+    hubs: int = 1
 
 
 def card_curve(index: FloatArray, outcomes: FloatArray) -> Curve:
@@ -79,13 +84,20 @@ def levels_of(index: FloatArray) -> npt.NDArray[np.intp]:
 
 
 class CardMatrix:
-    """Peers x 63 in column-major order: a question reads one column. Adding and removing a card touches one row."""
+    """Peers x 63 in column-major order: a question reads one column. Adding and removing a card touches one row.
+
+    Questions may be answered in another thread than the one that changes it.
+    """
 
     def __init__(self, model_version: str = "", *, room: int = 64) -> None:
         self.model_version = model_version
         """Cards of one model version are never mixed with another's."""
+        self._lock = Lock()
         self._values = np.full((room, len(LEVELS)), EMPTY, dtype=np.float32, order="F")
         self._owner = np.zeros(room, dtype=np.int64)
+        self._hub = np.zeros(room, dtype=np.int64)
+        self._public = np.zeros(room, dtype=np.bool_)
+        self._hub_code: dict[str, int] = {"": 0}
         self._ids: list[str] = []
         self._row: dict[str, int] = {}
         self._owner_code: dict[str, int] = {}
@@ -99,47 +111,68 @@ class CardMatrix:
     def __contains__(self, card_id: str) -> bool:
         return card_id in self._row
 
-    def append(self, card_id: str, owner_id: str, curve: Sequence[float] | Curve) -> bool:
-        """Add a card; False when it is there already. Raises: ValueError for a curve that has not 63 levels."""
+    def append(
+        self, card_id: str, owner_id: str, curve: Sequence[float] | Curve, *, hub: str = "", public: bool = True
+    ) -> bool:
+        """Add a card; False when it is there already. One that is not ``public`` counts for its owner alone.
+
+        ``hub`` names the foreign hub that it is from. Raises: ValueError for a curve that has not 63 levels.
+        """
         if card_id in self._row:
             return False
         levels = np.asarray(curve, dtype=np.float32)
         if levels.shape != LEVELS.shape or not np.isfinite(levels).all():
             raise ValueError(f"card {card_id}: {len(LEVELS)} finite levels expected, got shape {levels.shape}")
-        self._make_room()
-        row = len(self._ids)
-        self._values[row] = levels
-        self._owner[row] = self._code_for(owner_id)
-        self._ids.append(card_id)
-        self._owner_ids.append(owner_id)
-        self._row[card_id] = row
+        with self._lock:
+            self._make_room()
+            row = len(self._ids)
+            self._values[row] = levels
+            self._owner[row] = self._code_for(owner_id)
+            self._hub[row] = self._hub_code.setdefault(hub, len(self._hub_code))
+            self._public[row] = public
+            self._ids.append(card_id)
+            self._owner_ids.append(owner_id)
+            self._row[card_id] = row
         return True
+
+    def show(self, card_id: str, *, public: bool) -> None:
+        """Let a card count for everybody, or for its owner alone."""
+        self._public[self._row[card_id]] = public
 
     def remove(self, card_id: str) -> bool:
         """Forget a card, and its owner with the last of them; False when it is not there."""
-        row = self._row.pop(card_id, None)
-        if row is None:
-            return False
-        self._forget_one_of(self._owner_ids[row])
-        last, last_owner = self._ids.pop(), self._owner_ids.pop()
-        end = len(self._ids)
-        if row != end:
-            self._values[row], self._owner[row] = self._values[end], self._owner[end]
-            self._ids[row], self._owner_ids[row], self._row[last] = last, last_owner, row
-        self._values[end] = EMPTY
-        return True
+        with self._lock:
+            row = self._row.pop(card_id, None)
+            if row is not None:
+                self._remove(row)
+        return row is not None
 
-    def evidence(self, level: int, *, without: str | None = None) -> tuple[FloatArray, npt.NDArray[np.int64]]:
-        """Return (remaining lives, owner codes) of the cards that say something at this level."""
-        column = self._values[: len(self), level]
-        present = column >= 0
-        if without is not None and without in self._row:
-            present[self._row[without]] = False
-        return column[present].astype(np.float64), self._owner[: len(self)][present]
+    def evidence(self, level: int, *, asker: int = -1, without: str | None = None) -> tuple[FloatArray, Codes, Codes]:
+        """Return (remaining lives, owner codes, hub codes) of the cards that say something at this level.
+
+        Of those that are not public only the asker's own; ``asker`` is an owner code.
+        """
+        with self._lock:
+            size = len(self)
+            column, owner = self._values[:size, level], self._owner[:size]
+            present = (column >= 0) & (self._public[:size] | (owner == asker))
+            if without is not None and without in self._row:
+                present[self._row[without]] = False
+            return column[present].astype(np.float64), owner[present], self._hub[:size][present]
 
     def owner_code(self, owner_id: str) -> int:
         """Return the number that stands for an owner; -1 for an owner without cards."""
         return self._owner_code.get(owner_id, -1)
+
+    def _remove(self, row: int) -> None:
+        self._forget_one_of(self._owner_ids[row])
+        last, last_owner = self._ids.pop(), self._owner_ids.pop()
+        end = len(self._ids)
+        if row != end:
+            for column in (self._values, self._owner, self._hub, self._public):
+                column[row] = column[end]
+            self._ids[row], self._owner_ids[row], self._row[last] = last, last_owner, row
+        self._values[end] = EMPTY
 
     def _code_for(self, owner_id: str) -> int:
         self._cards_of[owner_id] += 1
@@ -159,7 +192,8 @@ class CardMatrix:
         more = np.full((2 * len(self._values), len(LEVELS)), EMPTY, dtype=np.float32, order="F")
         more[: len(self._values)] = self._values
         self._values = more
-        self._owner = np.concatenate([self._owner, np.zeros_like(self._owner)])
+        self._owner, self._hub = (np.concatenate([each, np.zeros_like(each)]) for each in (self._owner, self._hub))
+        self._public = np.concatenate([self._public, np.zeros_like(self._public)])
 
 
 def answer(
@@ -168,29 +202,48 @@ def answer(
     """Return what peers had left when their index stood where the asker's stands, or why nobody may say.
 
     Others count only when they are at least ``k_owners`` distinct owners besides the asker's. The asker's own fleet
-    always counts; alone it needs three lives. An owner has one vote, shared by its cards. ``without`` names a card to
-    leave out.
+    always counts; alone it needs three lives. An owner has one vote, shared by its cards, and a foreign hub at most a
+    third of all. ``without`` names a card to leave out.
     """
-    lives, owners = matrix.evidence(level_of(index), without=without)
-    own = owners == matrix.owner_code(asker_owner)
+    asker = matrix.owner_code(asker_owner)
+    lives, owners, hubs = matrix.evidence(level_of(index), asker=asker, without=without)
+    own = owners == asker
     n_others = _distinct(owners[~own])
-    if n_others < k_owners:
+    if n_others < k_owners or hubs.all():
         if np.count_nonzero(own) < FEWEST_OWN_LIVES:
             return "too_few_owners" if n_others else "no_evidence"
-        lives, owners, own = lives[own], owners[own], own[own]
-    return _weigh(index, lives, _one_vote_each(owners), own, _distinct(owners))
+        lives, owners, hubs, own = lives[own], owners[own], hubs[own], own[own]
+    weights = capped_by_hub(_one_vote_each(owners), hubs)
+    return _weigh(index, lives, weights, own, _distinct(owners), hubs=_distinct(hubs))
 
 
-def _distinct(owners: npt.NDArray[np.int64]) -> int:
-    return int(np.count_nonzero(np.bincount(owners)))
+def capped_by_hub(weights: FloatArray, hubs: Codes) -> FloatArray:
+    """Return weights in which no foreign hub (code above 0) has more than a third of the sum.
+
+    Some of the weight must be this hub's own, code 0.
+    """
+    if not hubs.any():
+        return weights
+    told = np.bincount(hubs, weights=weights)
+    allowed = told.copy()
+    for _ in range(_CAPPING_ROUNDS):
+        for hub in range(1, len(allowed)):
+            allowed[hub] = min(told[hub], (allowed.sum() - allowed[hub]) * _MOST_OF_A_HUB / (1 - _MOST_OF_A_HUB))
+    return np.asarray(weights * (allowed / np.maximum(told, 1e-300))[hubs], dtype=np.float64)
 
 
-def _one_vote_each(owners: npt.NDArray[np.int64]) -> FloatArray:
+def _distinct(codes: Codes) -> int:
+    return int(np.count_nonzero(np.bincount(codes)))
+
+
+def _one_vote_each(owners: Codes) -> FloatArray:
     return np.asarray(1.0 / np.bincount(owners)[owners], dtype=np.float64)
 
 
-def _weigh(index: float, lives: FloatArray, weights: FloatArray, own: npt.NDArray[np.bool_], n_owners: int) -> Estimate:
-    order = np.argsort(lives)
+def _weigh(
+    index: float, lives: FloatArray, weights: FloatArray, own: npt.NDArray[np.bool_], n_owners: int, *, hubs: int
+) -> Estimate:
+    order = np.lexsort((weights, lives))  # whatever the order of rows: the same evidence gives the same answer
     lives, weights, own = lives[order], weights[order], own[order]
     p10, p50, p90 = _quantiles(lives, weights)
     gap = np.abs(lives - p50)
@@ -209,6 +262,7 @@ def _weigh(index: float, lives: FloatArray, weights: FloatArray, own: npt.NDArra
         agreeing=int(np.count_nonzero(agree)),
         owners=n_owners,
         own_fleet=int(np.count_nonzero(own)),
+        hubs=hubs,
     )
 
 

@@ -5,8 +5,9 @@ many there are. The community itself, its head, keeps what is known as a whole: 
 to it what it does not know, because journals of before chapters have their members in the head; a member that joins
 again moves over.
 
-Cards and lives are records kept by reference, never events, so that they can be forgotten. Answering and training are
-work for the computing relay; the answer goes straight to the asker.
+Cards and lives are records kept by reference, never events nor parts of messages that are recorded, so that they can be
+forgotten. Beside each card of a thing stands a link to it, which is forgotten with it. Answering and training are work
+for the computing relay; the answer goes straight to the asker.
 """
 
 from datetime import datetime
@@ -25,6 +26,7 @@ from actors.dialogue import (
     LeaveCommunity,
     ShareExperience,
     TakeCard,
+    TrainAgain,
     TrainingFailed,
     TrainingFinished,
     TrainModel,
@@ -91,6 +93,12 @@ class EvidenceGrew(Event, frozen=True, kw_only=True):
     subject: str = ""
 
 
+class ModelRetired(Event, frozen=True, kw_only=True):
+    """The published model of a component is gone: lives behind it were forgotten."""
+
+    subject: str
+
+
 class TrainingEnded(Event, frozen=True, kw_only=True):
     """A training came to a model, or to a reason."""
 
@@ -107,14 +115,31 @@ CommunityMessage = (
     | ContributeLives
     | TrainingFinished
     | TrainingFailed
+    | TrainAgain
 )
-CommunityEvent = Joined | Left | EvidenceGrew | TrainingEnded
+CommunityEvent = Joined | Left | EvidenceGrew | ModelRetired | TrainingEnded
 _Decision = tuple[tuple[CommunityEvent, ...], tuple[Effect, ...], Any]
 
 
 def member_kind(community_id: CommunityId) -> str:
     """Return the kind of the read models that stand for a community's members, by thing; to count them."""
     return f"member:{community_id}"
+
+
+class Contribution(Struct, frozen=True, kw_only=True):
+    """The record of the kind ``contribution``: links a thing to what it shared, for the day it wants that back.
+
+    Its key is that of ``contribution_key``; it is removed together with what it names.
+    """
+
+    kind: str
+    """Of the record that was shared: ``card`` or ``training_life``."""
+    key: str
+
+
+def contribution_key(thing_id: ThingId, community_id: CommunityId, shared_id: str) -> str:
+    """Return the key of the link from a thing to something that it shared."""
+    return f"{thing_id}/{community_id}/{shared_id}"
 
 
 class CommunityCore:
@@ -163,6 +188,9 @@ def _decide(state: CommunityState, message: CommunityMessage, now: datetime) -> 
             return _share(state, thing_id, card)
         case ContributeLives():
             return _contribute(state, message)
+        case TrainAgain(subject=subject):
+            work = Emit(COMPUTE_RELAY, TrainModel(community_id=state.community_id, subject=subject, hides=True))
+            return (ModelRetired(subject=subject),), (work,), None
         case TrainingFinished(subject=subject, model_version=version):
             return (TrainingEnded(subject=subject, model_version=version),), (), None
         case TrainingFailed(subject=subject, reason=reason):
@@ -184,14 +212,15 @@ def _join(state: CommunityState, join: JoinCommunity) -> _Decision:
 
 
 def _leave(state: CommunityState, thing_id: ThingId) -> _Decision:
-    events = (Left(thing_id=thing_id),) if thing_id in state.members else ()
+    was_member = thing_id in state.members
+    events = (Left(thing_id=thing_id),) if was_member else ()
     if not state.is_chapter:
-        return events, (), None
+        return events, (), was_member
     effects = (
         Remove(member_kind(state.community_id), thing_id),
         Tell(community_address(state.community_id), LeaveCommunity(thing_id=thing_id)),
     )
-    return events, effects, None
+    return events, effects, was_member
 
 
 def _ask(state: CommunityState, question: Question, reply_to: str, now: datetime) -> _Decision:
@@ -200,6 +229,10 @@ def _ask(state: CommunityState, question: Question, reply_to: str, now: datetime
     if state.is_chapter:
         ask = AskCommunity(question=question, reply_to=reply_to)
         return (), (Tell(community_address(state.community_id), ask),), None
+    wider = question.widened()
+    if wider is not None:
+        ask = AskCommunity(question=wider, reply_to=reply_to)
+        return (), (Tell(chapter_address(wider.community_id, wider.thing_id), ask),), None
     return (), (Tell(reply_to, AdviceGiven(advice=_not_a_member(question, now))),), None
 
 
@@ -219,25 +252,46 @@ def _share(state: CommunityState, thing_id: ThingId, card: ExperienceCard) -> _D
     member = state.members.get(thing_id)
     if member is None and state.is_chapter:
         return (), (Tell(community_address(state.community_id), ShareExperience(thing_id=thing_id, card=card)),), None
-    if member is None or _PURPOSE_OF[card.topic] not in member.purposes:
+    if member is None or member.owner_id != card.owner_id or _PURPOSE_OF[card.topic] not in member.purposes:
         return (), (), None
-    taken = ContributeLives(cards=(card,))
-    if state.is_chapter:
-        return (), (Tell(community_address(state.community_id), taken),), None
-    events, effects, _ = _contribute(state, taken)
-    return events, effects, None
+    if Purpose.PRICES not in member.purposes:
+        card = replace(card, price_minor=None, currency=None)
+    kept = (
+        *_kept(card),
+        Put(
+            "contribution",
+            contribution_key(thing_id, card.community_id, card.card_id),
+            card.owner_id,
+            Contribution(kind="card", key=card_key(card)),
+        ),
+        Tell(community_address(state.community_id), ContributeLives(kept_cards=1)),
+    )
+    return (), kept, None
 
 
 def _contribute(state: CommunityState, message: ContributeLives) -> _Decision:
-    work: tuple[Effect, ...] = tuple(Emit(COMPUTE_RELAY, TakeCard(card=card)) for card in message.cards)
-    if message.training:
-        work = (*work, Emit(COMPUTE_RELAY, TrainModel(community_id=state.community_id, subject=message.subject)))
-    grew = EvidenceGrew(cards=len(message.cards), lives=len(message.training), subject=message.subject)
-    return (grew,), (*(_kept(card) for card in message.cards), *work), {"cards": grew.cards, "lives": grew.lives}
+    """Count what was added to the records. What messages of older hubs carry is put there first."""
+    if message.cards:
+        kept = tuple(effect for card in message.cards for effect in _kept(card))
+        counted = ContributeLives(
+            kept_cards=len(message.cards), kept_lives=len(message.training), subject=message.subject
+        )
+        return (), (*kept, Tell(community_address(state.community_id), counted)), None
+    grew = EvidenceGrew(
+        cards=message.kept_cards, lives=message.kept_lives + len(message.training), subject=message.subject
+    )
+    train = TrainModel(community_id=state.community_id, subject=message.subject)
+    work = (Emit(COMPUTE_RELAY, train),) if grew.lives else ()
+    return (grew,), work, {"cards": grew.cards, "lives": grew.lives}
 
 
-def _kept(card: ExperienceCard) -> Effect:
-    return Put("card", f"{card.community_id}/{card.card_id}", card.owner_id, card)
+def card_key(card: ExperienceCard) -> str:
+    """Return the key of a card's record."""
+    return f"{card.community_id}/{card.card_id}"
+
+
+def _kept(card: ExperienceCard) -> tuple[Effect, ...]:
+    return Put("card", card_key(card), card.owner_id, card), Emit(COMPUTE_RELAY, TakeCard(key=card_key(card)))
 
 
 def _evolve(state: CommunityState, event: CommunityEvent) -> CommunityState:
@@ -249,6 +303,9 @@ def _evolve(state: CommunityState, event: CommunityEvent) -> CommunityState:
         case EvidenceGrew(cards=cards, lives=lives, subject=subject):
             grown = {**state.lives, subject: state.lives.get(subject, 0) + lives} if lives else state.lives
             return replace(state, cards=state.cards + cards, lives=grown)
+        case ModelRetired(subject=subject):
+            models = {name: version for name, version in state.models.items() if name != subject}
+            return replace(state, models=models, training={**state.training, subject: "retired; training again"})
         case TrainingEnded(subject=subject, model_version=version, reason=reason):
             models = {**state.models, subject: version} if version else state.models
             return replace(state, models=models, training={**state.training, subject: reason or "ready"})

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from actors.community.boosting import fit_amounts
+from actors.community.doubting import FEWEST_JUDGES, MOST_DOUBTED
 from actors.community.features import fit_normaliser, life_features
 from actors.community.lives import FloatArray, Life
 from actors.community.training import FEWEST_LIVES, Trained, TrainingSettings, train
@@ -50,6 +51,21 @@ def train_trimmed(lives: Sequence[Life], *, seed: int, settings: TrainingSetting
     trained = train([life for life, keep in zip(lives, kept, strict=True) if keep], seed=seed, settings=settings)
     expelled = tuple(life.life_id for life, keep in zip(lives, kept, strict=True) if not keep)
     return Trimmed(trained=trained, expelled=expelled)
+
+
+def doubtful(lives: Sequence[Life], *, seed: int) -> frozenset[str]:
+    """Return the ids of lives not to train on: none where too few owners could judge, or too many would be doubted.
+
+    More than a third of the owners are no liars: there are two ways to fail.
+    """
+    owners = {life.owner_id for life in lives}
+    if len(owners) < FEWEST_JUDGES or len(lives) < FEWEST_LIVES:
+        return frozenset()
+    kept = believed(lives, seed=seed)
+    told = {life.owner_id for life, keep in zip(lives, kept, strict=True) if not keep}
+    if len(told) > MOST_DOUBTED * len(owners):
+        return frozenset()
+    return frozenset(life.life_id for life, keep in zip(lives, kept, strict=True) if not keep)
 
 
 def believed(lives: Sequence[Life], *, seed: int, settings: TrainingSettings | None = None) -> Flags:

@@ -25,6 +25,7 @@ from actors.dialogue.communities import (
     JoinCommunity,
     LeaveCommunity,
     ShareExperience,
+    TrainAgain,
     TrainingFailed,
     TrainingFinished,
 )
@@ -181,6 +182,7 @@ __all__ = [
     "TakeTurn",
     "ThingIntroduced",
     "TimesReported",
+    "TrainAgain",
     "TrainModel",
     "TrainingFailed",
     "TrainingFinished",

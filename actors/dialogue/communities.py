@@ -15,7 +15,7 @@ class JoinCommunity(Message, frozen=True, kw_only=True):
 
 
 class LeaveCommunity(Message, frozen=True, kw_only=True):
-    """A thing leaves; nothing of it is collected from now on."""
+    """A thing leaves; nothing of it is collected from now on. Says whether it was a member here."""
 
     thing_id: ThingId
 
@@ -35,12 +35,24 @@ class ShareExperience(Message, frozen=True, kw_only=True):
 
 
 class ContributeLives(Message, frozen=True, kw_only=True):
-    """Finished lives brought in by an operator, with the owners' consent to train on them."""
+    """How many cards, and lives with their owners' consent to train on them, were added to the records.
 
-    cards: tuple[ExperienceCard, ...] = ()
-    training: tuple[str, ...] = ()
-    """Keys of records of the kind ``training_life``: kept by reference, so that they can be forgotten."""
+    A count and never what or whose: this message stays in the journal, and what is shared must be forgettable.
+    """
+
+    kept_cards: int = 0
+    kept_lives: int = 0
     subject: str = ""
+    cards: tuple[ExperienceCard, ...] = ()
+    """Of older hubs' messages."""
+    training: tuple[str, ...] = ()
+    """Likewise: keys of records of the kind ``training_life``."""
+
+
+class TrainAgain(Message, frozen=True, kw_only=True):
+    """Lives that a published model was trained on were forgotten: it is retired, and another made without them."""
+
+    subject: str
 
 
 class TrainingFinished(Message, frozen=True, kw_only=True):

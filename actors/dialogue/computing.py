@@ -14,9 +14,11 @@ class ComputeAdvice(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class TakeCard(Struct, frozen=True, kw_only=True, tag=True):
-    """A card was added to the records."""
+    """A card was added to the records, under this key of the kind ``card``."""
 
-    card: ExperienceCard
+    key: str = ""
+    card: ExperienceCard | None = None
+    """In work of older hubs, in place of the key."""
 
 
 class TrainModel(Struct, frozen=True, kw_only=True, tag=True):
@@ -24,6 +26,8 @@ class TrainModel(Struct, frozen=True, kw_only=True, tag=True):
 
     community_id: CommunityId
     subject: str
+    hides: bool = False
+    """Lives were just forgotten: some owners' cards sit out, so that nobody can tell whose went."""
 
 
 ComputeJob = ComputeAdvice | TakeCard | TrainModel

@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from actors.model.base import Instant, Value
 from actors.model.ids import CommunityId, CorrelationId, OwnerId, ThingId
@@ -67,6 +68,13 @@ class RemedyTried(Value, frozen=True, kw_only=True):
     cost: Money | None = None
 
 
+class Wider(Value, frozen=True, kw_only=True):
+    """A wider community that may answer in place of a narrower one, and the asker's features as its model sees them."""
+
+    community_id: CommunityId
+    features: tuple[float, ...] = ()
+
+
 class Question(Value, frozen=True, kw_only=True):
     """A thing asks its peers. ``features`` is a bounded vector, never a raw series."""
 
@@ -80,6 +88,23 @@ class Question(Value, frozen=True, kw_only=True):
     age: float = 0.0
     skus: tuple[str, ...] = ()
     asked_at: Instant
+    wider: tuple[Wider, ...] = ()
+    """Asked in turn while the answer is that too few owners have evidence."""
+    widened_from: CommunityId | None = None
+    """The community that was asked first, where that was another."""
+
+    def widened(self) -> "Question | None":
+        """Return the same question to the next wider community; nothing when this is the widest."""
+        if not self.wider:
+            return None
+        asked, *wider = self.wider
+        return replace(
+            self,
+            community_id=asked.community_id,
+            features=asked.features,
+            wider=tuple(wider),
+            widened_from=self.widened_from or self.community_id,
+        )
 
 
 class Interval(Value, frozen=True, kw_only=True):
@@ -99,6 +124,9 @@ class Evidence(Value, frozen=True, kw_only=True):
     """How many of the peers belong to the asker's owner: they always count, and are named as such."""
     lives: int = 0
     widened_to: str | None = None
+    """The wider community that answers, where the asker's narrowest has too few owners with evidence."""
+    hubs: int = 1
+    """How many hubs' owners are among them, this one included; never which."""
     quantiles: dict[str, float] = {}
 
 
@@ -210,3 +238,5 @@ class ExperienceCard(Value, frozen=True, kw_only=True):
     tried: RemedyTried | None = None
     """Of the topic ``remedy``: what was done about ``subject``, and how it went."""
     ended_at: Instant | None = None
+    hub: str = ""
+    """The foreign hub that it was imported from; empty for one of this hub's own."""

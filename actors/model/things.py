@@ -25,6 +25,8 @@ class Purpose(StrEnum):
     PRICES = "prices"
     REPAIRS = "repairs"
     """What was done about its faults, and whether that helped."""
+    TRAINING = "training"
+    """Whole lives, as features and never as raw series, for the training of health models."""
 
 
 def _share_texts(value: Value, names: Iterable[str]) -> None:

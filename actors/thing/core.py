@@ -20,7 +20,6 @@ from actors.dialogue import (
     RegisterThing,
     RequestNeed,
     RetireThing,
-    ShareExperience,
     chapter_address,
     order_address,
     thing_address,
@@ -49,7 +48,7 @@ from actors.thing.noticing import (
     replacement_need,
 )
 from actors.thing.plan import Plan
-from actors.thing.sharing import remedies_told, remedy_taken_back, supply_card
+from actors.thing.sharing import remedies_told, remedy_taken_back, supply_card, to_peers
 from actors.thing.state import (
     CommunityAsked,
     ComponentState,
@@ -239,7 +238,8 @@ class ThingCore:
     ) -> None:
         key = order_key(self._installation, need.owner_id, need.thing_id, need.subject, need.episode, need.revision)
         events, effects = decided
-        effects += remedy_taken_back(state, record, need, self._profiles[state.profile])
+        back = remedy_taken_back(state, record, need, self._profiles[state.profile])
+        effects += to_peers(self._installation, state.communities, record, back)
         events.append(NeedOpened(need=need, key=key))
         effects.append(Claim(_open_name(need.thing_id, need.subject), key))
         effects.append(_source_note(state, need, source))
@@ -281,16 +281,14 @@ class ThingCore:
         return None
 
     def _experience(self, before: ThingState, after: ThingState, record: ThingRecord, subject: str) -> list[Effect]:
+        """Return what tells peers about a piece that ended."""
         slot, former = after.slots.get(subject), before.slots.get(subject)
         if slot is None or former is None or slot.last_life is None or Purpose.SUPPLIES not in record.shares:
             return []
         if not former.sku or not after.communities:
             return []
-        card = supply_card(after.communities[0], record, subject, former, slot, need_state(before, subject))
-        return [
-            Tell(chapter_address(community_id, record.thing_id), ShareExperience(thing_id=record.thing_id, card=card))
-            for community_id in after.communities[:1]
-        ]
+        card = supply_card(record, subject, former, slot, need_state(before, subject))
+        return list(to_peers(self._installation, after.communities, record, [card]))
 
     # What the thing asks for by itself.
 
@@ -375,7 +373,8 @@ class ThingCore:
         profile = self._profiles[state.profile]
         if profile.order_news:
             effects.append(order_news(record, profile, news, known))
-        effects += remedies_told(state, record, news.subject, known, news.tried)
+        tried = remedies_told(record, news.subject, known, news.tried)
+        effects += to_peers(self._installation, state.communities, record, tried)
         if news.state in TERMINAL:
             effects.append(Release(_open_name(record.thing_id, news.subject)))
         if known.is_open and news.state in _ENDED_BY_PEOPLE:

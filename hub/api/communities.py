@@ -1,36 +1,45 @@
 """Routes for communities: who is in, what evidence there is, and bringing in finished lives."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
+from msgspec.structs import replace
 
-from actors.community.core import CommunityState, member_kind
-from actors.dialogue import ContributeLives, community_address
+from actors.community.core import CommunityState, Contribution, card_key, contribution_key, member_kind
+from actors.dialogue import ContributeLives, chapter_address, community_address
 from actors.model.advice import ExperienceCard
 from actors.model.base import Value
-from actors.model.ids import CommunityId
+from actors.model.ids import CommunityId, OwnerId, ThingId, fingerprint
 from actors.model.profiles import HealthSpec
 from actors.model.readings import PrincipalKind
 from actors.model.routes import operation
+from actors.model.things import Purpose
 from actors.runtime.journal import Batch, RecordRow
-from hub.api.context import Hub, answer, asker, body_of, hub_of
+from hub.api.context import Hub, answer, asker, body_of, check_owner, hub_of
 from hub.api.problems import Problem
-from hub.compute import TRAINING_LIFE, store
+from hub.leaving import Leaving
+from hub.model_making import TRAINING_LIFE
+from hub.peers import CARD
+from hub.storing import store
 from hub.training import TrainingLife
 
 _MOST_CYCLES = 5000
 
 
 class FinishedLife(Value, frozen=True, kw_only=True):
-    """A whole life for training: one row a cycle, the last one its failure. Given with its owner's consent."""
+    """A whole life for training: one row a cycle, the last one its failure. Given with its owner's consent.
+
+    Where ``thing_id`` names a registered thing, that one must share for the purpose ``training``.
+    """
 
     life_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
     owner_id: str
     rows: Annotated[list[list[float]], Meta(min_length=10, max_length=_MOST_CYCLES)]
+    thing_id: ThingId | None = None
 
 
 class Lives(Value, frozen=True, kw_only=True):
@@ -45,6 +54,21 @@ class Cards(Value, frozen=True, kw_only=True):
     """Experience cards from elsewhere."""
 
     cards: Annotated[tuple[ExperienceCard, ...], Meta(min_length=1)]
+
+
+class LeavingWanted(Value, frozen=True, kw_only=True):
+    """Who leaves: one thing, or all things of an owner. ``forget``: what they shared is removed, too."""
+
+    thing_id: ThingId | None = None
+    owner_id: OwnerId | None = None
+    forget: bool = False
+
+
+class Judgement(Value, frozen=True, kw_only=True):
+    """Contributions that were not believed, by the ids that the list of communities names, and a person's word."""
+
+    ids: Annotated[list[str], Meta(min_length=1)]
+    believed: bool
 
 
 @operation()
@@ -62,9 +86,11 @@ async def contribute_lives(request: web.Request) -> web.Response:
     body = await body_of(request, Lives)
     hub = hub_of(request)
     _check_shape(hub.registry.components(community_id, body.subject), community_id, body)
-    rows = [_life_row(community_id, body, life) for life in body.lives]
+    for life in body.lives:
+        _check_consent(hub, community_id, life)
+    rows = [row for life in body.lives for row in _life_rows(hub, community_id, body, life)]
     await store(hub.journal, Batch(records=rows))
-    message = ContributeLives(training=tuple(row.key for row in rows), subject=body.subject)
+    message = ContributeLives(kept_lives=len(body.lives), subject=body.subject)
     return answer(await hub.engine.ask(community_address(community_id), message), status=202)
 
 
@@ -76,13 +102,50 @@ async def contribute_cards(request: web.Request) -> web.Response:
     foreign = [card.card_id for card in body.cards if card.community_id != community_id]
     if foreign:
         raise Problem(422, "foreign_card", f"{foreign[0]} is a card of another community than {community_id}")
-    reply = await hub_of(request).engine.ask(community_address(community_id), ContributeLives(cards=body.cards))
-    return answer(reply, status=201)
+    hub = hub_of(request)
+    known = hub.compute.peers.evidence.knows
+    cards = [replace(card, hub="") for card in body.cards if not known(card)]
+    await store(hub.journal, Batch(records=[_card_row(card) for card in cards]))
+    for card in cards:
+        hub.compute.peers.take(card)
+    return answer(
+        await hub.engine.ask(community_address(community_id), ContributeLives(kept_cards=len(cards))), status=201
+    )
+
+
+@operation(body=LeavingWanted)
+async def leave(request: web.Request) -> web.Response:
+    """Take a thing, or all of an owner's, out of a community; the answer counts what was withdrawn or removed."""
+    principal, hub, community_id = asker(request), hub_of(request), _known(request)
+    body = await body_of(request, LeavingWanted)
+    if (body.thing_id is None) == (body.owner_id is None):
+        raise Problem(422, "malformed", "expected one of thing_id and owner_id", "name the thing, or the owner of all")
+    record = None if body.thing_id is None else hub.registry.record(body.thing_id)
+    owner_id = body.owner_id if record is None else record.owner_id
+    if owner_id is None:
+        raise Problem(404, "not_found", f"there is no thing {body.thing_id}", "list them with GET /api/v1/things")
+    check_owner(principal, owner_id, f"thing {body.thing_id}" if body.thing_id else f"owner {owner_id}")
+    leaving = Leaving(hub.engine, hub.journal, hub.compute)
+    return answer(await leaving.leave(community_id, owner_id, body.thing_id, forget=body.forget))
+
+
+@operation(body=Judgement)
+async def judge(request: web.Request) -> web.Response:
+    """Believe contributions that were not, from the next epoch or training on, or leave them to their peers' word."""
+    community_id, hub = _community(request), hub_of(request)
+    body = await body_of(request, Judgement)
+    n_cards = await hub.compute.peers.vouch(community_id, body.ids, believed=body.believed)
+    n_lives = await hub.compute.models.vouch(community_id, body.ids, believed=body.believed)
+    return answer({"cards": n_cards, "lives": n_lives})
 
 
 def _community(request: web.Request) -> CommunityId:
     if asker(request).kind is not PrincipalKind.OPERATOR:
-        raise Problem(403, "forbidden", "only the operator brings experience in from outside")
+        raise Problem(403, "forbidden", "only the operator brings experience in from outside, or judges it")
+    return _known(request)
+
+
+def _known(request: web.Request) -> CommunityId:
     community_id = CommunityId(request.match_info["community_id"])
     if community_id not in hub_of(request).communities:
         known = ", ".join(hub_of(request).communities)
@@ -108,14 +171,38 @@ def _check_shape(components: Sequence[HealthSpec], community_id: CommunityId, bo
             raise Problem(422, "malformed", detail, "send a row of settings, then sensors, for each cycle")
 
 
-def _life_row(community_id: CommunityId, body: Lives, life: FinishedLife) -> RecordRow:
-    packed = TrainingLife(life_id=life.life_id, owner_id=life.owner_id, n_settings=body.n_settings, rows=life.rows)
-    return RecordRow(
-        kind=TRAINING_LIFE,
-        key=f"{community_id}/{body.subject}/{life.life_id}",
-        owner=life.owner_id,
-        body=msgspec.msgpack.encode(packed),
-    )
+def _check_consent(hub: Hub, community_id: CommunityId, life: FinishedLife) -> None:
+    """Refuse the life of a registered thing whose owner did not agree to training on it.
+
+    Raises:
+        Problem: it is another owner's, it does not share for training, or it is no member.
+    """
+    if life.thing_id is None:
+        return
+    record = hub.registry.record(life.thing_id)
+    member = hub.engine.read(chapter_address(community_id, life.thing_id)).members.get(life.thing_id)
+    if record is None or record.owner_id != life.owner_id:
+        detail = f"{life.life_id}: {life.thing_id} is no thing of {life.owner_id}"
+        raise Problem(422, "unknown_thing", detail, "correct thing_id or owner_id, or leave thing_id out")
+    if member is None or Purpose.TRAINING not in member.purposes:
+        detail = f"{life.life_id}: {life.thing_id} does not share for training in {community_id}"
+        raise Problem(403, "no_consent", detail, 'its owner registers it with "training" in shares')
+
+
+def _life_rows(hub: Hub, community_id: CommunityId, body: Lives, life: FinishedLife) -> Iterator[RecordRow]:
+    """Yield a life under an id that names no machine, and the link to it from the thing that gave it."""
+    life_id = fingerprint(hub.installation, community_id, body.subject, life.life_id)
+    packed = TrainingLife(life_id=life_id, owner_id=life.owner_id, n_settings=body.n_settings, rows=life.rows)
+    key = f"{community_id}/{body.subject}/{life_id}"
+    yield RecordRow(kind=TRAINING_LIFE, key=key, owner=life.owner_id, body=msgspec.msgpack.encode(packed))
+    if life.thing_id is not None:
+        link = msgspec.json.encode(Contribution(kind=TRAINING_LIFE, key=key))
+        name = contribution_key(life.thing_id, community_id, life_id)
+        yield RecordRow(kind="contribution", key=name, owner=life.owner_id, body=link)
+
+
+def _card_row(card: ExperienceCard) -> RecordRow:
+    return RecordRow(kind=CARD, key=card_key(card), owner=card.owner_id, body=msgspec.json.encode(card))
 
 
 def _shown(hub: Hub, community_id: CommunityId) -> dict[str, Any]:
@@ -130,6 +217,7 @@ def _shown(hub: Hub, community_id: CommunityId) -> dict[str, Any]:
         "lives": state.lives,
         "models": state.models,
         "training": state.training,
+        "trimmed": [*hub.compute.peers.trimmed(community_id), *hub.compute.models.trimmed(community_id)],
     }
 
 
@@ -137,4 +225,6 @@ ROUTES = (
     web.get("/api/v1/communities", list_communities),
     web.post("/api/v1/communities/{community_id}/lives", contribute_lives),
     web.post("/api/v1/communities/{community_id}/cards", contribute_cards),
+    web.post("/api/v1/communities/{community_id}/leave", leave),
+    web.post("/api/v1/communities/{community_id}/judgement", judge),
 )

@@ -9,13 +9,14 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from actors.desk.health import DeskStatus
-from actors.model.ids import OwnerId, ThingId
+from actors.model.ids import InstallationId, OwnerId, ThingId
 from actors.model.outcomes import HeardOutcome
 from actors.model.readings import Principal, PrincipalKind
 from actors.model.things import ThingRecord
 from actors.ports import Clock, LinkStatus, Webhook
 from actors.runtime.contract import Engine
 from hub.api.problems import Problem
+from hub.compute import Compute
 from hub.record_watch import RecordWatch
 from hub.registry import Registry
 from hub.storage.whole import HubJournal
@@ -46,6 +47,8 @@ class Hub(Struct, frozen=True, kw_only=True):
     counters: Callable[[], Mapping[str, Mapping[str, int]]]
     seal: Callable[[bytes], str]
     watch: RecordWatch
+    compute: Compute
+    installation: InstallationId
 
 
 HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)

@@ -20,8 +20,8 @@ from actors.runtime.journal import Batch, RecordRow
 from hub.api.context import Hub, OwnerName, answer, asker, body_of, check_owner, hub_of, owner_in_path, scope_of
 from hub.api.problems import Problem
 from hub.api.terms import check_terms
-from hub.compute import store
 from hub.registry import Credential, new_token, token_hash
+from hub.storing import store
 
 _MAKES_KNOWN: Final = ("thing", "mandate", "credential")
 """Records that an owner is known by."""

@@ -47,6 +47,7 @@ def connect(path: Path, settings: JournalSettings, cache_kib: int = _CACHE_KIB) 
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", settings.synchronous)
     connection.pragma("wal_autocheckpoint", 0)
+    connection.pragma("secure_delete", 1)  # what was forgotten is overwritten, not just unlinked
     connection.pragma("cache_size", -cache_kib)
     return connection
 

@@ -50,7 +50,7 @@ _EXIT_FSYNC_FAILED: Final = 74  # EX_IOERR of sysexits.h
 _TABLES: Final = ("turn", "tell", "reminder", "outbox", "record", "note", "claim", "dead_letter")
 _FSYNC_ERRORS: Final = frozenset({apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC})
 
-_Work = tuple[Batch | Change, Callable[[Exception | None], None]]
+_Work = tuple[Batch | Change | None, Callable[[Exception | None], None]]
 
 
 class SqliteJournal:
@@ -101,6 +101,20 @@ class SqliteJournal:
         if error is not None:
             raise error
 
+    async def scrub(self) -> None:
+        """See that nothing of what was deleted is left in the file or its log.
+
+        SQLite overwrites what is deleted (``secure_delete``); its log holds older pages until it is emptied here.
+
+        Raises:
+            JournalUnavailable: the disk fails, or readers kept the log busy; it is emptied another time.
+        """
+        answer: asyncio.Future[Exception | None] = self._loop.create_future()
+        self._work.put((None, lambda error: None if answer.done() else answer.set_result(error)))
+        error = await answer
+        if error is not None:
+            raise error
+
     def look(self) -> apsw.Connection:
         """Return a connection of one's own to read the file with; the caller closes it."""
         connection = connect(self._path, self._settings)
@@ -131,9 +145,11 @@ class SqliteJournal:
                 break
         return self._work.get()
 
-    def _try(self, work: Batch | Change) -> Exception | None:
+    def _try(self, work: Batch | Change | None) -> Exception | None:
         try:
-            if isinstance(work, Batch):
+            if work is None:
+                self._write.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            elif isinstance(work, Batch):
                 self._transact(work)
             else:
                 self._change(work)

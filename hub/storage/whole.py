@@ -26,6 +26,10 @@ class HubJournal(Journal, Protocol):
         """Return a value kept for good, minting it the first time; call before the first commit."""
         ...
 
+    async def scrub(self) -> None:
+        """See that nothing of what was deleted is left in the files. Raises: JournalUnavailable."""
+        ...
+
 
 class WholeRecords:
     """The read models of all shards. A key stands in one of them."""
@@ -118,6 +122,11 @@ class WholeJournal(WholeRecords):
     def restored(self) -> str | None:
         """Return when the first of them was put back from a copy and not released since."""
         return min((since for journal in self._journals if (since := journal.restored())), default=None)
+
+    async def scrub(self) -> None:
+        """See that nothing of what was deleted is left in the files."""
+        for journal in self._journals:
+            await journal.scrub()
 
     def setting(self, key: str, mint: Callable[[], str]) -> str:
         """Return a value kept for good, minting it the first time; call before the first commit."""

@@ -106,7 +106,7 @@ def test_a_matrix_holds_what_was_added_and_not_removed(steps: list[tuple[bool, i
             held[card] = float(number)
         if not adding and matrix.remove(card):
             del held[card]
-    lives, owners = matrix.evidence(0)
+    lives, owners, _ = matrix.evidence(0)
     assert sorted(lives.tolist()) == sorted(held.values())
     assert len(set(owners.tolist())) == len(matrix) == len(held)
 

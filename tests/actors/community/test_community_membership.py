@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from firm import COMMUNITY, NOW, OWNER, PRINTER
+from msgspec.structs import replace
 from world import World
 
 from actors.community.core import Joined, Member, member_kind
@@ -17,6 +18,7 @@ from actors.dialogue import (
     LeaveCommunity,
     ShareExperience,
     TakeCard,
+    TrainAgain,
     TrainingFailed,
     TrainingFinished,
     TrainModel,
@@ -157,8 +159,34 @@ def test_no_state_of_a_community_grows_with_all_of_its_members() -> None:
 )
 def test_lives_are_trained_on_and_the_end_is_published(end: Any, models: Any, training: Any) -> None:
     world = World()
-    world.ask(HEAD, ContributeLives(training=("k1", "k2"), subject="drum", cards=(card(),)))
-    assert [type(work) for work in world.other_work] == [TakeCard, TrainModel]
+    world.ask(HEAD, ContributeLives(kept_lives=2, kept_cards=1, subject="drum"))
+    assert world.other_work == [TrainModel(community_id=COMMUNITY, subject="drum")]
     world.ask(HEAD, end)
     state = world.state(HEAD)
     assert (state.lives, state.cards, state.models, state.training) == ({"drum": 2}, 1, models, training)
+
+
+def test_what_an_older_hub_had_on_its_way_to_the_head_is_taken_in_without_a_trace() -> None:
+    world = World()
+    world.send(HEAD, ContributeLives(training=("k1", "k2"), subject="drum", cards=(card(),)))
+    assert [type(work) for work in world.other_work] == [TakeCard, TrainModel]
+    state = world.state(HEAD)
+    assert (state.lives, state.cards, cards(world)) == ({"drum": 2}, 1, [f"{COMMUNITY}/c1"])
+
+
+def test_a_price_is_kept_only_where_the_owner_shares_prices() -> None:
+    priced = replace(card(), price_minor=2000, currency="EUR")
+    kept = [joined(Purpose.SUPPLIES), joined(Purpose.SUPPLIES, Purpose.PRICES)]
+    for world in kept:
+        world.send(ADDRESS, ShareExperience(thing_id=PRINTER, card=priced))
+    assert [world.records["card", f"{COMMUNITY}/c1"].price_minor for world in kept] == [None, 2000]
+
+
+def test_a_retired_model_is_gone_and_another_is_trained() -> None:
+    world = World()
+    world.send(HEAD, TrainingFinished(subject="drum", model_version="v1", lives=3, owners=2))
+    world.send(HEAD, TrainAgain(subject="drum"))
+    assert (world.state(HEAD).models, world.other_work) == (
+        {},
+        [TrainModel(community_id=COMMUNITY, subject="drum", hides=True)],
+    )

@@ -1,0 +1,99 @@
+"""Cards that no peer confirms: liars, and mistakes. Judged anew with every epoch, so nothing is lost for good.
+
+One cut is not enough, since liars have bent the middle that they are judged by: so the middle is that of owners, one
+vote each, and it is found again without those that were doubted, until nobody else is.
+
+Honest peers are hard to doubt. A card of health must be wrong by more cycles than any index errs; a supply must have
+lasted four times as long, or as short, as for the others; and where more than a third of the owners would be doubted
+there are two ways to live, and nobody is.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from actors.community.cards import EMPTY
+from actors.community.lives import FloatArray
+from actors.model.advice import ExperienceCard
+
+FEWEST_JUDGES = 10
+"""Among fewer owners nobody is called a liar."""
+MOST_DOUBTED = 1 / 3
+
+_CUT = 6.0
+_MAD_TO_DEVIATION = 1.4826
+_HONEST_CYCLES = 30.0
+_HONEST_FACTOR = 4.0
+_ROUNDS = 8
+
+Flags = npt.NDArray[np.bool_]
+
+
+def doubted(cards: Sequence[ExperienceCard]) -> frozenset[str]:
+    """Return the ids of those cards of one cell that their peers' cards do not confirm."""
+    curves = [card for card in cards if card.curve and not card.censored]
+    pieces = [card for card in cards if not card.curve and not card.censored and card.lived > 0]
+    far = _doubted(curves, np.array([card.curve for card in curves]), _cycles_apart, _HONEST_CYCLES)
+    return far | _doubted_pieces(pieces)
+
+
+def _doubted_pieces(pieces: Sequence[ExperienceCard]) -> frozenset[str]:
+    """Return the pieces that lasted unlike others', both as they are and for the intensity of their use."""
+    lived = np.log(np.array([[card.lived] for card in pieces]))
+    used = lived + np.log(np.array([[card.usage if card.usage > 0 else 1.0] for card in pieces]))
+    honest = float(np.log(_HONEST_FACTOR))
+    return _doubted(pieces, lived, _amount_apart, honest) & _doubted(pieces, used, _amount_apart, honest)
+
+
+def _doubted(
+    cards: Sequence[ExperienceCard],
+    told: FloatArray,
+    apart: Callable[[FloatArray, FloatArray], FloatArray],
+    honest: float,
+) -> frozenset[str]:
+    owners = [card.owner_id for card in cards]
+    if len(set(owners)) < FEWEST_JUDGES:
+        return frozenset()
+    _, owner = np.unique(owners, return_inverse=True)
+    kept = np.ones(len(cards), dtype=np.bool_)
+    for _ in range(_ROUNDS):
+        gaps = apart(told, _middle(told[kept], owner[kept]))
+        after = gaps <= max(_bound(gaps[kept]), honest)
+        if (after == kept).all():
+            break
+        kept = after
+    n_doubted = len(set(owner[~kept].tolist()) - set(owner[kept].tolist()))
+    if n_doubted > MOST_DOUBTED * len(set(owners)):
+        return frozenset()
+    return frozenset(card.card_id for card, keep in zip(cards, kept, strict=True) if not keep)
+
+
+def _middle(told: FloatArray, owner: npt.NDArray[np.intp]) -> FloatArray:
+    """Return the median over owners, one vote each, of every column; -1 where nobody says anything."""
+    votes = 1.0 / np.bincount(owner)[owner]
+    return np.array([_weighted_median(column, np.where(column == EMPTY, 0.0, votes)) for column in told.T])
+
+
+def _weighted_median(values: FloatArray, weights: FloatArray) -> float:
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[order])
+    if reached[-1] <= 0:
+        return EMPTY
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
+
+
+def _cycles_apart(told: FloatArray, middle: FloatArray) -> FloatArray:
+    """Return by how many cycles each curve differs from the middle, where both say something."""
+    both = (told >= 0) & (middle >= 0)
+    squares = np.where(both, (told - middle) ** 2, 0.0).sum(axis=1)
+    return np.asarray(np.sqrt(squares / np.maximum(both.sum(axis=1), 1)), dtype=np.float64)
+
+
+def _amount_apart(told: FloatArray, middle: FloatArray) -> FloatArray:
+    return np.asarray(np.abs(told[:, 0] - middle[0]), dtype=np.float64)
+
+
+def _bound(apart: FloatArray) -> float:
+    middle = float(np.median(apart))
+    return middle + _CUT * _MAD_TO_DEVIATION * float(np.median(np.abs(apart - middle)))

@@ -1,0 +1,127 @@
+"""Leaving a community: nothing is collected from then on; and, where it is wished, what was shared is forgotten."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from actors.community.core import Contribution, member_kind
+from actors.dialogue import LeaveCommunity, TrainAgain, chapter_address, community_address
+from actors.model.ids import CommunityId, OwnerId, ThingId
+from actors.runtime.contract import Engine
+from actors.runtime.journal import RecordRow
+from hub.compute import Compute
+from hub.model_making import TRAINING_LIFE, VOUCHED_LIFE, WITHDRAWN_LIFE
+from hub.peers import CARD, STANDING
+from hub.storage.whole import HubJournal
+from hub.storing import store_rows
+
+
+class Gone(Struct, frozen=True, kw_only=True):
+    """What came of leaving."""
+
+    left: int
+    """Things that were members."""
+    withdrawn: int = 0
+    """Cards that count until the next epoch begins and then no more; they are still stored."""
+    cards: int = 0
+    """Cards that were removed."""
+    lives: int = 0
+    """Lives for training that were removed."""
+    models: Sequence[str] = ()
+    """Components whose model was retired, because it was trained on one of those lives."""
+
+
+class _Shared(Struct, frozen=True, kw_only=True):
+    """Keys of what was shared, and of the links to it."""
+
+    cards: frozenset[str]
+    lives: frozenset[str]
+    links: frozenset[str]
+
+
+class Leaving:
+    """Takes things, or all that an owner has, out of communities."""
+
+    def __init__(self, engine: Engine, journal: HubJournal, compute: Compute) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._compute = compute
+
+    async def leave(
+        self, community_id: CommunityId, owner_id: OwnerId, thing_id: ThingId | None, *, forget: bool
+    ) -> Gone:
+        """Take a thing out, or all things of an owner; returns when nothing more of them can come in.
+
+        Raises:
+            AskFailed, JournalUnavailable: not all of it was done; say it again.
+        """
+        things = [thing_id] if thing_id is not None else self._members(community_id, owner_id)
+        n_left = sum([await self._out(community_id, each) for each in things])
+        shared = self._shared(community_id, owner_id, thing_id)
+        if forget:
+            return await self._forget(community_id, shared, n_left)
+        body = b"true"
+        withdrawn = [RecordRow(kind=WITHDRAWN_LIFE, key=key, owner=owner_id, body=body) for key in sorted(shared.lives)]
+        await store_rows(self._journal, withdrawn)
+        n_cards = await self._compute.peers.withdraw(community_id, _ids(community_id, shared.cards))
+        return Gone(left=n_left, withdrawn=n_cards)
+
+    def _members(self, community_id: CommunityId, owner_id: OwnerId) -> list[ThingId]:
+        known = {row.key for row in self._journal.records(member_kind(community_id), owner_id)}
+        head = self._engine.read(community_address(community_id)).members  # of journals from before there were chapters
+        known |= {thing_id for thing_id, member in head.items() if member.owner_id == owner_id}
+        return [ThingId(key) for key in sorted(known)]
+
+    async def _out(self, community_id: CommunityId, thing_id: ThingId) -> bool:
+        leave = LeaveCommunity(thing_id=thing_id)
+        was_member = await self._engine.ask(chapter_address(community_id, thing_id), leave)
+        return bool(await self._engine.ask(community_address(community_id), leave) or was_member)
+
+    async def _forget(self, community_id: CommunityId, shared: _Shared, n_left: int) -> Gone:
+        models = self._compute.models
+        retired = models.made_from(community_id, shared.lives)
+        rows = [row for component in retired for row in models.removals(component)]
+        rows += _removals(("contribution",), shared.links)
+        rows += _removals((CARD, STANDING), shared.cards)
+        rows += _removals((TRAINING_LIFE, VOUCHED_LIFE, WITHDRAWN_LIFE), shared.lives)
+        await self._compute.peers.forget(community_id, _ids(community_id, shared.cards), rows)
+        for component in retired:
+            models.retire(component)
+            await self._engine.ask(community_address(community_id), TrainAgain(subject=component[1]))
+        await self._journal.scrub()
+        subjects = tuple(sorted(subject for _, subject in retired))
+        return Gone(left=n_left, cards=len(shared.cards), lives=len(shared.lives), models=subjects)
+
+    def _shared(self, community_id: CommunityId, owner_id: OwnerId, thing_id: ThingId | None) -> _Shared:
+        """Return what a thing shared, as its links tell; or all of this owner's, what was brought in included."""
+        links = dict(self._links(community_id, owner_id, thing_id))
+        cards = {link.key for link in links.values() if link.kind == CARD}
+        lives = {link.key for link in links.values() if link.kind == TRAINING_LIFE}
+        if thing_id is None:
+            cards |= self._keys(CARD, community_id, owner_id)
+            lives |= self._keys(TRAINING_LIFE, community_id, owner_id)
+        return _Shared(cards=frozenset(cards), lives=frozenset(lives), links=frozenset(links))
+
+    def _links(
+        self, community_id: CommunityId, owner_id: OwnerId, thing_id: ThingId | None
+    ) -> Iterator[tuple[str, Contribution]]:
+        after = "" if thing_id is None else f"{thing_id}/{community_id}/"
+        for row in self._journal.records("contribution", owner_id, after=after):
+            thing, community, _ = row.key.split("/", 2)
+            if thing_id is not None and thing != thing_id:
+                return
+            if community == community_id:
+                yield row.key, msgspec.json.decode(row.body or b"", type=Contribution)
+
+    def _keys(self, kind: str, community_id: CommunityId, owner_id: OwnerId) -> set[str]:
+        rows = self._journal.records(kind, owner_id, after=f"{community_id}/")
+        return {row.key for row in rows if row.key.startswith(f"{community_id}/")}
+
+
+def _ids(community_id: CommunityId, keys: Iterable[str]) -> list[str]:
+    return sorted(key.removeprefix(f"{community_id}/") for key in keys)
+
+
+def _removals(kinds: Sequence[str], keys: Iterable[str]) -> list[RecordRow]:
+    return [RecordRow(kind=kind, key=key, owner="", body=None) for key in sorted(keys) for kind in kinds]
