@@ -1,19 +1,13 @@
-"""The servers of the CoAP benchmarks, each a process: ``python -m hub.bench.coap_server KIND THINGS``.
-
-It prints its port, then its CPU seconds for each line it reads, and ends with its input.
-"""
+"""The servers of the CoAP benchmarks, each a process: ``python -m hub.bench.coap_server KIND THINGS``."""
 
 import asyncio
 import logging
-import sys
 import tempfile
-import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib.util import find_spec
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from aiocoap import CHANGED, Context, Message
@@ -22,9 +16,9 @@ from msgspec import Struct
 
 from actors.model.ids import ThingId
 from actors.ports import ConnectedThing, ProtocolDeps
+from hub.bench.server_process import run
 from hub.bench.turns import TurnBench
 from hub.clock import SystemClock
-from hub.collecting import calm_collector
 from hub.storage.sqlite import open_journal
 from protocols.coap import SPEC, CoapAdapter, CoapConfig
 from protocols.coap.adapter import serving
@@ -178,21 +172,7 @@ async def minimal(_things: int) -> AsyncGenerator[int]:
         transport.close()
 
 
-KINDS: dict[str, Callable[[int], AbstractAsyncContextManager[int]]] = {
-    "durable": durable,
-    "bare": bare,
-    "front": front,
-    "minimal": minimal,
-}
-
-
-async def serve(kind: str, things: int) -> None:
-    """Serve until the input ends."""
-    async with KINDS[kind](things) as port:
-        calm_collector()  # as the hub does
-        print(port, flush=True)  # noqa: T201 - read by the benchmark
-        while await asyncio.to_thread(sys.stdin.readline):
-            print(time.process_time(), flush=True)  # noqa: T201 - as above
+_KINDS: Final = {"durable": durable, "bare": bare, "front": front, "minimal": minimal}
 
 
 def _free_port() -> int:
@@ -204,16 +184,5 @@ def _free_port() -> int:
         return number
 
 
-def _loop_for(kind: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop where it can be had; aiocoap alone is faster without."""
-    if kind == "bare" or find_spec("uvloop") is None:
-        return None
-    import uvloop  # noqa: PLC0415 - optional
-
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
-
-
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=_loop_for(sys.argv[1])) as _runner:
-        _runner.run(serve(sys.argv[1], int(sys.argv[2])))
+    run(_KINDS, without_uvloop=frozenset({"bare"}))  # aiocoap alone is faster without

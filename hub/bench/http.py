@@ -1,71 +1,20 @@
-"""HTTP over real sockets: servers and load are processes of their own, each on its own core where there are two."""
+"""Posts of readings over HTTP: the hub's whole way to the disk against a bare handler of aiohttp."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
-from pathlib import Path
+from typing import Final
 
-import msgspec
+from hub.bench.posts import posted
 
-_SOCKETS = 256
-_SECONDS = 2.0
+_SECONDS: Final = 2.0
 
 
 def figures(scale: float) -> dict[str, float]:
-    """Return durable posts over a bare aiohttp handler (rate), each asked by the same client."""
-    seconds = max(0.2, _SECONDS * scale)
-    (rate, cpu_us), (bare_rate, bare_cpu_us) = (_measured(kind, seconds) for kind in ("durable", "bare"))
+    """Return durable posts over a bare aiohttp handler (rate)."""
+    found = posted("http", ("durable", "bare"), max(0.2, _SECONDS * scale))
+    durable, bare = found["durable"], found["bare"]
     return {
-        "http.post_durable_vs_aiohttp_bare": rate / bare_rate,
-        "http.post_durable_per_s": rate,
-        "http.aiohttp_bare_per_s": bare_rate,
-        "http.post_durable_cpu_us": cpu_us,
-        "http.aiohttp_bare_cpu_us": bare_cpu_us,
+        "http.post_durable_vs_aiohttp_bare": durable.over(bare),
+        "http.post_durable_per_s": durable.per_s,
+        "http.aiohttp_bare_per_s": bare.per_s,
+        "http.post_durable_cpu_us": durable.cpu_us,
+        "http.aiohttp_bare_cpu_us": bare.cpu_us,
     }
-
-
-def _measured(kind: str, seconds: float) -> tuple[float, float]:
-    """Return answers a second and CPU microseconds of the server an answer."""
-    with _server(kind) as server:
-        port, before_s = int(_line(server)), _cpu_s(server)
-        _pin(server.pid, min(os.sched_getaffinity(0)))
-        command = [sys.executable, "-m", "hub.bench.http_load", str(port), str(_SOCKETS), str(seconds)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as load:  # noqa: S603 - our own
-            _pin(load.pid, max(os.sched_getaffinity(0)))
-            told, _ = load.communicate(timeout=60 + 5 * seconds)
-        found = msgspec.json.decode(told, type=dict[str, float])
-        return found["per_s"], (_cpu_s(server) - before_s) / found["answers"] * 1e6
-
-
-@contextmanager
-def _server(kind: str) -> Generator["subprocess.Popen[bytes]"]:
-    command = [sys.executable, "-m", "hub.bench.http_server", kind, str(_SOCKETS)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:  # noqa: S603 - our own
-        try:
-            yield server
-        finally:
-            if server.stdin is not None:
-                server.stdin.close()
-            try:
-                server.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                server.kill()
-
-
-def _pin(process: int, core: int) -> None:
-    """Keep all threads of a process on one core."""
-    for task in Path(f"/proc/{process}/task").iterdir():
-        os.sched_setaffinity(int(task.name), {core})
-
-
-def _cpu_s(server: "subprocess.Popen[bytes]") -> float:
-    if server.stdin is not None:
-        server.stdin.write(b"\n")
-        server.stdin.flush()
-    return float(_line(server))
-
-
-def _line(server: "subprocess.Popen[bytes]") -> bytes:
-    return server.stdout.readline() if server.stdout is not None else b""

@@ -1,16 +1,10 @@
-"""The servers of the HTTP benchmarks, each a process: ``python -m hub.bench.http_server KIND THINGS``.
+"""The servers of the HTTP benchmarks, each a process: ``python -m hub.bench.http_server KIND THINGS``."""
 
-It prints its port, then its CPU seconds for each line it reads, and ends with its input.
-"""
-
-import asyncio
-import sys
 import tempfile
-import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib.util import find_spec
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import structlog
@@ -20,8 +14,8 @@ from msgspec import Struct
 from hub.api.direct import runner_of
 from hub.api.idempotency import REPLAYS, idempotent, key_store
 from hub.api.problems import problems
+from hub.bench.server_process import run
 from hub.bench.turns import TurnBench
-from hub.collecting import calm_collector
 from hub.storage.sqlite import open_journal
 from protocols.http import SPEC, HttpConfig
 
@@ -77,29 +71,9 @@ async def _listening(runner: web.AppRunner) -> AsyncGenerator[int]:
         await runner.cleanup()
 
 
-KINDS: dict[str, Callable[[int], AbstractAsyncContextManager[int]]] = {"durable": durable, "bare": bare}
-
-
-async def serve(kind: str, things: int) -> None:
-    """Serve until the input ends."""
-    calm_collector()
-    async with KINDS[kind](things) as port:
-        print(port, flush=True)  # noqa: T201 - read by the benchmark
-        while await asyncio.to_thread(sys.stdin.readline):
-            print(time.process_time(), flush=True)  # noqa: T201 - as above
-
-
-def _loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop where it can be had, for both servers."""
-    if find_spec("uvloop") is None:
-        return None
-    import uvloop  # noqa: PLC0415 - optional
-
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
+_KINDS: Final = {"durable": durable, "bare": bare}
 
 
 if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
-    with asyncio.Runner(loop_factory=_loop()) as _runner:
-        _runner.run(serve(sys.argv[1], int(sys.argv[2])))
+    run(_KINDS)

@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from asyncua.common.subscription import Subscription
 from msgspec.structs import replace
 
 from hub.bench.node_opcua import NAMESPACE
+from hub.bench.server_process import fast_loop
 from hub.bench.turns import TurnBench, profile
 from hub.storage.sqlite import open_journal
 from protocols.opcua import SPEC
@@ -140,16 +140,7 @@ async def run(kind: str, url: str, items: int) -> None:
             print(received(), time.process_time(), flush=True)  # noqa: T201 - as above
 
 
-def _loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if find_spec("uvloop") is None:
-        return None
-    import uvloop  # noqa: PLC0415 - optional
-
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
-
-
 if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))  # figures are on stdout
-    with asyncio.Runner(loop_factory=_loop()) as _runner:
+    with asyncio.Runner(loop_factory=fast_loop()) as _runner:
         _runner.run(run(sys.argv[1], sys.argv[2], int(sys.argv[3])))
