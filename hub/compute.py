@@ -11,17 +11,19 @@ import msgspec
 import structlog
 
 from actors.community.advising import advise_health, advise_material
-from actors.community.answers import AnswerRules
+from actors.community.answers import AnswerRules, said_widened
 from actors.community.core import card_key
 from actors.community.health_index import HealthModel
 from actors.community.helping import advise_remedy
 from actors.dialogue import (
     AdviceGiven,
+    AskCommunity,
     ComputeAdvice,
     ComputeJob,
     TakeCard,
     TrainAgain,
     TrainModel,
+    chapter_address,
     community_address,
 )
 from actors.model.advice import Abstention, Advice, Question, Topic
@@ -38,6 +40,7 @@ log = structlog.get_logger(__name__)
 
 _MOST_QUESTIONS: Final = 256
 _K_OWNERS: Final = 5
+_WIDENS: Final = frozenset({"too_few_owners", "no_evidence", "no_model"})
 
 _Component = tuple[CommunityId, str]
 
@@ -121,7 +124,12 @@ class Compute:
             now = self._clock.now()
             answers = await loop.run_in_executor(threads, self._answer_all, questions, now)
             for (row, job), advice in zip(asked, answers, strict=True):
-                engine.complete(row.outbox_id, job.reply_to, AdviceGiven(advice=advice))
+                wider = _widened(job.question, advice)
+                if wider is None:
+                    engine.complete(row.outbox_id, job.reply_to, AdviceGiven(advice=advice))
+                else:  # whether the thing is a member there is for that community to say
+                    ask = AskCommunity(question=wider, reply_to=job.reply_to)
+                    engine.complete(row.outbox_id, chapter_address(wider.community_id, wider.thing_id), ask)
 
     def _answer_all(self, questions: Sequence[Question], now: datetime) -> list[Advice]:
         return [self.answer(question, now) for question in questions]
@@ -129,7 +137,7 @@ class Compute:
     def answer(self, question: Question, now: datetime) -> Advice:
         """Answer one question; one that cannot be worked out must not keep the others from their answers."""
         try:
-            return self._answer(question, now)
+            return said_widened(self._answer(question, now), question, self._level(question.community_id))
         except Exception:
             log.exception("question_failed", community=question.community_id, subject=question.subject)
             return Abstention(
@@ -184,3 +192,13 @@ class Compute:
             row, job = await self._trainings.get()
             message = await self.models.train(job)
             engine.complete(row.outbox_id, community_address(job.community_id), message)
+
+    def _level(self, community_id: CommunityId) -> str:
+        """Return what a community is to its members; its name where no profile says that."""
+        paths = (profile.peers.narrowest_first() for profile in self._profiles.values())
+        return next((level for path in paths for level, name in path if name == community_id), community_id)
+
+
+def _widened(question: Question, advice: Advice) -> Question | None:
+    """Return the question to the next wider community, where this one had not enough to say."""
+    return question.widened() if isinstance(advice, Abstention) and advice.reason in _WIDENS else None

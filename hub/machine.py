@@ -8,11 +8,10 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from actors.community.health_index import HealthModel
 from actors.device.inquiring import SearchView
 from actors.dialogue import AskPeers, EndRequest, RequestNeed, SearchOffers, device_address, thing_address
 from actors.model.advice import Advice, Question
-from actors.model.ids import CommunityId, CorrelationId, OrderKey, ThingId
+from actors.model.ids import CorrelationId, OrderKey, ThingId
 from actors.model.machine import (
     DeclineCode,
     Declined,
@@ -31,8 +30,16 @@ from actors.ports import Clock
 from actors.purchasing.view import OrderView
 from actors.runtime.contract import AskFailed, Engine
 from actors.runtime.journal import JournalUnavailable
-from actors.thing.asking import chosen_skus, health_question, kind_of, remedy_question, subject_of, supply_question
-from actors.thing.core import Models
+from actors.thing.asking import (
+    Models,
+    chosen_skus,
+    health_question,
+    kind_of,
+    models_for,
+    remedy_question,
+    subject_of,
+    supply_question,
+)
 from actors.thing.state import ThingState
 from hub.record_watch import RecordWatch
 from hub.registry import Registry
@@ -210,14 +217,14 @@ class MachineDesk:
             case SlotSpec():
                 return supply_question(state, record, subject, spec, (chain, now))
             case HealthSpec():
-                component, found = state.components.get(subject), self._model(state, subject)
-                if found is None:
+                component, found = state.components.get(subject), models_for(self._models, state, subject)
+                if not found:
                     detail = f"no community of this thing has learned about {subject}"
                     return Declined(code=DeclineCode.NO_COMMUNITY, detail=detail, next_step="ask again another day")
                 if component is None or component.cycles < _FEWEST_CYCLES:
                     detail = f"{subject}: expected at least {_FEWEST_CYCLES} reported cycles"
                     return Declined(code=DeclineCode.NO_EVIDENCE, detail=detail, next_step="report more of it first")
-                return health_question(record, subject, component, found, (chain, now))
+                return health_question(state, record, subject, found, (chain, now))
             case FaultSpec():
                 return remedy_question(state, record, subject, (chain, now))
 
@@ -250,13 +257,6 @@ class MachineDesk:
             detail = f"the profile {record.profile} is gone"
             return Declined(code=DeclineCode.UNKNOWN_THING, detail=detail, next_step="the operator puts it back")
         return subject_of(thing.profile, subject)
-
-    def _model(self, state: ThingState, subject: str) -> tuple[CommunityId, HealthModel] | None:
-        for community_id in state.communities:
-            model = self._models.model(community_id, subject)
-            if model is not None:
-                return community_id, model
-        return None
 
     async def _told(
         self, address: str, message: AskPeers | SearchOffers, answer: asyncio.Future[_T], within_s: float

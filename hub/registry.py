@@ -223,8 +223,11 @@ class Registry:
         return None if profile is None else reference(profile)
 
     def communities_of(self, profile: str) -> tuple[CommunityId, ...]:
-        """Return the communities that things of this profile belong to."""
-        return tuple(CommunityId(name) for name, config in self._communities.items() if profile in config.members)
+        """Return the communities that things of this profile belong to, the narrowest first."""
+        known = self._profiles.get(profile)
+        path = [name for _, name in known.peers.narrowest_first()] if known else []
+        listed = [name for name, config in self._communities.items() if profile in config.members]
+        return tuple(CommunityId(name) for name in dict.fromkeys([*path, *listed]))
 
     def components(self, community_id: str, subject: str) -> list[HealthSpec]:
         """Return what the members of a community call by this name and can wear out."""

@@ -3,9 +3,10 @@
 from datetime import datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.community.sentences import abstention_sentence, what_is_missing
-from actors.model.advice import Abstention, Question
+from actors.model.advice import Abstention, Advice, Question, Recommendation
 
 _HALF_SURE = 5.0
 
@@ -35,4 +36,16 @@ def abstain(question: Question, reason: str, rules: AnswerRules, answered_at: da
         sentence=abstention_sentence(reason, k_owners=rules.k_owners),
         missing=what_is_missing(reason, question.topic, k_owners=rules.k_owners),
         answered_at=answered_at,
+    )
+
+
+def said_widened(advice: Advice, question: Question, level: str) -> Advice:
+    """Return an answer that says that a wider community gave it, where that is so."""
+    if question.widened_from is None or not isinstance(advice, Recommendation):
+        return advice
+    told = f"Widened to {level}: {advice.evidence.peers} {'peer' if advice.evidence.peers == 1 else 'peers'}."
+    return replace(
+        advice,
+        evidence=replace(advice.evidence, widened_to=level),
+        sentence=f"{advice.sentence} {told}",
     )

@@ -23,6 +23,8 @@ class RaiseNeed(Message, frozen=True, kw_only=True):
     place: Place
     is_test: bool
     community_id: CommunityId | None
+    wider: tuple[CommunityId, ...] = ()
+    """The wider communities of the thing."""
     share_prices: bool = False
     advice: Advice | None = None
     """The peers' judgement that made the thing notice, where there was one."""

@@ -110,6 +110,22 @@ class FaultSpec(Value, frozen=True, kw_only=True):
     """A fault that is reported again so soon came back: what was done about it did not help for good."""
 
 
+class PeerPath(Value, frozen=True, kw_only=True):
+    """The communities of a kind of thing, from the narrowest to the widest: those of its model, family and capability.
+
+    A question is answered by the narrowest one in which enough owners have evidence.
+    """
+
+    model: Name | None = None
+    family: Name | None = None
+    capability: Name | None = None
+
+    def narrowest_first(self) -> tuple[tuple[str, str], ...]:
+        """Return (level, community) of those that are named."""
+        levels = (("model", self.model), ("family", self.family), ("capability", self.capability))
+        return tuple((level, name) for level, name in levels if name is not None)
+
+
 class ThingProfile(Value, frozen=True, kw_only=True):
     """A kind of thing. ``sources`` maps protocol name to {property or action: address there}."""
 
@@ -123,6 +139,7 @@ class ThingProfile(Value, frozen=True, kw_only=True):
     components: dict[str, HealthSpec] = {}
     faults: dict[str, FaultSpec] = {}
     actions: dict[str, ActionSpec] = {}
+    peers: PeerPath = PeerPath()
     order_news: bool = False
     """The thing is told by a command what became of its orders."""
     sources: dict[str, dict[str, str]] = {}

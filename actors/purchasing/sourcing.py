@@ -19,7 +19,7 @@ from actors.dialogue import (
     chapter_address,
     order_address,
 )
-from actors.model.advice import Advice, Question, Topic
+from actors.model.advice import Advice, Question, Topic, Wider
 from actors.model.ids import InstallationId, MandateId
 from actors.model.mandates import Verdict
 from actors.model.needs import NeedKind
@@ -303,6 +303,7 @@ def queue(turn: Turn, code: str, sentence: str, after_s: float = 0.0) -> None:
 def _ask_community(turn: Turn, order: RaiseNeed) -> None:
     need = order.need
     assert order.community_id is not None  # noqa: S101 - checked by the caller
+    features = (need.evidence["use_per_day"],) if "use_per_day" in need.evidence else ()
     question = Question(
         correlation_id=need.correlation_id,
         community_id=order.community_id,
@@ -310,9 +311,10 @@ def _ask_community(turn: Turn, order: RaiseNeed) -> None:
         thing_id=need.thing_id,
         owner_id=need.owner_id,
         subject=need.subject,
-        features=(need.evidence["use_per_day"],) if "use_per_day" in need.evidence else (),
+        features=features,
         skus=tuple(choice.sku for choice in need.skus),
         asked_at=turn.now,
+        wider=tuple(Wider(community_id=each, features=features) for each in order.wider),
     )
     ask = AskCommunity(question=question, reply_to=order_address(turn.key))
     turn.tell(chapter_address(order.community_id, need.thing_id), ask)

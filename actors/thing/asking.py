@@ -1,13 +1,15 @@
 """What a thing asks for by itself, judged by its profile and by what is known of it. Pure functions."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from difflib import get_close_matches
+from typing import Protocol
 
 import numpy as np
 
 from actors.community.health_index import HealthModel
 from actors.dialogue import OrderProgressed, SendCommand, device_address
-from actors.model.advice import Question, Topic
+from actors.model.advice import Question, Topic, Wider
 from actors.model.commands import TellOrder
 from actors.model.ids import CommandId, CommunityId, CorrelationId
 from actors.model.machine import DeclineCode, Declined, ThingOrder, Wanted
@@ -23,6 +25,20 @@ from actors.thing.state import ComponentState, NeedState, ThingState
 _NEWS_WITHIN_S = 86_400.0
 _SAY_WHICH = "name a slot, component or fault of the thing's profile"
 Spec = SlotSpec | HealthSpec | FaultSpec
+
+
+class Models(Protocol):
+    """Which health models communities have published."""
+
+    def model(self, community_id: CommunityId, subject: str) -> HealthModel | None:
+        """Return the present model for a component."""
+        ...
+
+
+def models_for(models: Models, state: ThingState, subject: str) -> tuple[tuple[CommunityId, HealthModel], ...]:
+    """Return those of a thing's communities that have a model of a component, the narrowest first."""
+    found = ((community_id, models.model(community_id, subject)) for community_id in state.communities)
+    return tuple((community_id, model) for community_id, model in found if model is not None)
 
 
 def subject_of(profile: ThingProfile, subject: str) -> Spec | Declined:
@@ -143,6 +159,7 @@ def supply_question(
         features=(rate,) if rate else (),
         skus=tuple(choice.sku for choice in spec.skus),
         asked_at=now,
+        wider=_wider(state, (rate,) if rate else ()),
     )
 
 
@@ -161,31 +178,48 @@ def remedy_question(
         owner_id=record.owner_id,
         subject=subject,
         asked_at=now,
+        wider=_wider(state, ()),
     )
 
 
+def _wider(state: ThingState, features: tuple[float, ...]) -> tuple[Wider, ...]:
+    return tuple(Wider(community_id=each, features=features) for each in state.communities[1:])
+
+
 def health_question(
+    state: ThingState,
     record: ThingRecord,
     name: str,
-    component: ComponentState,
-    found: tuple[CommunityId, HealthModel],
+    found: Sequence[tuple[CommunityId, HealthModel]],
     asked: tuple[CorrelationId, datetime],
 ) -> Question:
-    """Return what a thing asks its peers about a component that has lived some cycles."""
-    community_id, model = found
+    """Return what a thing asks its peers about a component that has lived some cycles.
+
+    Of the communities that have a model of it, the narrowest first; each sees the features that its own model needs.
+    """
+    component = state.components[name]
+    first, *wider = (
+        Wider(community_id=community_id, features=_features(model, component)) for community_id, model in found
+    )
     chain, now = asked
-    vector = model.features(np.array(component.first), np.array(component.last), component.cycles)
     return Question(
         correlation_id=chain,
-        community_id=community_id,
+        community_id=first.community_id,
         topic=Topic.HEALTH,
         thing_id=record.thing_id,
         owner_id=record.owner_id,
         subject=name,
-        features=tuple(float(value) for value in vector),
+        features=first.features,
         age=component.cycle,
         asked_at=now,
+        wider=tuple(wider),
+        widened_from=None if first.community_id == state.communities[0] else state.communities[0],
     )
+
+
+def _features(model: HealthModel, component: ComponentState) -> tuple[float, ...]:
+    vector = model.features(np.array(component.first), np.array(component.last), component.cycles)
+    return tuple(float(value) for value in vector)
 
 
 def _evidence(state: ThingState, subject: str) -> dict[str, float]:

@@ -1,8 +1,8 @@
 """The thing actor: follows its readings, asks its community, notices needs and raises them, once an episode."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -35,7 +35,7 @@ from actors.model.readings import AnyDeviceMessage, DeviceMessage, PlainMessage,
 from actors.model.things import Purpose, ThingRecord
 from actors.runtime.turns import Claim, Effect, Note, Put, Release, Step, Tell
 from actors.thing.absorb import absorb
-from actors.thing.asking import asked_need, health_question, order_news, subject_of
+from actors.thing.asking import Models, asked_need, health_question, models_for, order_news, subject_of
 from actors.thing.levels import newest
 from actors.thing.lifting import LIFTS
 from actors.thing.noticing import (
@@ -79,14 +79,6 @@ ThingMessage = (
 _FROM_DEVICES: Final = (PlainMessage, DeviceMessage)
 _FEWEST_CYCLES = 5
 _ENDED_BY_PEOPLE = frozenset({OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED})
-
-
-class Models(Protocol):
-    """Which health models communities have published."""
-
-    def model(self, community_id: CommunityId, subject: str) -> HealthModel | None:
-        """Return the present model for a component."""
-        ...
 
 
 class ThingCore:
@@ -252,6 +244,7 @@ class ThingCore:
             place=record.place,
             is_test=record.is_test,
             community_id=state.communities[0] if state.communities else None,
+            wider=state.communities[1:],
             share_prices=Purpose.PRICES in record.shares,
             advice=shown,
         )
@@ -267,18 +260,11 @@ class ThingCore:
                 continue
             if component.cycle < component.asked_at_cycle + spec.ask_every:
                 continue
-            found = self._model_for(state, name)
-            if found is not None:
+            found = models_for(self._models, state, name)
+            if found:
                 chain = chain_of(record.thing_id, name, need_state(state, name).episode + 1)
-                questions.append(health_question(record, name, component, found, (chain, now)))
+                questions.append(health_question(state, record, name, found, (chain, now)))
         return questions
-
-    def _model_for(self, state: ThingState, subject: str) -> tuple[CommunityId, HealthModel] | None:
-        for community_id in state.communities:
-            model = self._models.model(community_id, subject)
-            if model is not None:
-                return community_id, model
-        return None
 
     def _experience(self, before: ThingState, after: ThingState, record: ThingRecord, subject: str) -> list[Effect]:
         """Return what tells peers about a piece that ended."""
@@ -338,13 +324,13 @@ class ThingCore:
         """Take the community's estimate of a component; open a need when the published policy says so."""
         subject = advice.subject
         component = state.components.get(subject)
-        found = self._model_for(state, subject)
-        if advice.topic is not Topic.HEALTH or component is None or found is None or not may_open(state, subject):
+        found = models_for(self._models, state, subject)
+        if advice.topic is not Topic.HEALTH or component is None or not found or not may_open(state, subject):
             return Step(state)
         if component.asked_at_cycle < 0:  # of the part that was there before this one
             return Step(state)
         estimate = advice.estimate if isinstance(advice, Recommendation) else None
-        memory, due = found[1].policy.step(ActState(below=component.memory), estimate)
+        memory, due = _asked_model(found, advice).policy.step(ActState(below=component.memory), estimate)
         taken = EstimateTaken(subject=subject, cycle=component.cycle, estimate=estimate, memory=memory.below)
         events: list[ThingEvent] = [taken]
         effects: list[Effect] = []
@@ -381,6 +367,12 @@ class ThingCore:
             events.append(NeedClosed(subject=news.subject, reason=news.sentence, muted=True))
             effects.append(Note(_chain(record, known, news.subject), "need_closed", news.sentence))
         return Step(self.fold(state, None, tuple(events), now), tuple(events), tuple(effects))
+
+
+def _asked_model(found: Sequence[tuple[CommunityId, HealthModel]], advice: Advice) -> HealthModel:
+    """Return the model that an advice is from; the narrowest community's where none of them is."""
+    version = advice.model_version if isinstance(advice, Recommendation) else ""
+    return next((model for _, model in found if model.version == version), found[0][1])
 
 
 def _is_retired(record: ThingRecord) -> Declined:

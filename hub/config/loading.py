@@ -149,7 +149,26 @@ def _communities(source: _Source, profiles: LoadedProfiles) -> dict[str, Communi
             communities[name] = community
     members = {name: _texts(as_table(raw).get("members")) for name, raw in source.named("communities").items()}
     _check_members(members, profiles.named, source.spot.at("communities"))
-    return communities
+    paths = {name: profile.peers.narrowest_first() for name, profile in profiles.right.items()}
+    named = {name for path in paths.values() for _, name in path}
+    for name in members.keys() - named:
+        if not members[name]:
+            wanted = "a profile at least, in members or as a profile that names it in its table [peers]"
+            source.spot.at("communities").at(name).at("members").note(wanted, "none", "add one, or remove the table")
+    return with_peers(communities, paths)
+
+
+def with_peers(
+    communities: Mapping[str, CommunityConfig], paths: Mapping[str, Sequence[tuple[str, str]]]
+) -> dict[str, CommunityConfig]:
+    """Return communities with the profiles that name them in their paths as members; unheard-of ones are made."""
+    joined = dict(communities)
+    for profile, path in paths.items():
+        for _, name in path:
+            known = joined.get(name, CommunityConfig())
+            if profile not in known.members:
+                joined[name] = msgspec.structs.replace(known, members=(*known.members, profile))
+    return joined
 
 
 def _check_members(members: Mapping[str, Sequence[str]], profiles: Sequence[str], spot: Spot) -> None:

@@ -29,12 +29,13 @@ class HubTable(Value, frozen=True, kw_only=True):
 class CommunityConfig(Value, frozen=True, kw_only=True):
     """``[communities.NAME]``: which kinds of things are peers of each other.
 
-    Evidence that crosses owners needs ``k_owners`` distinct owners; an owner's own fleet always counts. A thing that
-    got no answer within ``answer_within_s`` goes on without advice.
+    Profiles that name it in their ``[peers]`` are members, too. Evidence that crosses owners needs ``k_owners``
+    distinct owners, five at least; an owner's own fleet always counts. A thing that got no answer within
+    ``answer_within_s`` goes on without advice.
     """
 
-    members: Annotated[tuple[Name, ...], Meta(min_length=1)]
-    k_owners: Annotated[int, Meta(ge=2)] = 5
+    members: tuple[Name, ...] = ()
+    k_owners: Annotated[int, Meta(ge=5)] = 5
     answer_within_s: Annotated[float, Meta(gt=0)] = 5.0
     title: str = ""
 

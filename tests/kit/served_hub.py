@@ -125,6 +125,7 @@ async def served_hub(
     choices: Sequence[CrmChoice] = (),
     protocols: Sequence[ProtocolChoice] = (),
     http: HttpConfig | None = None,
+    communities: Mapping[str, CommunityConfig] | None = None,
 ) -> AsyncIterator[Client]:
     """Serve a hub and yield its operator. ``others`` are more connections and the CRMs behind them.
 
@@ -146,7 +147,7 @@ async def served_hub(
         profiles={"printer": profile},
         protocols=(ProtocolChoice(name="http", spec=HTTP, config=http or HttpConfig()), *protocols),
         crm=tuple(choices) or tuple(CrmChoice(name=name, spec=spec, config=Struct()) for name in held),
-        communities={"office": CommunityConfig(members=("printer",))},
+        communities=communities or {"office": CommunityConfig(members=("printer",))},
         limits=LimitsConfig(),
         storage=storage or StorageConfig(),
         shards=shards,
