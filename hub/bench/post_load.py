@@ -9,7 +9,7 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol
 
 import msgspec
@@ -180,9 +180,7 @@ class _Fleet:
             waiting -= {id(device) for device in self._answered(now, _AGAIN_AT_END_S)}
 
 
-def load(
-    make: type[_HttpDevice | _CoapDevice], ports: list[int], slices: int, slice_s: float, size: int
-) -> list[Loaded]:
+def load(make: Callable[[int, int], _Device], ports: list[int], slices: int, slice_s: float, size: int) -> list[Loaded]:
     """Return what each server answered."""
     fleets = [_Fleet([make(port, number) for number in range(size)]) for port in ports]
     for fleet in fleets:
@@ -195,8 +193,9 @@ def load(
     return [Loaded(answers=fleet.answers, per_s=tuple(fleet.per_s)) for fleet in fleets]
 
 
+_DEVICES: Final[Mapping[str, Callable[[int, int], _Device]]] = {"http": _HttpDevice, "coap": _CoapDevice}
+
 if __name__ == "__main__":
     _protocol, _sockets, _slice_s, _slices, *_ports = sys.argv[1:]
-    _device = {"http": _HttpDevice, "coap": _CoapDevice}[_protocol]
-    _told = load(_device, [int(port) for port in _ports], int(_slices), float(_slice_s), int(_sockets))
+    _told = load(_DEVICES[_protocol], [int(port) for port in _ports], int(_slices), float(_slice_s), int(_sockets))
     print(msgspec.json.encode(_told).decode())  # noqa: T201 - its answer
