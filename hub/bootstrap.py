@@ -286,6 +286,7 @@ class _Parts:
             watch=self._watch,
             compute=self._compute,
             installation=self._installation,
+            advise=self._machine.advise,
         )
 
     def _seal(self, content: bytes) -> str:

@@ -9,12 +9,15 @@ from typing import Final
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from actors.community.advising import advise_health, advise_material
 from actors.community.answers import AnswerRules, said_widened
+from actors.community.band import peers_band
 from actors.community.core import card_key
 from actors.community.health_index import HealthModel
 from actors.community.helping import advise_remedy
+from actors.community.picture import Drawing, draw
 from actors.dialogue import (
     AdviceGiven,
     AskCommunity,
@@ -27,7 +30,7 @@ from actors.dialogue import (
     community_address,
 )
 from actors.model.advice import Abstention, Advice, Question, Topic
-from actors.model.ids import CommunityId
+from actors.model.ids import CommunityId, OwnerId
 from actors.model.profiles import ThingProfile
 from actors.ports import Clock
 from actors.runtime.contract import Engine
@@ -81,6 +84,20 @@ class Compute:
             else:
                 self.models.published[component] = HealthModel.from_bytes(packed)
         self.peers.load()
+
+    async def picture(self, drawing: Drawing, community_id: CommunityId, subject: str, owner_id: OwnerId) -> str:
+        """Return a machine's curve among its peers as SVG; worked out off the loop."""
+        return await asyncio.to_thread(self._picture, drawing, (community_id, subject), owner_id)
+
+    def _picture(self, drawing: Drawing, component: _Component, owner_id: OwnerId) -> str:
+        model = self.models.published.get(component)
+        if model is None:
+            return draw(drawing)
+        matrix = self.peers.evidence.health(*component, model.version).matrix
+        most_left = drawing.estimate + drawing.curve[-1][0] - drawing.curve[0][0]
+        k_owners = self._k_owners(component[0])
+        band = peers_band(matrix, asker_owner=owner_id, k_owners=k_owners, most_left=most_left)
+        return draw(replace(drawing, band=band))
 
     # The relay.
 

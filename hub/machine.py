@@ -91,6 +91,14 @@ class MachineDesk:
         except JournalUnavailable:
             return _NO_DISK
 
+    async def advise(self, record: ThingRecord, subject: str) -> Advice | Declined:
+        """Ask the community of a thing for its owner."""
+        try:
+            state: ThingState = self._engine.read(thing_address(record.thing_id))
+            return await self._ask_peers((record, state), subject)
+        except JournalUnavailable:
+            return _NO_DISK
+
     async def _ask_peers(self, asker: _Asker, subject: str) -> Advice | Declined:
         record, _ = asker
         key, now = f"{record.thing_id}/{subject}", self._clock.now()

@@ -109,6 +109,7 @@ def _recommend_health(
         answered_at=answered_at,
         expires_at=answered_at + rules.keep_for,
         order_by=latest,
+        index=said.index,
         signals=signals,
         would_change=health_changes(said, timing, threshold=model.policy.threshold, due=due),
     )

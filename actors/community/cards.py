@@ -160,6 +160,10 @@ class CardMatrix:
                 present[self._row[without]] = False
             return column[present].astype(np.float64), owner[present], self._hub[:size][present]
 
+    def curves(self) -> tuple[Curve, npt.NDArray[np.int64]]:
+        """Return (cards x 63 levels, -1 where empty; owner codes)."""
+        return self._values[: len(self)], self._owner[: len(self)]
+
     def owner_code(self, owner_id: str) -> int:
         """Return the number that stands for an owner; -1 for an owner without cards."""
         return self._owner_code.get(owner_id, -1)

@@ -101,13 +101,22 @@ from actors.dialogue.owners import (
     SwitchOff,
     SwitchOn,
 )
-from actors.dialogue.things import AdviceGiven, EndRequest, OrderProgressed, RegisterThing, RequestNeed, RetireThing
+from actors.dialogue.things import (
+    AdviceGiven,
+    AdviceOutcome,
+    EndRequest,
+    OrderProgressed,
+    RegisterThing,
+    RequestNeed,
+    RetireThing,
+)
 
 __all__ = [
     "COMPUTE_RELAY",
     "RECONCILING_RELAY",
     "THINGS_RELAY",
     "AdviceGiven",
+    "AdviceOutcome",
     "AnyDeskJob",
     "Approve",
     "AskClearance",

@@ -3,6 +3,7 @@
 from actors.dialogue.base import Message
 from actors.model.advice import Advice, RemedyTried
 from actors.model.ids import CommunityId, OrderKey
+from actors.model.ledger import LedgerRow
 from actors.model.machine import RequestEnding, Wanted
 from actors.model.money import Money
 from actors.model.orders import (
@@ -55,3 +56,10 @@ class OrderProgressed(Message, frozen=True, kw_only=True):
     pieces: int = 1
     tried: tuple[RemedyTried, ...] = ()
     """Of one that ended: the steps that ended the fault, or did not help."""
+
+
+class AdviceOutcome(Message, frozen=True, kw_only=True):
+    """A person says what became of advice: ``rows`` are those of the ledger that this closes or corrects."""
+
+    subject: str
+    rows: tuple[LedgerRow, ...]

@@ -183,6 +183,8 @@ class Recommendation(Value, frozen=True, kw_only=True, tag="recommendation"):
     expires_at: Instant
     order_by: float | None = None
     """The latest age, in ``unit``, at which an order still comes in time."""
+    index: float | None = None
+    """The health index that the estimate was read at."""
     signals: tuple[Signal, ...] = ()
     """Those that moved most, first the one that moved furthest."""
     would_change: tuple[str, ...] = ()

@@ -85,6 +85,9 @@ class HealthSpec(Value, frozen=True, kw_only=True):
     skus: Annotated[tuple[SkuChoice, ...], Meta(min_length=1)]
     title: str = ""
     sensor_names: tuple[str, ...] = ()
+    failure: str = ""
+    """A fault of this profile that is reported when the component has failed; without one, a component that is replaced
+    while nothing was advised counts as failed."""
 
 
 class FaultSpec(Value, frozen=True, kw_only=True):

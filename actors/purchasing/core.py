@@ -32,6 +32,7 @@ from actors.model.orders import TERMINAL, OrderState
 from actors.purchasing import deciding, ending, fixing, following, placing, sourcing, visiting
 from actors.purchasing.choosing import key_of
 from actors.purchasing.events import OrderEvent, VisitStep
+from actors.purchasing.ledger import ledger_effect
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.purchasing.state import OrderData, evolve
 from actors.purchasing.turn import Turn
@@ -103,7 +104,8 @@ class OrderCore:
         if not turn.events:
             return Step(state, (), tuple(turn.effects), reply)
         shown = Put("order", turn.key, turn.order.need.owner_id, view_of(turn.key, turn.order, turn.data))
-        return Step(turn.data, tuple(turn.events), (*turn.effects, shown), reply)
+        row = ledger_effect(turn)
+        return Step(turn.data, tuple(turn.events), (*turn.effects, shown, *row), reply)
 
     def _decide(self, turn: Turn, message: OrderMessage) -> Any:
         settings = self._settings

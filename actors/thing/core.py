@@ -10,6 +10,7 @@ from actors.community.health_index import HealthModel
 from actors.community.policy import ActState
 from actors.dialogue import (
     AdviceGiven,
+    AdviceOutcome,
     AskCommunity,
     CloseNeed,
     EndRequest,
@@ -36,6 +37,7 @@ from actors.model.things import Purpose, ThingRecord
 from actors.runtime.turns import Claim, Effect, Note, Put, Release, Step, Tell
 from actors.thing.absorb import absorb
 from actors.thing.asking import Models, asked_need, health_question, models_for, order_news, subject_of
+from actors.thing.ledger import estimated, failures, ledger_put, life_ended, opened_row, without_rows
 from actors.thing.levels import newest
 from actors.thing.lifting import LIFTS
 from actors.thing.noticing import (
@@ -51,6 +53,7 @@ from actors.thing.plan import Plan
 from actors.thing.sharing import remedies_told, remedy_taken_back, supply_card, to_peers
 from actors.thing.state import (
     CommunityAsked,
+    ComponentFailed,
     ComponentState,
     EstimateTaken,
     NeedClosed,
@@ -61,6 +64,7 @@ from actors.thing.state import (
     ProfileChanged,
     Registered,
     Retired,
+    RowsClosed,
     ThingEvent,
     ThingState,
 )
@@ -74,6 +78,7 @@ ThingMessage = (
     | OrderProgressed
     | RequestNeed
     | EndRequest
+    | AdviceOutcome
 )
 
 _FROM_DEVICES: Final = (PlainMessage, DeviceMessage)
@@ -144,6 +149,10 @@ class ThingCore:
                 return self._request(state, record, wanted, now)
             case EndRequest(ending=ending):
                 return self._end_request(state, record, ending, now)
+            case AdviceOutcome(subject=subject, rows=rows):
+                closed = RowsClosed(subject=subject, keys=tuple(row.key for row in rows))
+                puts = tuple(ledger_put(row) for row in rows)
+                return Step(_evolve(state, closed), (closed,), puts, reply={"closed": len(rows)})
 
     def _plan(self, reference: str) -> Plan:
         plan = self._plans[reference] = Plan.of(self._profiles[reference])
@@ -207,6 +216,8 @@ class ThingCore:
                 events.append(NeedClosed(subject=subject, reason=reason))
                 effects += _closing(record, known, subject, reason)
             effects += self._experience(state, after, record, subject)
+            effects += self._life_ended(state, record, subject, now)
+        events += failures(after, profile)
         after = _evolve_all(after, events)
         closed = len(events)
         opened = [*low_slots(after, profile, record, now), *active_faults(after, profile, record, now)]
@@ -276,6 +287,12 @@ class ThingCore:
         card = supply_card(record, subject, former, slot, need_state(before, subject))
         return list(to_peers(self._installation, after.communities, record, [card]))
 
+    def _life_ended(self, before: ThingState, record: ThingRecord, subject: str, now: datetime) -> list[Effect]:
+        """Return what closes the rows of a component that was replaced, and tells peers about its life."""
+        rows, told = life_ended(before, record, self._profiles[before.profile], subject, now)
+        communities = tuple(row.community_id for row in rows[-1:]) or before.communities[:1]
+        return [*map(ledger_put, rows), *to_peers(self._installation, communities, record, told)]
+
     # What the thing asks for by itself.
 
     def _request(self, state: ThingState, record: ThingRecord, wanted: Wanted, now: datetime) -> Step[ThingState]:
@@ -330,10 +347,21 @@ class ThingCore:
         if component.asked_at_cycle < 0:  # of the part that was there before this one
             return Step(state)
         estimate = advice.estimate if isinstance(advice, Recommendation) else None
-        memory, due = _asked_model(found, advice).policy.step(ActState(below=component.memory), estimate)
-        taken = EstimateTaken(subject=subject, cycle=component.cycle, estimate=estimate, memory=memory.below)
+        community_id, model = _asked_model(found, advice)
+        memory, due = model.policy.step(ActState(below=component.memory), estimate)
+        due = due and estimate is not None
+        row = opened_row(component, record, community_id, advice, due=due)
+        taken = EstimateTaken(
+            subject=subject,
+            cycle=component.cycle,
+            estimate=estimate,
+            memory=memory.below,
+            index=getattr(advice, "index", None),
+            model_version=getattr(advice, "model_version", ""),
+            row=row,
+        )
         events: list[ThingEvent] = [taken]
-        effects: list[Effect] = []
+        effects: list[Effect] = [] if row is None else [ledger_put(row)]
         if due and estimate is not None:
             spec = self._profiles[state.profile].components[subject]
             need = replacement_need(state, record, subject, spec, estimate, now)
@@ -369,10 +397,10 @@ class ThingCore:
         return Step(self.fold(state, None, tuple(events), now), tuple(events), tuple(effects))
 
 
-def _asked_model(found: Sequence[tuple[CommunityId, HealthModel]], advice: Advice) -> HealthModel:
-    """Return the model that an advice is from; the narrowest community's where none of them is."""
+def _asked_model(found: Sequence[tuple[CommunityId, HealthModel]], advice: Advice) -> tuple[CommunityId, HealthModel]:
+    """Return the community and model that an advice is from; the narrowest one's where none of them is."""
     version = advice.model_version if isinstance(advice, Recommendation) else ""
-    return next((model for _, model in found if model.version == version), found[0][1])
+    return next((each for each in found if each[1].version == version), found[0])
 
 
 def _is_retired(record: ThingRecord) -> Declined:
@@ -422,10 +450,13 @@ def _evolve(state: ThingState, event: ThingEvent) -> ThingState:
             return _followed(state, event)
         case CommunityAsked(subject=subject, cycle=cycle):
             return _with_component(state, subject, _asked(state.components[subject], cycle))
-        case EstimateTaken(subject=subject, estimate=estimate, memory=memory):
-            component = state.components[subject]
-            taken = replace(component, estimate=estimate, memory=memory, answers=component.answers + 1)
-            return _with_component(state, subject, taken)
+        case EstimateTaken(subject=subject):
+            return _with_component(state, subject, estimated(state.components[subject], event))
+        case ComponentFailed(subject=subject):
+            return _with_component(state, subject, replace(state.components[subject], failed=True))
+        case RowsClosed(subject=subject, keys=keys):
+            known = state.components.get(subject)
+            return state if known is None else _with_component(state, subject, without_rows(known, keys))
 
 
 def _asked(component: ComponentState, cycle: float) -> ComponentState:

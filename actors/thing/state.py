@@ -7,6 +7,7 @@ from msgspec.structs import force_setattr
 
 from actors.model.advice import Recommendation, RemedyTried
 from actors.model.ids import CommunityId, OrderKey
+from actors.model.ledger import LedgerRow
 from actors.model.needs import Need
 from actors.model.orders import OrderState
 from actors.model.things import ThingRecord
@@ -61,6 +62,14 @@ class ComponentState(Struct, frozen=True, kw_only=True, gc=False):
     """How often the community was asked."""
     answers: int = 0
     """How many of its answers were taken, abstentions too; all of them when this is ``questions``."""
+    rows: tuple[LedgerRow, ...] = ()
+    """What the community advised along this life, until it ends; bounded."""
+    trail: bytes = b""
+    """The health index by cycle, as the answers told it; packed and thinned as levels are."""
+    trail_of: str = ""
+    """The version of the model that told it."""
+    failed: bool = False
+    """Its failure was reported."""
 
 
 class ThingState(Struct, frozen=True, kw_only=True, gc=False):
@@ -153,10 +162,36 @@ class EstimateTaken(Event, frozen=True, kw_only=True):
     cycle: float
     estimate: float | None
     memory: int
+    index: float | None = None
+    model_version: str = ""
+    row: LedgerRow | None = None
+    """What this answer opens in the ledger."""
+
+
+class ComponentFailed(Event, frozen=True, kw_only=True):
+    """The fault that stands for a component's failure was reported."""
+
+    subject: str
+
+
+class RowsClosed(Event, frozen=True, kw_only=True):
+    """What became of a component's recommendations was told by a person."""
+
+    subject: str
+    keys: tuple[str, ...]
 
 
 ThingEvent = (
-    Registered | ProfileChanged | Retired | NeedOpened | NeedClosed | OrderFollowed | CommunityAsked | EstimateTaken
+    Registered
+    | ProfileChanged
+    | Retired
+    | NeedOpened
+    | NeedClosed
+    | OrderFollowed
+    | CommunityAsked
+    | EstimateTaken
+    | RowsClosed
+    | ComponentFailed
 )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from hub.api import (
+    advice,
     commands,
     communities,
     importing,
@@ -23,6 +24,7 @@ from hub.api.problems import problems
 
 _PARTS = (
     things,
+    advice,
     commands,
     importing,
     orders,

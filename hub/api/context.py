@@ -9,7 +9,9 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from actors.desk.health import DeskStatus
+from actors.model.advice import Advice
 from actors.model.ids import InstallationId, OwnerId, ThingId
+from actors.model.machine import Declined
 from actors.model.outcomes import HeardOutcome
 from actors.model.readings import Principal, PrincipalKind
 from actors.model.things import ThingRecord
@@ -49,6 +51,8 @@ class Hub(Struct, frozen=True, kw_only=True):
     watch: RecordWatch
     compute: Compute
     installation: InstallationId
+    advise: Callable[[ThingRecord, str], Awaitable[Advice | Declined]]
+    """Ask a thing's peers for it."""
 
 
 HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)

@@ -106,6 +106,7 @@ def check_profile(profile: ProfileParts, protocols: Sequence[str], spot: Spot) -
     _check_subjects(profile, spot)
     _check_actions(profile, spot)
     _check_fixes(profile, spot)
+    _check_failures(profile, spot)
     for protocol, addresses in profile.sources.items():
         at = spot.at("sources").at(protocol).entered()
         if protocol not in protocols:
@@ -242,6 +243,14 @@ def _check_fixes(profile: ProfileParts, spot: Spot) -> None:
             at = spot.at("faults").at(name).entered().at("remote_fix")
             at.note(f"an action of this profile: {words.choices(profile.actions)}", f'"{fault.remote_fix}"', hint)
         _check_skus(fault.parts, spot.at("faults").at(name).entered(), "parts")
+
+
+def _check_failures(profile: ProfileParts, spot: Spot) -> None:
+    for name, component in profile.components.items():
+        if component.failure and component.failure not in profile.faults:
+            hint = words.did_you_mean(component.failure, profile.faults) or f"add a table [faults.{component.failure}]"
+            at = spot.at("components").at(name).entered().at("failure")
+            at.note(f"a fault of this profile: {words.choices(profile.faults)}", f'"{component.failure}"', hint)
 
 
 def _check_sources(addresses: Mapping[str, str], profile: ProfileParts, spot: Spot) -> None:
