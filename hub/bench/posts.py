@@ -20,6 +20,7 @@ from hub.bench.post_load import Loaded
 
 _SOCKETS: Final = 256
 _SLICES: Final = 8
+_SHORTEST_S: Final = 0.1
 
 
 class Posted(Struct, frozen=True, kw_only=True):
@@ -55,8 +56,9 @@ def posted(protocol: str, kinds: Sequence[str], seconds: float) -> Mapping[str, 
 
 
 def _loaded(protocol: str, ports: Sequence[str], seconds: float) -> list[Loaded]:
-    slice_s = str(seconds / _SLICES)
-    command = [sys.executable, "-m", "hub.bench.post_load", protocol, str(_SOCKETS), slice_s, str(_SLICES), *ports]
+    slices = max(2, min(_SLICES, int(seconds / _SHORTEST_S)))
+    options = [str(_SOCKETS), str(seconds / slices), str(slices)]
+    command = [sys.executable, "-m", "hub.bench.post_load", protocol, *options, *ports]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as load:  # noqa: S603 - our own
         _pin(load.pid, max(os.sched_getaffinity(0)))
         told, _ = load.communicate(timeout=60 + 10 * seconds * len(ports))
