@@ -22,6 +22,7 @@ from actors.desk.desk import Desk, DeskSettings
 from actors.device.core import DeviceCore
 from actors.device.inquiring import InquirySettings
 from actors.dialogue import (
+    ANNOUNCEMENTS_RELAY,
     COMPUTE_RELAY,
     RECONCILING_RELAY,
     THINGS_RELAY,
@@ -30,6 +31,7 @@ from actors.dialogue import (
     connection_address,
     desk_relay,
 )
+from actors.endpoint.core import EndpointCore
 from actors.model.errors import ConfigError
 from actors.model.ids import CommunityId, InstallationId
 from actors.model.profiles import ThingProfile
@@ -40,6 +42,9 @@ from actors.purchasing.core import OrderCore
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.runtime.contract import EngineSettings
 from actors.thing.core import ThingCore
+from crm_adapters.rest.addresses import AddressPolicy
+from hub.announcing.sender import EndpointSender
+from hub.announcing.tail import NoteTail
 from hub.api.application import build_application
 from hub.api.context import Hub
 from hub.api.direct import runner_of
@@ -143,6 +148,10 @@ class _Parts:
         self._watch = RecordWatch()
         self._machine = MachineDesk(self._engine, self._registry, journal, self._compute, clock, self._watch)
         self._commands = CommandRelay(self._engine, self._registry, clock)
+        self._tail = NoteTail(self._engine, journals, journal)
+        key = journal.setting("endpoint_key", lambda: secrets.token_hex(32)).encode()
+        policy = AddressPolicy(config.webhooks.internal_hosts)
+        self._sender = EndpointSender(self._engine, journals, policy, key, clock, self._chance)
 
     async def open_crm(self, stack: AsyncExitStack) -> dict[str, CrmAdapter]:
         adapters: dict[str, CrmAdapter] = {}
@@ -171,6 +180,7 @@ class _Parts:
         self._engine.add_kind(DeviceCore(InquirySettings(sellers=sellers, currency=purchasing.currency)))
         self._engine.add_kind(OrderCore(purchasing))
         self._engine.add_kind(ConnectionCore(self._connections(adapters)))
+        self._engine.add_kind(EndpointCore(timedelta(days=self._config.webhooks.give_up_days)))
 
     def _connections(self, adapters: Mapping[str, CrmAdapter]) -> dict[str, ConnectionSettings]:
         return {
@@ -201,6 +211,7 @@ class _Parts:
         self._reconciler = Reconciler(self._engine, self._journal, desks)
         self._engine.add_relay(RECONCILING_RELAY, self._reconciler)
         self._engine.add_relay(THINGS_RELAY, self._commands)
+        self._engine.add_relay(ANNOUNCEMENTS_RELAY, self._sender)
         return desks
 
     def _desk(self, name: str, adapter: CrmAdapter) -> Desk:
@@ -222,12 +233,15 @@ class _Parts:
         self._registry.admit(operator_token(self._config.data_dir), operator)
         self._engine.on_records(self._registry.follow)
         self._engine.on_records(self._watch.follow)
+        self._engine.on_records(self._tail.follow)
         self._load_models()
         for desk in desks.values():
             group.create_task(desk.run())
         group.create_task(self._compute.run(self._engine))
         group.create_task(self._reconciler.run())
         group.create_task(self._commands.run())
+        group.create_task(self._sender.run())
+        group.create_task(self._tail.run())
         self._engine.start()
         for choice in self._config.crm:
             address = connection_address(choice.name)
@@ -280,9 +294,12 @@ class _Parts:
                 "journal": keeping.counters(),
                 "sink": self._sink.counters(),
                 "commands": self._commands.counters(),
+                "announcements": {"told": self._tail.told, **self._sender.counters()},
                 **{f"protocol_{name}": protocol.counters() for name, protocol in protocols.items()},
             },
             seal=self._seal,
+            sender=self._sender,
+            most_endpoints=self._config.webhooks.most_endpoints,
             watch=self._watch,
             compute=self._compute,
             installation=self._installation,

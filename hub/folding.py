@@ -11,6 +11,7 @@ from actors.community.core import CommunityCore
 from actors.community.health_index import HealthModel
 from actors.connection.core import ConnectionCore
 from actors.device.core import DeviceCore
+from actors.endpoint.core import EndpointCore
 from actors.model.ids import CommunityId, InstallationId
 from actors.model.profiles import ThingProfile
 from actors.owner.core import OwnerCore
@@ -52,6 +53,7 @@ def folding_kinds(profiles: Iterable[ThingProfile]) -> Mapping[str, Kind]:
     cores = (
         ThingCore(by_reference, _NoModels(), installation),
         DeviceCore(),
+        EndpointCore(),
         OwnerCore(),
         CommunityCore(),
         OrderCore(PurchasingSettings(installation=installation, connections={})),

@@ -1,11 +1,12 @@
 """What the kinds of actors tell each other, and the work they give to relays.
 
-Addresses are ``thing/<id>``, ``device/<thing id>``, ``owner/<id>``, ``community/<id>``, ``order/<key>`` and
-``connection/<name>``. Commands are imperative; reports and events are
+Addresses are ``thing/<id>``, ``device/<thing id>``, ``owner/<id>``, ``community/<id>``, ``order/<key>``,
+``connection/<name>`` and ``endpoint/<id>``. Commands are imperative; reports and events are
 in the past tense. A question is two messages with one correlation id.
 """
 
 from actors.dialogue.base import (
+    ANNOUNCEMENTS_RELAY,
     COMPUTE_RELAY,
     RECONCILING_RELAY,
     THINGS_RELAY,
@@ -15,6 +16,7 @@ from actors.dialogue.base import (
     connection_address,
     desk_relay,
     device_address,
+    endpoint_address,
     order_address,
     owner_address,
     thing_address,
@@ -66,6 +68,15 @@ from actors.dialogue.devices import (
     SearchOffers,
     SendCommand,
 )
+from actors.dialogue.endpoints import (
+    CloseEndpoint,
+    Deliver,
+    DeliveryReported,
+    EnableEndpoint,
+    EndpointWoke,
+    NoticeFound,
+    OpenEndpoint,
+)
 from actors.dialogue.orders import (
     Approve,
     BookReported,
@@ -112,6 +123,7 @@ from actors.dialogue.things import (
 )
 
 __all__ = [
+    "ANNOUNCEMENTS_RELAY",
     "COMPUTE_RELAY",
     "RECONCILING_RELAY",
     "THINGS_RELAY",
@@ -134,6 +146,7 @@ __all__ = [
     "CarryOut",
     "ChangesReported",
     "ClearanceAnswered",
+    "CloseEndpoint",
     "CloseNeed",
     "CommandEnded",
     "CommandKnown",
@@ -145,11 +158,15 @@ __all__ = [
     "ConnectionWoke",
     "ContributeLives",
     "DeadlinePassed",
+    "Deliver",
+    "DeliveryReported",
     "DeskJob",
     "DeskWaits",
     "DeviceDeadline",
     "DropVisit",
+    "EnableEndpoint",
     "EndRequest",
+    "EndpointWoke",
     "FindOffers",
     "FollowVisit",
     "GiveBackTurn",
@@ -161,8 +178,10 @@ __all__ = [
     "LookUpReported",
     "MandateChanged",
     "Message",
+    "NoticeFound",
     "OffersReported",
     "OpenConnection",
+    "OpenEndpoint",
     "OrderProgressed",
     "PermissionAnswered",
     "PlaceReported",
@@ -201,6 +220,7 @@ __all__ = [
     "connection_address",
     "desk_relay",
     "device_address",
+    "endpoint_address",
     "order_address",
     "owner_address",
     "thing_address",

@@ -5,6 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 from actors.dialogue.placement import SLOTS, slot_of
+from actors.model.endpoints import EndpointId
 from actors.model.ids import CommunityId, OrderKey, OwnerId, ThingId
 
 _CHAPTERS: Final = 256
@@ -50,6 +51,11 @@ def connection_address(connection: str) -> str:
     return f"connection/{connection}"
 
 
+def endpoint_address(endpoint_id: EndpointId) -> str:
+    """Return where the actor of an owner's endpoint is reached."""
+    return f"endpoint/{endpoint_id}"
+
+
 def desk_relay(connection: str) -> str:
     """Return the relay name of a CRM connection's desk."""
     return f"desk:{connection}"
@@ -63,3 +69,6 @@ COMPUTE_RELAY = "compute"
 
 THINGS_RELAY = "things"
 """Brings commands to things, by the protocol that each is connected by."""
+
+ANNOUNCEMENTS_RELAY = "announcements"
+"""Tells owners' endpoints what happens to their things."""

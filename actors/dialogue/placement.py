@@ -1,8 +1,8 @@
 """Where actors and desks live: every address has a key, a key has a slot, a slot belongs to a shard.
 
-Things and their devices are placed by the thing's id, owners by theirs, communities by theirs, orders by their key, and
-a CRM connection with its desk by the connection's name. The slot of a key never changes: it is stored with things, and
-rows of every journal lie where it says. What may change one day is which shard a slot belongs to.
+Things and their devices are placed by the thing's id, owners, communities and endpoints by theirs, orders by their key,
+and a CRM connection with its desk by the connection's name. The slot of a key never changes: it is stored with things,
+and rows of every journal lie where it says. What may change one day is which shard a slot belongs to.
 """
 
 import re
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 SLOTS: Final = 4096
 _DIGEST_BYTES: Final = 8
-_PLACED: Final = re.compile(r"(?:thing/|device/|owner/|community/|order/|connection/|desk:)(.+)", re.DOTALL)
+_PLACED: Final = re.compile(r"(?:thing/|device/|owner/|community/|order/|connection/|endpoint/|desk:)(.+)", re.DOTALL)
 
 
 def placement_key(address: str) -> str:
@@ -24,7 +24,7 @@ def placement_key(address: str) -> str:
     """
     found = _PLACED.fullmatch(address)
     if found is None:
-        wanted = "a thing, device, owner, community, order, connection or desk"
+        wanted = "a thing, device, owner, community, order, connection, endpoint or desk"
         raise ValueError(f"{address!r} has no place: expected {wanted}")
     return found[1]
 

@@ -8,6 +8,7 @@ from hub.api import (
     advice,
     commands,
     communities,
+    endpoints,
     importing,
     openapi,
     operations,
@@ -33,6 +34,7 @@ _PARTS = (
     operations,
     reconciliation,
     webhooks,
+    endpoints,
     wot,
     openapi,
 )

@@ -17,6 +17,7 @@ from actors.model.readings import Principal, PrincipalKind
 from actors.model.things import ThingRecord
 from actors.ports import Clock, LinkStatus, Webhook
 from actors.runtime.contract import Engine
+from hub.announcing.sender import EndpointSender
 from hub.api.problems import Problem
 from hub.compute import Compute
 from hub.record_watch import RecordWatch
@@ -48,6 +49,8 @@ class Hub(Struct, frozen=True, kw_only=True):
     links: Callable[[], Sequence[LinkStatus]]
     counters: Callable[[], Mapping[str, Mapping[str, int]]]
     seal: Callable[[bytes], str]
+    sender: EndpointSender
+    most_endpoints: int
     watch: RecordWatch
     compute: Compute
     installation: InstallationId

@@ -14,8 +14,8 @@ from protocols.http.replays import Replays, Reply, Standing
 _MOST: Final = 10_000
 _PREFIX: Final = "/api/"
 REPLAYS: web.AppKey[Replays] = web.AppKey("replays", Replays)
-_SECRET_ROUTES: Final = ("/token", "/api/v1/things", "/api/v1/things/import")
-"""Their replies hold tokens, which are shown once and kept nowhere."""
+_SECRET_ROUTES: Final = ("/token", "/secret", "/api/v1/endpoints", "/api/v1/things", "/api/v1/things/import")
+"""Their replies hold tokens and secrets, which are shown once and kept nowhere."""
 
 
 def key_store() -> Replays:

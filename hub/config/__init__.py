@@ -11,6 +11,7 @@ from hub.config.tables import (
     LimitsConfig,
     ProtocolChoice,
     StorageConfig,
+    WebhooksConfig,
 )
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Problem",
     "ProtocolChoice",
     "StorageConfig",
+    "WebhooksConfig",
     "load",
     "load_hub_table",
 ]

@@ -22,11 +22,12 @@ from hub.config.tables import (
     HubTable,
     LimitsConfig,
     StorageConfig,
+    WebhooksConfig,
 )
 from hub.config.toml_files import read_toml
 from hub.plugins import PROTOCOLS, Plugins
 
-_TOP: Final = ("hub", "protocols", "crm", "communities", "limits", "storage")
+_TOP: Final = ("hub", "protocols", "crm", "communities", "limits", "storage", "webhooks")
 
 
 class _Source(Struct, frozen=True, kw_only=True):
@@ -90,7 +91,8 @@ def _config(path: Path, source: _Source) -> HubConfig | None:
     communities = _communities(source, profiles)
     limits = source.decoder.table(LimitsConfig, source.tables.get("limits", {}), spot.at("limits"))
     storage = source.decoder.table(StorageConfig, source.tables.get("storage", {}), spot.at("storage"))
-    if hub is None or listen is None or limits is None or storage is None:
+    webhooks = source.decoder.table(WebhooksConfig, source.tables.get("webhooks", {}), spot.at("webhooks"))
+    if hub is None or listen is None or limits is None or storage is None or webhooks is None:
         return None
     return HubConfig(
         file=path,
@@ -104,6 +106,7 @@ def _config(path: Path, source: _Source) -> HubConfig | None:
         communities=communities,
         limits=limits,
         storage=storage,
+        webhooks=webhooks,
         warnings=tuple(spot.notes.warnings),
     )
 

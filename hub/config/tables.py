@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from actors.model.base import Value
 from actors.model.profiles import Name, ThingProfile
 from actors.ports import CrmSpec, ProtocolSpec
+from crm_adapters.rest.addresses import AddressPolicy
 from hub.config.listen import Listen
 from hub.logs import LogFormat
 
@@ -70,6 +71,25 @@ class StorageConfig(Value, frozen=True, kw_only=True):
     """
 
 
+class WebhooksConfig(Value, frozen=True, kw_only=True):
+    """``[webhooks]``: telling owners' endpoints what happens to their things."""
+
+    internal_hosts: tuple[str, ...] = ()
+    """Hosts, addresses or networks, with or without a port, that endpoints may be at although they are not public."""
+    give_up_days: Annotated[float, Meta(gt=0, le=365)] = 3.0
+    """An endpoint that took nothing for so long is disabled."""
+    most_endpoints: Annotated[int, Meta(ge=1, le=1000)] = 10
+    """Endpoints that one owner may have."""
+
+    def __post_init__(self) -> None:
+        """Refuse a list that cannot be read.
+
+        Raises:
+            ValueError: an entry is no host, address or network.
+        """
+        AddressPolicy(self.internal_hosts)
+
+
 class ProtocolChoice(Struct, frozen=True, kw_only=True):
     """``[protocols.NAME]``: an adapter's spec and its decoded options."""
 
@@ -124,6 +144,7 @@ class HubConfig(Struct, frozen=True, kw_only=True):
     communities: Mapping[str, CommunityConfig]
     limits: LimitsConfig
     storage: StorageConfig
+    webhooks: WebhooksConfig = WebhooksConfig()
     warnings: tuple[str, ...] = ()
     shards: int = 1
     """Journals that the actors are spread over. No operator's choice yet: one process gains nothing from several."""

@@ -37,6 +37,7 @@ from hub.storage.connection import FILE_NAME, READER_CACHE_KIB, JournalSettings,
 from hub.storage.copies import RESTORED
 from hub.storage.epochs import fenced, take_epoch
 from hub.storage.histories import Histories
+from hub.storage.notes import Place, behind, newest, one
 from hub.storage.rows import read_rows, write_batch
 from hub.storage.schema import check_library, migrate
 from hub.storage.segments import Change, Segments
@@ -271,6 +272,21 @@ class SqliteJournal:
         """Return a decision's chain, oldest first."""
         query = "SELECT correlation_id, at, address, step, body FROM note WHERE correlation_id = ? ORDER BY note_id"
         return read_rows(self._read, NoteRow, query, correlation_id)
+
+    def notes_behind(self, note_id: int, limit: int) -> Sequence[Place]:
+        """Return where the next notes behind one stand, in the order of their writing, at most so many."""
+        with self._readable():
+            return behind(self._read, note_id, limit)
+
+    def newest_note(self) -> int:
+        """Return the number of the newest note; 0 where there is none."""
+        with self._readable():
+            return newest(self._read)
+
+    def note(self, note_id: int) -> NoteRow | None:
+        """Return one note."""
+        with self._readable():
+            return one(self._read, note_id)
 
     def meter(self, name: str) -> tuple[int, int] | None:
         """Return a bounded counter's value and cap."""

@@ -17,7 +17,7 @@ from hub.api.context import Hub
 from hub.bootstrap import open_hub
 from hub.config import CommunityConfig, HubConfig
 from hub.config.listen import Listen
-from hub.config.tables import CrmChoice, LimitsConfig, ProtocolChoice, StorageConfig
+from hub.config.tables import CrmChoice, LimitsConfig, ProtocolChoice, StorageConfig, WebhooksConfig
 from hub.logs import LogFormat
 from hub.storage.connection import JournalSettings
 from protocols.http import SPEC as HTTP
@@ -126,6 +126,7 @@ async def served_hub(
     protocols: Sequence[ProtocolChoice] = (),
     http: HttpConfig | None = None,
     communities: Mapping[str, CommunityConfig] | None = None,
+    webhooks: WebhooksConfig | None = None,
 ) -> AsyncIterator[Client]:
     """Serve a hub and yield its operator. ``others`` are more connections and the CRMs behind them.
 
@@ -150,6 +151,7 @@ async def served_hub(
         communities=communities or {"office": CommunityConfig(members=("printer",))},
         limits=LimitsConfig(),
         storage=storage or StorageConfig(),
+        webhooks=webhooks or WebhooksConfig(),
         shards=shards,
     )
     async with open_hub(config, clock, disk) as running, aiohttp.ClientSession() as session:

@@ -32,6 +32,7 @@ from actors.dialogue import (
     TimesReported,
     TurnGiven,
 )
+from actors.endpoint.core import EndpointCore
 from actors.owner.core import OwnerCore, OwnerLimits
 from actors.purchasing.core import OrderCore
 from actors.purchasing.sourcing import PurchasingSettings
@@ -88,6 +89,7 @@ class World:
             ThingCore(PROFILES, models or NoModels(), INSTALLATION),
             CommunityCore(),
             DeviceCore(InquirySettings(sellers=("shop",))),
+            EndpointCore(),
         )
         self.kinds = {core.kind: Kind(core) for core in cores}
         self.states: dict[str, Any] = {}

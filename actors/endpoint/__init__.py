@@ -1,0 +1,1 @@
+"""Owners' endpoints: what they are told waits here until they have taken it."""
