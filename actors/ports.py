@@ -238,13 +238,35 @@ class RefusesCommands:
         return NotCarried(code=CommandFailure.UNSUPPORTED, detail=detail)
 
 
+class ThingForms(Struct, frozen=True, kw_only=True):
+    """How a thing is reached by a protocol, as forms of its W3C Thing Description, by property, action and event.
+
+    ``prefixes`` are those of the terms that the forms use. The security is the protocol's own.
+    """
+
+    prefixes: Mapping[str, str] = {}
+    properties: Mapping[str, Sequence[Mapping[str, Any]]] = {}
+    actions: Mapping[str, Sequence[Mapping[str, Any]]] = {}
+    events: Mapping[str, Sequence[Mapping[str, Any]]] = {}
+
+
+def no_forms(config: Any, thing: ConnectedThing, host: str) -> ThingForms:
+    """Tell nothing: the thing is reached through the hub alone."""
+    del config, thing, host
+    return ThingForms()
+
+
 class ProtocolSpec(Struct, frozen=True, kw_only=True):
-    """How an adapter enters: an entry point of the group ``iot2crm.protocols`` names one of these."""
+    """How an adapter enters: an entry point of the group ``iot2crm.protocols`` names one of these.
+
+    ``forms`` says how others reach a thing by this protocol; ``host`` is what the asker calls the hub. Pure.
+    """
 
     name: str
     title: str
     config_type: type[Struct]
     open: Callable[[Any, ProtocolDeps], AbstractAsyncContextManager[ProtocolAdapter]]
+    forms: Callable[[Any, ConnectedThing, str], ThingForms] = no_forms
     stability: str = "beta"
 
 

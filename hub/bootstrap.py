@@ -37,7 +37,7 @@ from actors.model.ids import CommunityId, InstallationId
 from actors.model.profiles import ThingProfile
 from actors.model.readings import Principal, PrincipalKind
 from actors.owner.core import OwnerCore, OwnerLimits
-from actors.ports import Clock, CrmAdapter, CrmDeps, ProtocolAdapter, ProtocolDeps
+from actors.ports import Clock, ConnectedThing, CrmAdapter, CrmDeps, ProtocolAdapter, ProtocolDeps, ThingForms
 from actors.purchasing.core import OrderCore
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.runtime.contract import EngineSettings
@@ -298,6 +298,7 @@ class _Parts:
                 **{f"protocol_{name}": protocol.counters() for name, protocol in protocols.items()},
             },
             seal=self._seal,
+            forms=self._forms,
             sender=self._sender,
             most_endpoints=self._config.webhooks.most_endpoints,
             watch=self._watch,
@@ -305,6 +306,11 @@ class _Parts:
             installation=self._installation,
             advise=self._machine.advise,
         )
+
+    def _forms(self, protocol: str, thing: ConnectedThing, host: str) -> ThingForms:
+        """Return how a thing is reached by its own protocol; nothing where that is not configured."""
+        chosen = (choice for choice in self._config.protocols if choice.name == protocol)
+        return next((choice.spec.forms(choice.config, thing, host) for choice in chosen), ThingForms())
 
     def _seal(self, content: bytes) -> str:
         """Return a keyed hash. The hub keeps the key: it shows that nothing was changed, not who wrote it."""

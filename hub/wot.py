@@ -1,6 +1,6 @@
 """Thing Descriptions (W3C WoT TD 1.1) made from profiles. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.json import schema_components
@@ -8,6 +8,7 @@ from msgspec.json import schema_components
 from actors.model.machine import ThingOrder
 from actors.model.profiles import ActionSpec, PropertyKind, PropertySpec, ThingProfile
 from actors.model.things import ThingRecord
+from actors.ports import ThingForms
 
 CONTEXT: Final = "https://www.w3.org/2022/wot/td/v1.1"
 DISCOVERY: Final = "https://www.w3.org/2022/wot/discovery"
@@ -19,17 +20,21 @@ _TYPES: Final[Mapping[PropertyKind, dict[str, Any]]] = {
     PropertyKind.TEXT: {"type": "string"},
     PropertyKind.NUMBERS: {"type": "array", "items": {"type": "number"}},
 }
-_BEARER: Final = {
-    "securityDefinitions": {"bearer": {"scheme": "bearer", "in": "header", "format": "opaque"}},
-    "security": ["bearer"],
-}
+_TOKEN: Final = {"scheme": "bearer", "in": "header", "format": "opaque"}
+_OWN: Final = "negotiated"
+"""The security of forms that lead to the thing by its own protocol, which agrees on it by itself."""
+_BEARER: Final = {"securityDefinitions": {"bearer": _TOKEN}, "security": ["bearer"]}
+_BOTH: Final = {"securityDefinitions": {"bearer": _TOKEN, _OWN: {"scheme": "auto"}}, "security": ["bearer"]}
 
 
-def description(record: ThingRecord, profile: ThingProfile, base: str) -> dict[str, Any]:
-    """Return a thing as consumers see it: what the hub knows of it, and what it can be told through the hub."""
-    path = f"/things/{record.thing_id}"
+def description(record: ThingRecord, profile: ThingProfile, base: str, own: ThingForms | None = None) -> dict[str, Any]:
+    """Return a thing as consumers see it: what the hub knows of it, and what it can be told through the hub.
+
+    ``own`` are the forms that lead to it by its own protocol.
+    """
+    path, own = f"/things/{record.thing_id}", own or ThingForms()
     told: dict[str, Any] = {
-        "@context": [CONTEXT, {"iot2crm": "urn:iot2crm:vocabulary:"}],
+        "@context": [CONTEXT, {"iot2crm": "urn:iot2crm:vocabulary:", **own.prefixes}],
         "@type": "Thing",
         "id": f"{PREFIX}{record.thing_id}",
         "title": profile.title or record.thing_id,
@@ -39,11 +44,22 @@ def description(record: ThingRecord, profile: ThingProfile, base: str) -> dict[s
         "actions": {name: _action(name, spec, path) for name, spec in profile.actions.items()},
         "events": {"order": _order_event(path)},
         "iot2crm:protocol": record.connection.protocol,
-        **_BEARER,
+        **(_BOTH if own.properties or own.actions or own.events else _BEARER),
     }
+    for kind, forms in (("properties", own.properties), ("actions", own.actions), ("events", own.events)):
+        _add(told[kind], forms)
     if record.registered_at is not None:
         told["created"] = record.registered_at.isoformat()
     return told
+
+
+def _add(affordances: dict[str, dict[str, Any]], forms: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Set the forms of the thing's own protocol behind the hub's."""
+    for name, own in forms.items():
+        affordance = affordances[name]
+        affordance["forms"] = [*affordance["forms"], *({**form, "security": [_OWN]} for form in own)]
+        if any("observeproperty" in form["op"] for form in own):
+            affordance["observable"] = True
 
 
 def directory(base: str) -> dict[str, Any]:

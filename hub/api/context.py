@@ -15,7 +15,7 @@ from actors.model.machine import Declined
 from actors.model.outcomes import HeardOutcome
 from actors.model.readings import Principal, PrincipalKind
 from actors.model.things import ThingRecord
-from actors.ports import Clock, LinkStatus, Webhook
+from actors.ports import Clock, ConnectedThing, LinkStatus, ThingForms, Webhook
 from actors.runtime.contract import Engine
 from hub.announcing.sender import EndpointSender
 from hub.api.problems import Problem
@@ -49,6 +49,8 @@ class Hub(Struct, frozen=True, kw_only=True):
     links: Callable[[], Sequence[LinkStatus]]
     counters: Callable[[], Mapping[str, Mapping[str, int]]]
     seal: Callable[[bytes], str]
+    forms: Callable[[str, ConnectedThing, str], ThingForms]
+    """How a thing is reached by its protocol, for whom the hub is at this host."""
     sender: EndpointSender
     most_endpoints: int
     watch: RecordWatch

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import web
+from yarl import URL
 
 from actors.model.routes import operation
 from actors.model.things import ThingRecord
@@ -46,7 +47,10 @@ async def show_description(request: web.Request) -> web.Response:
 
 def _described(hub: Hub, record: ThingRecord, base: str) -> dict[str, Any] | None:
     thing = hub.registry.find(record.thing_id)
-    return None if thing is None else description(record, thing.profile, base)
+    if thing is None:
+        return None
+    own = hub.forms(record.connection.protocol, thing, URL(base).host or "")
+    return description(record, thing.profile, base, own)
 
 
 def _base(request: web.Request) -> str:
