@@ -36,7 +36,19 @@ def to_peers(
             yield Tell(chapter_address(community_id, record.thing_id), share)
 
 
-def supply_card(
+def supply_told(
+    installation: InstallationId, before: ThingState, after: ThingState, record: ThingRecord, subject: str
+) -> Iterator[Effect]:
+    """Yield what tells peers about a piece that ended, where the owner shares it and its life is known."""
+    slot, former = after.slots.get(subject), before.slots.get(subject)
+    if slot is None or former is None or slot.last_life is None or Purpose.SUPPLIES not in record.shares:
+        return
+    if former.sku:
+        card = _supply_card(record, subject, former, slot, need_state(before, subject))
+        yield from to_peers(installation, after.communities, record, [card])
+
+
+def _supply_card(
     record: ThingRecord,
     subject: str,
     former: SlotState,

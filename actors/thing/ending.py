@@ -1,0 +1,44 @@
+"""How a need ends by evidence: what shows it, and who is told."""
+
+from actors.dialogue import CloseNeed, order_address
+from actors.model.ids import CorrelationId
+from actors.model.profiles import ThingProfile
+from actors.model.things import ThingRecord
+from actors.runtime.turns import Effect, Note, Tell
+from actors.thing.levels import newest
+from actors.thing.noticing import chain_of
+from actors.thing.state import NeedState, ThingState
+
+
+def evidence_of_end(before: ThingState, after: ThingState, profile: ThingProfile) -> list[tuple[str, str]]:
+    """Return the subjects whose lack is over, with what shows it."""
+    ended: list[tuple[str, str]] = []
+    for name in profile.slots:
+        slot, former = after.slots.get(name), before.slots.get(name)
+        if slot and former and slot.refills > former.refills:
+            ended.append((name, f"refilled: from {newest(former.levels)[1]:g} to {slot.filled_to:g}"))
+    for name in profile.components:
+        component, old = after.components.get(name), before.components.get(name)
+        if component and old and 0 <= component.cycle < old.cycle:
+            ended.append((name, f"replaced: its cycle count restarted at {component.cycle:g}"))
+    ended += [
+        (name, "the fault is no longer reported")
+        for name in profile.faults
+        if before.faults.get(name) and not after.faults.get(name)
+    ]
+    return ended
+
+
+def closing(record: ThingRecord, known: NeedState, subject: str, reason: str) -> list[Effect]:
+    """Return what tells of an open need that it is over."""
+    if not known.is_open or known.key is None:
+        return []
+    return [
+        Note(chain_of_episode(record, known, subject), "need_closed", reason),
+        Tell(order_address(known.key), CloseNeed(reason=reason)),
+    ]
+
+
+def chain_of_episode(record: ThingRecord, known: NeedState, subject: str) -> CorrelationId:
+    """Return the correlation id of a subject's present episode."""
+    return chain_of(record.thing_id, subject, known.episode)
