@@ -1,7 +1,7 @@
 """The order actor: one need, at most one order, always an end with a reason."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from actors.dialogue import (
     AdviceGiven,
@@ -31,7 +31,7 @@ from actors.model.ids import OrderKey
 from actors.model.orders import TERMINAL, OrderState
 from actors.purchasing import deciding, ending, fixing, following, placing, sourcing, visiting
 from actors.purchasing.choosing import key_of
-from actors.purchasing.events import OrderEvent, VisitStep
+from actors.purchasing.events import ClearanceAsked, OrderEvent, VisitStep
 from actors.purchasing.ledger import ledger_effect
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.purchasing.state import OrderData, evolve
@@ -63,6 +63,8 @@ OrderMessage = (
     | CommandEnded
     | DeadlinePassed
 )
+_UNSEEN: Final = frozenset({ClearanceAsked})
+"""Events that change nothing of what the owner sees."""
 
 
 class OrderCore:
@@ -103,9 +105,11 @@ class OrderCore:
         ending.settle_need(turn)
         if not turn.events:
             return Step(state, (), tuple(turn.effects), reply)
-        shown = Put("order", turn.key, turn.order.need.owner_id, view_of(turn.key, turn.order, turn.data))
-        row = ledger_effect(turn)
-        return Step(turn.data, tuple(turn.events), (*turn.effects, shown, *row), reply)
+        if any(event.__class__ not in _UNSEEN for event in turn.events):
+            shown = view_of(turn.key, turn.order, turn.data)
+            turn.effects.append(Put("order", turn.key, turn.order.need.owner_id, shown))
+        turn.effects += ledger_effect(turn)
+        return Step(turn.data, tuple(turn.events), tuple(turn.effects), reply)
 
     def _decide(self, turn: Turn, message: OrderMessage) -> Any:
         settings = self._settings

@@ -1,7 +1,7 @@
 """Effects of a turn, encoded before the turn is taken: it takes effect as a whole or not at all."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -10,45 +10,69 @@ from actors.runtime.journal import MeterDelta, NoteRow, RecordRow, ReminderRow
 from actors.runtime.runs import Run
 from actors.runtime.turns import Claim, Effect, Forget, Meter, Note, Put, Release, Remind, Remove
 
-Apply = Callable[[Run], None]
+Prepared = tuple[Callable[[Any], Any], Any]
+"""What takes an effect, and what it takes: ``take(row)`` lets it happen. Two words cost less than a function each."""
+
+_packed_record: Final = msgspec.json.Encoder(enc_hook=plain_number).encode
+_packed_facts: Final = msgspec.json.Encoder(enc_hook=legible).encode
 
 
-def prepared_row(address: str, effect: Effect, schema: int = 1) -> Apply:
-    """Encode an effect that is nothing but a row of the batch; ``Apply`` adds it. ``schema`` is that of its actor.
+def prepared_row(run: Run, address: str, effect: Effect, schema: int = 1) -> Prepared:
+    """Encode an effect that is nothing but a row of the run's batch. ``schema`` is that of its actor.
 
     Raises:
         TypeError: it is no effect, or holds what cannot be encoded.
     """
-    match effect:
-        case Remind(name=name, due=due, message=message):
-            reminder = ReminderRow(
-                address=address, name=name, due=due.timestamp(), message=encode(message), schema=schema
-            )
-            return lambda run: run.reminders.update({(address, name): reminder})
-        case Forget(name=name):
-            return lambda run: run.reminders.update({(address, name): None})
-        case Note():
-            return _prepared_note(address, effect)
-        case Put(kind=kind, key=key, owner=owner, body=body):
-            packed = body if isinstance(body, bytes) else msgspec.json.encode(body, enc_hook=plain_number)
-            record = RecordRow(kind=kind, key=key, owner=owner, body=packed)
-            return lambda run: run.batch.records.append(record)
-        case Remove(kind=kind, key=key):
-            removal = RecordRow(kind=kind, key=key, owner="", body=None)
-            return lambda run: run.batch.records.append(removal)
-        case Claim(name=name, holder=holder):
-            return lambda run: run.batch.claims.append((name, holder))
-        case Release(name=name):
-            return lambda run: run.batch.claims.append((name, None))
-        case Meter(name=name, delta=delta, cap=cap):
-            return lambda run: run.batch.meters.append(MeterDelta(name=name, delta=delta, cap=cap))
-        case _:
-            raise TypeError(f"{type(effect).__name__} is not an effect")
+    prepare = _ROWS.get(effect.__class__)
+    if prepare is None:
+        raise TypeError(f"{type(effect).__name__} is not an effect")
+    return prepare(run, address, effect, schema)
 
 
-def _prepared_note(address: str, note: Note) -> Apply:
-    facts: dict[str, Any] = {"sentence": note.sentence, **note.facts}
-    packed = msgspec.json.encode(facts, enc_hook=legible)
-    return lambda run: run.batch.notes.append(
-        NoteRow(correlation_id=note.correlation_id, at=run.at, address=address, step=note.step, body=packed)
-    )
+def _note(run: Run, address: str, note: Note, _schema: int) -> Prepared:
+    body = _packed_facts({"sentence": note.sentence, **note.facts})
+    row = NoteRow(correlation_id=note.correlation_id, at=run.at, address=address, step=note.step, body=body)
+    return run.batch.notes.append, row
+
+
+def _put(run: Run, _address: str, put: Put, _schema: int) -> Prepared:
+    body = put.body if isinstance(put.body, bytes) else _packed_record(put.body)
+    return run.batch.records.append, RecordRow(kind=put.kind, key=put.key, owner=put.owner, body=body)
+
+
+def _remove(run: Run, _address: str, remove: Remove, _schema: int) -> Prepared:
+    return run.batch.records.append, RecordRow(kind=remove.kind, key=remove.key, owner="", body=None)
+
+
+def _remind(run: Run, address: str, remind: Remind, schema: int) -> Prepared:
+    due, message = remind.due.timestamp(), encode(remind.message)
+    row = ReminderRow(address=address, name=remind.name, due=due, message=message, schema=schema)
+    return run.reminders.update, {(address, remind.name): row}
+
+
+def _forget(run: Run, address: str, forget: Forget, _schema: int) -> Prepared:
+    return run.reminders.update, {(address, forget.name): None}
+
+
+def _claim(run: Run, _address: str, claim: Claim, _schema: int) -> Prepared:
+    return run.batch.claims.append, (claim.name, claim.holder)
+
+
+def _give_up(run: Run, _address: str, release: Release, _schema: int) -> Prepared:
+    return run.batch.claims.append, (release.name, None)
+
+
+def _meter(run: Run, _address: str, meter: Meter, _schema: int) -> Prepared:
+    return run.batch.meters.append, MeterDelta(name=meter.name, delta=meter.delta, cap=meter.cap)
+
+
+_ROWS: Final[Mapping[type, Callable[[Run, str, Any, int], Prepared]]] = {
+    Note: _note,
+    Put: _put,
+    Remove: _remove,
+    Remind: _remind,
+    Forget: _forget,
+    Claim: _claim,
+    Release: _give_up,
+    Meter: _meter,
+}

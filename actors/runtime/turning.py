@@ -11,7 +11,7 @@ import structlog
 
 from actors.runtime.cells import Cell, Envelope, Kind, NotTaken, Origin, PendingTell, Taken, Work, opened
 from actors.runtime.contract import EngineClock, EngineSettings, Relay
-from actors.runtime.effects import Apply, prepared_row
+from actors.runtime.effects import Prepared, prepared_row
 from actors.runtime.encoding import encode, for_people
 from actors.runtime.journal import DeadLetterRow, Journal, JournalUnavailable, OutboxRow, TurnRow
 from actors.runtime.runs import Run
@@ -92,7 +92,7 @@ class Turning(ABC):
             if message is None and envelope.packed is not None:
                 message = kind.read_present(envelope.packed)
             step = kind.step(cell.state, message, run.now)
-            applies = [self._prepared(cell, effect) for effect in step.effects] if step.effects else ()
+            effects = [self._prepared(run, cell, effect) for effect in step.effects] if step.effects else ()
             if step.events or kind.records(message):
                 self._record(run, cell, envelope, step, message)
         except JournalUnavailable:
@@ -102,8 +102,8 @@ class Turning(ABC):
             return
         run.touch(cell)
         cell.state = step.state
-        for apply in applies:
-            apply(run)
+        for take, row in effects:
+            take(row)
         if step.reply is not None:
             envelope.outcome = Taken(reply=step.reply)
 
@@ -154,34 +154,25 @@ class Turning(ABC):
 
     # Effects.
 
-    def _prepared(self, cell: Cell, effect: Effect) -> Apply:
-        match effect:
-            case Tell(address=address, message=message):
-                return self._prepared_tell(self._cell(address), message)
-            case Emit(relay=relay, body=body):
-                self._relay(relay)
-                return self._prepared_work(cell, relay, encode(body))
-            case _:
-                return prepared_row(cell.address, effect, cell.kind.schema if cell.kind else 1)
+    def _prepared(self, run: Run, cell: Cell, effect: Effect) -> Prepared:
+        if type(effect) is Tell:
+            envelope = Envelope(effect.message, packed=encode(effect.message))
+            return self._tell, (run, self._cell(effect.address), envelope)
+        if type(effect) is Emit:
+            self._relay(effect.relay)
+            return run.batch.outbox_added.append, self._work(run, cell, effect.relay, encode(effect.body))
+        return prepared_row(run, cell.address, effect, cell.kind.schema if cell.kind else 1)
 
-    def _prepared_tell(self, target: Cell, message: Any) -> Apply:
-        envelope = Envelope(message, packed=encode(message))
+    def _tell(self, told: tuple[Run, Cell, Envelope]) -> None:
+        run, target, envelope = told
+        run.told.append((target, envelope))
+        self._enqueue(target, envelope)
 
-        def tell(run: Run) -> None:
-            run.told.append((target, envelope))
-            self._enqueue(target, envelope)
-
-        return tell
-
-    def _prepared_work(self, cell: Cell, relay: str, body: bytes) -> Apply:
-        def emit(run: Run) -> None:
-            row = OutboxRow(
-                outbox_id=self._next_outbox_id, relay=relay, address=cell.address, body=body, created_at=run.at
-            )
-            self._next_outbox_id += 1
-            run.batch.outbox_added.append(row)
-
-        return emit
+    def _work(self, run: Run, cell: Cell, relay: str, body: bytes) -> OutboxRow:
+        """Return a row of the outbox; a number is used once, also when its turn is not taken in the end."""
+        number = self._next_outbox_id
+        self._next_outbox_id = number + 1
+        return OutboxRow(outbox_id=number, relay=relay, address=cell.address, body=body, created_at=run.at)
 
 
 def _consume(run: Run, origin: Origin) -> None:

@@ -2,17 +2,20 @@
 # APSW's stubs leave the types of bindings partly open.
 """How a batch's rows are written, and how rows are read back."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import apsw
+from msgspec.structs import astuple
 
-from actors.runtime.journal import Batch, MeterDelta
+from actors.runtime.journal import Batch, MeterDelta, RecordRow
 
 _SHOW: Final = """
     INSERT INTO record VALUES(?, ?, ?, ?)
-    ON CONFLICT(kind, key) DO UPDATE SET owner = excluded.owner, body = excluded.body"""
-"""In place: to replace a row would move it to the table's end, and all of its index entries with it."""
+    ON CONFLICT(kind, key) DO UPDATE SET body = excluded.body WHERE owner = excluded.owner"""
+"""In place: to replace a row would move it to the table's end, and all of its index entries with it; to set an owner
+that it has already would write its entry in the index of owners anew."""
+_GIVE_TO: Final = "UPDATE record SET owner = ?3, body = ?4 WHERE kind = ?1 AND key = ?2"
 
 
 def read_rows(connection: apsw.Connection, row: Callable[..., Any], query: str, *values: Any) -> list[Any]:
@@ -29,8 +32,9 @@ def write_batch(cursor: apsw.Cursor, batch: Batch) -> None:
         apsw.ConstraintError: the batch holds what the tables do not allow.
     """
     for query, rows in _statements(batch):
-        if rows:
-            cursor.executemany(query, rows)
+        cursor.executemany(query, rows)
+    if batch.records:
+        _show(cursor, batch.records)
     for meter in batch.meters:
         _turn_meter(cursor, meter)
     for name, holder in batch.claims:
@@ -48,40 +52,39 @@ def _turn_meter(cursor: apsw.Cursor, meter: MeterDelta) -> None:
     cursor.execute("UPDATE meter SET value = value + ? WHERE name = ?", (meter.delta, meter.name))
 
 
-def _statements(batch: Batch) -> Iterator[tuple[str, list[Any]]]:
-    yield (
-        "INSERT OR REPLACE INTO snapshot VALUES(?, ?, ?, ?, ?)",
-        [(s.address, s.position, s.turn, s.schema, s.state) for s in batch.snapshots],
-    )
-    yield "DELETE FROM tell WHERE tell_id = ?", [(tell_id,) for tell_id in batch.tells_consumed]
-    yield (
-        "INSERT INTO tell VALUES(?, ?, ?, ?)",
-        [(t.tell_id, t.address, t.message, t.schema) for t in batch.tells_added],
-    )
-    yield "DELETE FROM reminder WHERE address = ? AND name = ?", list(batch.reminders_cleared)
-    yield (
-        "INSERT OR REPLACE INTO reminder VALUES(?, ?, ?, ?, ?)",
-        [(r.address, r.name, r.due, r.message, r.schema) for r in batch.reminders_set],
-    )
-    newest = {(row.kind, row.key): row for row in batch.records}.values()  # an order is often shown anew in one batch
-    yield (
-        "DELETE FROM record WHERE kind = ? AND key = ?",
-        [(row.kind, row.key) for row in newest if row.body is None],
-    )
-    yield (
-        _SHOW,
-        [(row.kind, row.key, row.owner, row.body) for row in newest if row.body is not None],
-    )
-    yield "DELETE FROM outbox WHERE outbox_id = ?", [(outbox_id,) for outbox_id in batch.outbox_done]
-    yield (
-        "INSERT INTO outbox VALUES(?, ?, ?, ?, ?)",
-        [(o.outbox_id, o.relay, o.address, o.body, o.created_at) for o in batch.outbox_added],
-    )
-    yield (
-        "INSERT INTO note(correlation_id, at, address, step, body) VALUES(?, ?, ?, ?, ?)",
-        [(n.correlation_id, n.at, n.address, n.step, n.body) for n in batch.notes],
-    )
-    yield (
-        "INSERT INTO dead_letter(at, address, reason, message) VALUES(?, ?, ?, ?)",
-        [(d.at, d.address, d.reason, d.message) for d in batch.dead_letters],
-    )
+def _show(cursor: apsw.Cursor, records: Iterable[RecordRow]) -> None:
+    """Write read models, each as the batch shows it last: an order is often shown anew in one batch."""
+    for row in {(row.kind, row.key): row for row in records}.values():
+        if row.body is None:
+            cursor.execute("DELETE FROM record WHERE kind = ? AND key = ?", (row.kind, row.key))
+            continue
+        shown = astuple(row)
+        cursor.execute(_SHOW, shown)
+        if not cursor.connection.changes():
+            cursor.execute(_GIVE_TO, shown)
+
+
+def _statements(batch: Batch) -> Iterator[tuple[str, Iterable[Any]]]:
+    """Yield what is to be executed, with its rows; the columns of a table are its Struct's fields in their order."""
+    if batch.snapshots:
+        yield "INSERT OR REPLACE INTO snapshot VALUES(?, ?, ?, ?, ?)", map(astuple, batch.snapshots)
+    if batch.tells_consumed:
+        yield "DELETE FROM tell WHERE tell_id = ?", [(tell_id,) for tell_id in batch.tells_consumed]
+    if batch.tells_added:
+        yield "INSERT INTO tell VALUES(?, ?, ?, ?)", map(astuple, batch.tells_added)
+    if batch.reminders_cleared:
+        yield "DELETE FROM reminder WHERE address = ? AND name = ?", batch.reminders_cleared
+    if batch.reminders_set:
+        yield "INSERT OR REPLACE INTO reminder VALUES(?, ?, ?, ?, ?)", map(astuple, batch.reminders_set)
+    if batch.outbox_done:
+        yield "DELETE FROM outbox WHERE outbox_id = ?", [(outbox_id,) for outbox_id in batch.outbox_done]
+    if batch.outbox_added:
+        yield "INSERT INTO outbox VALUES(?, ?, ?, ?, ?)", map(astuple, batch.outbox_added)
+    if batch.notes:
+        yield _NOTE, map(astuple, batch.notes)
+    if batch.dead_letters:
+        yield _BURY, map(astuple, batch.dead_letters)
+
+
+_NOTE: Final = "INSERT INTO note(correlation_id, at, address, step, body) VALUES(?, ?, ?, ?, ?)"
+_BURY: Final = "INSERT INTO dead_letter(at, address, reason, message) VALUES(?, ?, ?, ?)"

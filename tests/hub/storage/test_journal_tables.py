@@ -71,6 +71,14 @@ async def test_records_are_replaced_removed_and_listed_by_owner(tmp_path: Path) 
         assert (journal.record("order", "2"), journal.record("order", "3")) == (b"new", None)
 
 
+async def test_a_record_that_is_shown_under_another_owner_is_listed_by_that_one(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        await commit(journal, records=[record("1"), record("2")])
+        await commit(journal, records=[record("1", owner="p", body=b"given"), record("2", body=b"kept")])
+        assert list(journal.records("order", "p")) == [record("1", owner="p", body=b"given")]
+        assert list(journal.records("order", record("2").owner)) == [record("2", body=b"kept")]
+
+
 async def test_a_chain_of_notes_is_told_oldest_first(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
         await commit(journal, notes=[note("read"), note("advised")])
