@@ -55,6 +55,7 @@ from hub.compute import Compute
 from hub.config import HubConfig
 from hub.config.listen import Listen
 from hub.config.tables import DeskConfig
+from hub.federation import Federation
 from hub.files import write_whole
 from hub.gone_crm import GoneCrm, gone_connections
 from hub.ingest import DurableSink
@@ -144,6 +145,13 @@ class _Parts:
         self._engine = whole_engine(journals, clock, settings)
         self._registry = Registry(config.profiles, config.communities, journal)
         self._compute = Compute(config.communities, config.profiles, journal, clock, self._chance)
+        self._federation = Federation(
+            journal,
+            self._compute.peers,
+            clock,
+            key=journal.setting("hub_key", lambda: secrets.token_hex(32)),
+            salt=journal.setting("hub_salt", lambda: secrets.token_hex(32)),
+        )
         self._sink = DurableSink(self._engine, self._registry)
         self._watch = RecordWatch()
         self._machine = MachineDesk(self._engine, self._registry, journal, self._compute, clock, self._watch)
@@ -303,6 +311,8 @@ class _Parts:
             most_endpoints=self._config.webhooks.most_endpoints,
             watch=self._watch,
             compute=self._compute,
+            federation=self._federation,
+            trusted_hubs={name: each.trusted_hubs for name, each in self._config.communities.items()},
             installation=self._installation,
             advise=self._machine.advise,
         )

@@ -12,7 +12,7 @@ import structlog
 from msgspec.structs import replace
 
 from actors.community.advising import advise_health, advise_material
-from actors.community.answers import AnswerRules, said_widened
+from actors.community.answers import AnswerRules, said_hubs, said_widened
 from actors.community.band import peers_band
 from actors.community.core import card_key
 from actors.community.health_index import HealthModel
@@ -64,8 +64,8 @@ class Compute:
         self._journal = journal
         self._clock = clock
         self._decode = msgspec.msgpack.Decoder(ComputeJob).decode
-        self.peers = Peers(journal, self._k_owners, chance)
-        self.models = ModelMaking(profiles, journal, self.peers, self._k_owners, chance)
+        self.peers = Peers(journal, self.k_owners, chance)
+        self.models = ModelMaking(profiles, journal, self.peers, self.k_owners, chance)
         self._questions: asyncio.Queue[tuple[OutboxRow, ComputeAdvice]] = asyncio.Queue()
         self._trainings: asyncio.Queue[tuple[OutboxRow, TrainModel]] = asyncio.Queue()
         self._lost: list[_Component] = []
@@ -95,7 +95,7 @@ class Compute:
             return draw(drawing)
         matrix = self.peers.evidence.health(*component, model.version).matrix
         most_left = drawing.estimate + drawing.curve[-1][0] - drawing.curve[0][0]
-        k_owners = self._k_owners(component[0])
+        k_owners = self.k_owners(component[0])
         band = peers_band(matrix, asker_owner=owner_id, k_owners=k_owners, most_left=most_left)
         return draw(replace(drawing, band=band))
 
@@ -168,19 +168,19 @@ class Compute:
 
     def _answer(self, question: Question, now: datetime) -> Advice:
         component = (question.community_id, question.subject)
-        rules = self._rules(question, self._k_owners(question.community_id))
+        rules = self._rules(question, self.k_owners(question.community_id))
         if question.topic is Topic.MATERIAL:
             cards = self.peers.evidence.heard(
                 question.community_id, Topic.MATERIAL, question.subject, question.owner_id
             )
-            return advise_material(cards, question, rules=rules, answered_at=now)
+            return said_hubs(advise_material(cards, question, rules=rules, answered_at=now), cards)
         if question.topic is Topic.REMEDY:
             tried = self.peers.evidence.heard(question.community_id, Topic.REMEDY, question.subject, question.owner_id)
-            return advise_remedy(tried, question, rules=rules, answered_at=now)
+            return said_hubs(advise_remedy(tried, question, rules=rules, answered_at=now), tried)
         model = self.models.published.get(component)
         version = model.version if model else ""
         matrix = self.peers.evidence.health(question.community_id, question.subject, version).matrix
-        return advise_health(model, matrix, question, rules=rules, answered_at=now).advice
+        return said_hubs(advise_health(model, matrix, question, rules=rules, answered_at=now).advice)
 
     def _rules(self, question: Question, k_owners: int) -> AnswerRules:
         spec = self.models.health_spec(question.subject) if question.topic is Topic.HEALTH else None
@@ -198,7 +198,8 @@ class Compute:
                 return f"{profile.properties[slot.usage].unit or 'use'}s"
         return "days"
 
-    def _k_owners(self, community_id: CommunityId) -> int:
+    def k_owners(self, community_id: CommunityId) -> int:
+        """Return how many distinct owners it takes for evidence that crosses owners."""
         config = self._communities.get(community_id)
         return config.k_owners if config else _K_OWNERS
 

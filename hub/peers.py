@@ -131,6 +131,18 @@ class Peers:
         self._due.set()
         return n_cards
 
+    async def take_in(self, cards: Iterable[ExperienceCard], others: Iterable[RecordRow]) -> int:
+        """Write cards and other records in one transaction, then add the cards; return how many were new."""
+        new = [card for card in cards if not self.evidence.knows(card)]
+        rows = [
+            RecordRow(kind=CARD, key=card_key(card), owner=card.owner_id, body=msgspec.json.encode(card))
+            for card in new
+        ]
+        await store_rows(self._journal, [*rows, *others])
+        for card in new:
+            self.take(card)
+        return len(new)
+
     def trimmed(self, community_id: CommunityId) -> list[str]:
         """Return the ids of the cards that are not believed."""
         books = self.evidence.books(community_id)

@@ -127,6 +127,7 @@ def _health_evidence(said: Estimate) -> Evidence:
         owners=said.owners,
         own_fleet=said.own_fleet,
         lives=said.peers,
+        hubs=said.hubs,
         quantiles={"p10": said.p10, "p50": said.p50, "p90": said.p90},
     )
 

@@ -1,12 +1,14 @@
 """What all answers of a community share: its rules, how far to trust a number of lives, and silence with its reason."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.community.sentences import abstention_sentence, what_is_missing
-from actors.model.advice import Abstention, Advice, Question, Recommendation
+from actors.community.votes import hubs_among
+from actors.model.advice import Abstention, Advice, ExperienceCard, Question, Recommendation
 
 _HALF_SURE = 5.0
 
@@ -49,3 +51,20 @@ def said_widened(advice: Advice, question: Question, level: str) -> Advice:
         evidence=replace(advice.evidence, widened_to=level),
         sentence=f"{advice.sentence} {told}",
     )
+
+
+def said_hubs(advice: Advice, cards: Iterable[ExperienceCard] = ()) -> Advice:
+    """Return an answer that says of how many hubs its peers are, where they are of several; never of which."""
+    if not isinstance(advice, Recommendation):
+        return advice
+    hubs = max(advice.evidence.hubs, hubs_among(card for card in cards if _is_behind(card, advice)))
+    if hubs < 2:
+        return advice
+    evidence = replace(advice.evidence, hubs=hubs)
+    return replace(advice, evidence=evidence, sentence=f"{advice.sentence} They are owners of {hubs} hubs.")
+
+
+def _is_behind(card: ExperienceCard, advice: Recommendation) -> bool:
+    if advice.remedies:
+        return card.tried is not None and card.tried.remedy == advice.remedies[0].remedy
+    return card.sku == advice.sku

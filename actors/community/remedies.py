@@ -13,6 +13,7 @@ from typing import Literal
 from msgspec import Struct
 
 from actors.community.prices import paid_by_currency
+from actors.community.votes import owner_votes, tellable
 from actors.model.advice import ExperienceCard, Paid, RankedRemedy, Remedy, RemedyOutcome
 
 _DEVIATIONS = 1.2816
@@ -36,7 +37,7 @@ def rank_remedies(cards: Iterable[ExperienceCard], *, asker_owner: str, k_owners
     for card in cards:
         if card.tried is not None:
             by_remedy.setdefault(card.tried.remedy, []).append(card)
-    told = {remedy: _tellable(found, asker_owner, k_owners) for remedy, found in by_remedy.items()}
+    told = {remedy: tellable(found, asker_owner, k_owners) for remedy, found in by_remedy.items()}
     ranked = [_ranked(remedy, found, asker_owner, k_owners) for remedy, found in told.items() if found]
     known = [each for each in ranked if each.tries]
     if not known:
@@ -48,17 +49,12 @@ def _best_first(each: RankedRemedy) -> tuple[float, float, str]:
     return -each.lower, math.inf if each.paid is None else each.paid.p50, each.remedy.name
 
 
-def _tellable(cards: list[ExperienceCard], asker_owner: str, k_owners: int) -> list[ExperienceCard]:
-    others = {card.owner_id for card in cards if card.owner_id != asker_owner}
-    return cards if len(others) >= k_owners else [card for card in cards if card.owner_id == asker_owner]
-
-
 def _ranked(remedy: Remedy, cards: Sequence[ExperienceCard], asker_owner: str, k_owners: int) -> RankedRemedy:
     by_owner: dict[str, Counter[RemedyOutcome]] = {}
     for card in cards:
         if card.tried is not None:
             by_owner.setdefault(card.owner_id, Counter())[card.tried.outcome] += 1
-    votes = _votes(by_owner)
+    votes = _votes(by_owner, owner_votes(cards))
     helped, cast = sum(share for share, _ in votes), sum(weight for _, weight in votes)
     rate, lower, upper = _bounds(helped, cast)
     prices = paid_by_currency(cards, asker_owner, k_owners)
@@ -75,12 +71,12 @@ def _ranked(remedy: Remedy, cards: Sequence[ExperienceCard], asker_owner: str, k
     )
 
 
-def _votes(by_owner: Mapping[str, Counter[RemedyOutcome]]) -> list[tuple[float, float]]:
+def _votes(by_owner: Mapping[str, Counter[RemedyOutcome]], votes: Mapping[str, float]) -> list[tuple[float, float]]:
     """Return (share that helped, weight) an owner; within a single owner each try speaks for itself."""
-    found = [(_helped(each), _tries(each)) for each in by_owner.values() if _tries(each)]
+    found = [(_helped(each), _tries(each), votes[owner]) for owner, each in by_owner.items() if _tries(each)]
     if len(found) == 1:
-        return [(float(helped), float(tries)) for helped, tries in found]
-    return [(helped / tries, 1.0) for helped, tries in found]
+        return [(float(helped), float(tries)) for helped, tries, _ in found]
+    return [(vote * helped / tries, vote) for helped, tries, vote in found]
 
 
 def _tries(outcomes: Counter[RemedyOutcome]) -> int:

@@ -4,6 +4,7 @@ Methods: communities.md 4h; unfinished lives by redistribution to the right (Efr
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from actors.community.lives import FloatArray
 from actors.community.prices import paid_by_currency
+from actors.community.votes import owner_votes, tellable
 from actors.model.advice import ExperienceCard, Paid
 
 LOWER_BOUND_LEVEL = 0.9
@@ -84,8 +86,7 @@ def _reason(
 
 def _tellable(cards: list[ExperienceCard], asker_owner: str, k_owners: int) -> list[ExperienceCard]:
     """Return the cards that the asker may hear about; those of unfinished lives only beside finished ones."""
-    others = {card.owner_id for card in cards if card.owner_id != asker_owner}
-    heard = cards if len(others) >= k_owners else [card for card in cards if card.owner_id == asker_owner]
+    heard = tellable(cards, asker_owner, k_owners)
     return heard if any(not card.censored for card in heard) else []
 
 
@@ -115,9 +116,10 @@ def _lives(cards: list[ExperienceCard], usage: float) -> _Lives:
 
 def _votes(cards: Sequence[ExperienceCard]) -> FloatArray:
     """Return each card's share of its owner's one vote; within a single owner each piece speaks for itself."""
-    _, owner = np.unique([card.owner_id for card in cards], return_inverse=True)
-    count = np.bincount(owner)
-    return np.ones(len(cards)) if len(count) == 1 else 1.0 / count[owner]
+    votes, count = owner_votes(cards), Counter(card.owner_id for card in cards)
+    if len(count) == 1:
+        return np.ones(len(cards))
+    return np.array([votes[card.owner_id] / count[card.owner_id] for card in cards])
 
 
 def _alike(theirs: float, mine: float) -> float:

@@ -21,6 +21,7 @@ from actors.model.things import Purpose
 from actors.runtime.journal import Batch, RecordRow
 from hub.api.context import Hub, answer, asker, body_of, check_owner, hub_of
 from hub.api.problems import Problem
+from hub.federation import Export, NotTakenIn
 from hub.leaving import Leaving
 from hub.model_making import TRAINING_LIFE
 from hub.peers import CARD
@@ -139,6 +140,26 @@ async def judge(request: web.Request) -> web.Response:
     return answer({"cards": n_cards, "lives": n_lives})
 
 
+@operation()
+async def export(request: web.Request) -> web.Response:
+    """Return what this hub tells other hubs of a community: cards under pseudonyms and sketches, signed."""
+    community_id, hub = _community(request), hub_of(request)
+    return answer(hub.federation.export(community_id, hub.compute.k_owners(community_id)))
+
+
+@operation(body=Export)
+async def take_in(request: web.Request) -> web.Response:
+    """Take in another hub's export; what is no longer in it is withdrawn."""
+    community_id, hub = _community(request), hub_of(request)
+    body = await body_of(request, Export)
+    try:
+        taken = await hub.federation.take_in(community_id, body, hub.trusted_hubs[community_id])
+    except NotTakenIn as error:
+        raise Problem(422, error.code, str(error)) from error
+    await hub.engine.ask(community_address(community_id), ContributeLives(kept_cards=taken.added))
+    return answer(taken)
+
+
 def _community(request: web.Request) -> CommunityId:
     if asker(request).kind is not PrincipalKind.OPERATOR:
         raise Problem(403, "forbidden", "only the operator brings experience in from outside, or judges it")
@@ -217,6 +238,8 @@ def _shown(hub: Hub, community_id: CommunityId) -> dict[str, Any]:
         "lives": state.lives,
         "models": state.models,
         "training": state.training,
+        "other_hubs": hub.federation.hubs(community_id),
+        "fingerprint": hub.federation.fingerprint,
         "trimmed": [*hub.compute.peers.trimmed(community_id), *hub.compute.models.trimmed(community_id)],
     }
 
@@ -227,4 +250,6 @@ ROUTES = (
     web.post("/api/v1/communities/{community_id}/cards", contribute_cards),
     web.post("/api/v1/communities/{community_id}/leave", leave),
     web.post("/api/v1/communities/{community_id}/judgement", judge),
+    web.get("/api/v1/communities/{community_id}/export", export),
+    web.post("/api/v1/communities/{community_id}/import", take_in),
 )

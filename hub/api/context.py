@@ -20,6 +20,7 @@ from actors.runtime.contract import Engine
 from hub.announcing.sender import EndpointSender
 from hub.api.problems import Problem
 from hub.compute import Compute
+from hub.federation import Federation
 from hub.record_watch import RecordWatch
 from hub.registry import Registry
 from hub.storage.whole import HubJournal
@@ -55,6 +56,9 @@ class Hub(Struct, frozen=True, kw_only=True):
     most_endpoints: int
     watch: RecordWatch
     compute: Compute
+    federation: Federation
+    trusted_hubs: Mapping[str, Sequence[str]]
+    """By community: whose exports are taken in."""
     installation: InstallationId
     advise: Callable[[ThingRecord, str], Awaitable[Advice | Declined]]
     """Ask a thing's peers for it."""

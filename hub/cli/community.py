@@ -1,10 +1,16 @@
 """``iot2crm community``."""
 
-import click
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
-from hub.cli.api import HubAddress, call
+import click
+import msgspec
+
+from hub.cli.api import Body, HubAddress, call
 from hub.cli.options import hub_options
-from hub.cli.tables import Columns, show_rows
+from hub.cli.tables import Columns, show_entry, show_rows
+from hub.files import write_whole
 
 _COLUMNS: Columns = (
     ("community", "community_id"),
@@ -28,12 +34,18 @@ _COMMUNITIES: Columns = (
     ("lives", "lives"),
     ("models", "models"),
     ("training", "training"),
+    ("not believed", "trimmed"),
+    ("other hubs", "other_hubs"),
+    ("this hub", "fingerprint"),
 )
+_file = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group()
 def community() -> None:
-    """Look at communities of things: what they know, and what became of their advice.
+    """Look at communities of things: what they know, and what became of their advice; leave; tell other hubs.
+
+    What is shared, who counts and how to leave: docs/communities.md.
 
     These commands talk to a running hub: with -c FILE to the one on this machine that FILE configures, with --url and
     --token-file to any other.
@@ -60,3 +72,62 @@ def report(hub: HubAddress, name: str, *, as_json: bool) -> None:
     """
     path = f"/api/v1/advice/report?community={name}" if name else "/api/v1/advice/report"
     show_rows(call(hub, "GET", path), _COLUMNS, as_json=as_json, when_empty="No advice was given yet.")
+
+
+@community.command()
+@click.argument("name")
+@click.option("--thing", help="The thing that leaves.")
+@click.option("--owner", help="All things of this owner leave.")
+@click.option("--forget", is_flag=True, help="What they shared is removed, too.")
+@hub_options
+def leave(hub: HubAddress, name: str, thing: str | None, owner: str | None, *, forget: bool, as_json: bool) -> None:
+    """Take a thing, or all things of an owner, out of the community NAME.
+
+    Nothing is collected from then on; what they shared counts until the next epoch begins. With --forget it is removed
+    at once, and models trained on it are trained anew. The answer counts what was removed.
+    """
+    if (thing is None) == (owner is None):
+        raise click.UsageError("name --thing or --owner")
+    body = {"thing_id": thing, "owner_id": owner, "forget": forget}
+    show_entry(call(hub, "POST", _path(name, "leave"), body=Body.of(body)), as_json=as_json)
+
+
+@community.command()
+@click.argument("name")
+@click.argument("ids", nargs=-1, required=True)
+@click.option("--not", "undone", is_flag=True, help="Leave them to the word of their peers again.")
+@hub_options
+def believe(hub: HubAddress, name: str, ids: tuple[str, ...], *, undone: bool, as_json: bool) -> None:
+    """Believe contributions to NAME that no peers confirm, by the IDS that `list --json` shows as trimmed."""
+    body = {"ids": ids, "believed": not undone}
+    show_entry(call(hub, "POST", _path(name, "judgement"), body=Body.of(body)), as_json=as_json)
+
+
+@community.command("export")
+@click.argument("name")
+@click.argument("file", type=_file)
+@hub_options
+def export_evidence(hub: HubAddress, name: str, file: Path, *, as_json: bool) -> None:
+    """Write what this hub tells other hubs of the community NAME into FILE, signed."""
+    export: Any = call(hub, "GET", _path(name, "export"))
+    write_whole(file, msgspec.json.encode(export).decode())
+    content: Any = msgspec.json.decode(export["content"])
+    told = {"file": str(file), "hub": content["hub"], "cards": len(content["cards"]), "cells": len(content["sketches"])}
+    show_entry(told, as_json=as_json)
+
+
+@community.command("import")
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@hub_options
+def import_evidence(hub: HubAddress, name: str, file: Path, *, as_json: bool) -> None:
+    """Take in FILE, another hub's export of the community NAME.
+
+    That hub must be one of `trusted_hubs` in [communities.NAME]. Doing it twice does nothing more; a newer export
+    withdraws what is no longer in it.
+    """
+    show_entry(call(hub, "POST", _path(name, "import"), body=Body(content=file.read_bytes())), as_json=as_json)
+
+
+def _path(name: str, what: str) -> str:
+    return f"/api/v1/communities/{quote(name, safe='')}/{what}"

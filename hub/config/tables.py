@@ -39,6 +39,8 @@ class CommunityConfig(Value, frozen=True, kw_only=True):
     k_owners: Annotated[int, Meta(ge=5)] = 5
     answer_within_s: Annotated[float, Meta(gt=0)] = 5.0
     title: str = ""
+    trusted_hubs: tuple[Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")], ...] = ()
+    """Fingerprints of the hubs whose exports are taken in; `iot2crm community list` shows one's own."""
 
 
 class LimitsConfig(Value, frozen=True, kw_only=True):
