@@ -15,6 +15,8 @@ from actors.community.advising import advise_health, advise_material
 from actors.community.answers import AnswerRules, said_hubs, said_widened
 from actors.community.band import peers_band
 from actors.community.core import card_key
+from actors.community.failing import FAILING, PublishedFailures
+from actors.community.failing_advice import advise_failing
 from actors.community.health_index import HealthModel
 from actors.community.helping import advise_remedy
 from actors.community.picture import Drawing, draw
@@ -36,6 +38,7 @@ from actors.ports import Clock
 from actors.runtime.contract import Engine
 from actors.runtime.journal import Journal, OutboxRow
 from hub.config import CommunityConfig
+from hub.failure_making import FailureMaking
 from hub.model_making import ModelMaking
 from hub.peers import Peers
 
@@ -66,6 +69,7 @@ class Compute:
         self._decode = msgspec.msgpack.Decoder(ComputeJob).decode
         self.peers = Peers(journal, self.k_owners, chance)
         self.models = ModelMaking(profiles, journal, self.peers, self.k_owners, chance)
+        self.failing = FailureMaking(journal)
         self._questions: asyncio.Queue[tuple[OutboxRow, ComputeAdvice]] = asyncio.Queue()
         self._trainings: asyncio.Queue[tuple[OutboxRow, TrainModel]] = asyncio.Queue()
         self._lost: list[_Component] = []
@@ -75,12 +79,18 @@ class Compute:
         """Return the published model of a component."""
         return self.models.published.get((community_id, subject))
 
+    def failures(self, community_id: CommunityId) -> PublishedFailures | None:
+        """Return the published model of failing parts."""
+        return self.failing.published.get(community_id)
+
     def load(self, models: Mapping[_Component, str]) -> None:
         """Rebuild the projections from the records; ``models`` are the versions that the communities publish."""
         for component, version in models.items():
             packed = self._journal.record("model", version)
             if packed is None:
                 self._lost.append(component)
+            elif component[1] == FAILING:
+                self.failing.published[component[0]] = PublishedFailures.from_bytes(packed)
             else:
                 self.models.published[component] = HealthModel.from_bytes(packed)
         self.peers.load()
@@ -177,6 +187,9 @@ class Compute:
         if question.topic is Topic.REMEDY:
             tried = self.peers.evidence.heard(question.community_id, Topic.REMEDY, question.subject, question.owner_id)
             return said_hubs(advise_remedy(tried, question, rules=rules, answered_at=now), tried)
+        if question.topic is Topic.FAILURE:
+            published = self.failing.published.get(question.community_id)
+            return advise_failing(published, question, rules=rules, answered_at=now)
         model = self.models.published.get(component)
         version = model.version if model else ""
         matrix = self.peers.evidence.health(question.community_id, question.subject, version).matrix
@@ -208,7 +221,8 @@ class Compute:
     async def _train_for_ever(self, engine: Engine) -> None:
         while True:
             row, job = await self._trainings.get()
-            message = await self.models.train(job)
+            making = self.failing if job.subject == FAILING else self.models
+            message = await making.train(job)
             engine.complete(row.outbox_id, community_address(job.community_id), message)
 
     def _level(self, community_id: CommunityId) -> str:

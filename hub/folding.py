@@ -8,28 +8,19 @@ from pathlib import Path
 import msgspec
 
 from actors.community.core import CommunityCore
-from actors.community.health_index import HealthModel
 from actors.connection.core import ConnectionCore
 from actors.device.core import DeviceCore
 from actors.endpoint.core import EndpointCore
-from actors.model.ids import CommunityId, InstallationId
+from actors.model.ids import InstallationId
 from actors.model.profiles import ThingProfile
 from actors.owner.core import OwnerCore
 from actors.purchasing.core import OrderCore
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.runtime.cells import Kind
 from actors.runtime.shards import GateCore
+from actors.thing.asking import NoModels
 from actors.thing.core import ThingCore
 from hub.storage.copies import open_readonly
-
-
-class _NoModels:
-    """Folding asks no model."""
-
-    def model(self, community_id: CommunityId, subject: str) -> HealthModel | None:
-        """Return nothing."""
-        del community_id, subject
-        return None
 
 
 def published_profiles(path: Path) -> Sequence[ThingProfile]:
@@ -51,7 +42,7 @@ def folding_kinds(profiles: Iterable[ThingProfile]) -> Mapping[str, Kind]:
     installation = InstallationId("")  # makes keys of new orders; none are made here
     by_reference = {f"{profile.name}@{profile.version}": profile for profile in profiles}
     cores = (
-        ThingCore(by_reference, _NoModels(), installation),
+        ThingCore(by_reference, NoModels(), installation),
         DeviceCore(),
         EndpointCore(),
         OwnerCore(),

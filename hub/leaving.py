@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 from msgspec import Struct
 
-from actors.community.core import Contribution, member_kind
+from actors.community.core import EVENT_HISTORY, Contribution, member_kind
+from actors.community.failing import FAILING
 from actors.dialogue import LeaveCommunity, TrainAgain, chapter_address, community_address
 from actors.model.ids import CommunityId, OwnerId, ThingId
 from actors.runtime.contract import Engine
@@ -37,7 +38,13 @@ class _Shared(Struct, frozen=True, kw_only=True):
 
     cards: frozenset[str]
     lives: frozenset[str]
+    histories: frozenset[str]
     links: frozenset[str]
+
+    @property
+    def given(self) -> frozenset[str]:
+        """What was given for training."""
+        return self.lives | self.histories
 
 
 class Leaving:
@@ -62,7 +69,7 @@ class Leaving:
         if forget:
             return await self._forget(community_id, shared, n_left)
         body = b"true"
-        withdrawn = [RecordRow(kind=WITHDRAWN_LIFE, key=key, owner=owner_id, body=body) for key in sorted(shared.lives)]
+        withdrawn = [RecordRow(kind=WITHDRAWN_LIFE, key=key, owner=owner_id, body=body) for key in sorted(shared.given)]
         await store_rows(self._journal, withdrawn)
         n_cards = await self._compute.peers.withdraw(community_id, _ids(community_id, shared.cards))
         return Gone(left=n_left, withdrawn=n_cards)
@@ -85,23 +92,33 @@ class Leaving:
         rows += _removals(("contribution",), shared.links)
         rows += _removals((CARD, STANDING), shared.cards)
         rows += _removals((TRAINING_LIFE, VOUCHED_LIFE, WITHDRAWN_LIFE), shared.lives)
+        rows += _removals((EVENT_HISTORY, WITHDRAWN_LIFE), shared.histories)
+        failing = self._compute.failing if shared.histories else None
+        rows += failing.removal(community_id) if failing else []
         await self._compute.peers.forget(community_id, _ids(community_id, shared.cards), rows)
         for component in retired:
             models.retire(component)
             await self._engine.ask(community_address(community_id), TrainAgain(subject=component[1]))
-        await self._journal.scrub()
         subjects = tuple(sorted(subject for _, subject in retired))
-        return Gone(left=n_left, cards=len(shared.cards), lives=len(shared.lives), models=subjects)
+        if failing and failing.published.pop(community_id, None) is not None:
+            await self._engine.ask(community_address(community_id), TrainAgain(subject=FAILING))
+            subjects = (*subjects, FAILING)
+        await self._journal.scrub()
+        return Gone(left=n_left, cards=len(shared.cards), lives=len(shared.given), models=subjects)
 
     def _shared(self, community_id: CommunityId, owner_id: OwnerId, thing_id: ThingId | None) -> _Shared:
         """Return what a thing shared, as its links tell; or all of this owner's, what was brought in included."""
         links = dict(self._links(community_id, owner_id, thing_id))
         cards = {link.key for link in links.values() if link.kind == CARD}
         lives = {link.key for link in links.values() if link.kind == TRAINING_LIFE}
+        histories = {link.key for link in links.values() if link.kind == EVENT_HISTORY}
         if thing_id is None:
             cards |= self._keys(CARD, community_id, owner_id)
             lives |= self._keys(TRAINING_LIFE, community_id, owner_id)
-        return _Shared(cards=frozenset(cards), lives=frozenset(lives), links=frozenset(links))
+            histories |= self._keys(EVENT_HISTORY, community_id, owner_id)
+        return _Shared(
+            cards=frozenset(cards), lives=frozenset(lives), histories=frozenset(histories), links=frozenset(links)
+        )
 
     def _links(
         self, community_id: CommunityId, owner_id: OwnerId, thing_id: ThingId | None

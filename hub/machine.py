@@ -23,7 +23,7 @@ from actors.model.machine import (
 )
 from actors.model.needs import NeedKind
 from actors.model.orders import TERMINAL
-from actors.model.profiles import FaultSpec, HealthSpec, SlotSpec
+from actors.model.profiles import FaultSpec, HealthSpec, PartSpec, SlotSpec
 from actors.model.readings import Principal, PrincipalKind
 from actors.model.things import ThingRecord
 from actors.ports import Clock
@@ -40,6 +40,8 @@ from actors.thing.asking import (
     subject_of,
     supply_question,
 )
+from actors.thing.foretelling import failures_for
+from actors.thing.happenings import failure_question
 from actors.thing.state import ThingState
 from hub.record_watch import RecordWatch
 from hub.registry import Registry
@@ -233,8 +235,23 @@ class MachineDesk:
                     detail = f"{subject}: expected at least {_FEWEST_CYCLES} reported cycles"
                     return Declined(code=DeclineCode.NO_EVIDENCE, detail=detail, next_step="report more of it first")
                 return health_question(state, record, subject, found, (chain, now))
+            case PartSpec():
+                return self._parts_question(asker, (chain, now))
             case FaultSpec():
                 return remedy_question(state, record, subject, (chain, now))
+
+    def _parts_question(self, asker: _Asker, asked: tuple[CorrelationId, datetime]) -> Question | Declined:
+        record, state = asker
+        thing = self._registry.find(record.thing_id)
+        found = failures_for(self._models, state)
+        if thing is None or found is None:
+            detail = "no community of this thing has learned which part fails next"
+            return Declined(code=DeclineCode.NO_COMMUNITY, detail=detail, next_step="ask again another day")
+        question = failure_question(state, record, thing.profile, found, asked)
+        if question is None:
+            detail = "nothing is known of what happened to this thing"
+            return Declined(code=DeclineCode.NO_EVIDENCE, detail=detail, next_step="report its events first")
+        return question
 
     def _search(self, asker: _Asker, wanted: Wanted) -> SearchOffers | Declined:
         record, _ = asker
@@ -259,7 +276,7 @@ class MachineDesk:
             is_test=record.is_test,
         )
 
-    def _spec(self, record: ThingRecord, subject: str) -> SlotSpec | HealthSpec | FaultSpec | Declined:
+    def _spec(self, record: ThingRecord, subject: str) -> SlotSpec | HealthSpec | PartSpec | FaultSpec | Declined:
         thing = self._registry.find(record.thing_id)
         if thing is None:
             detail = f"the profile {record.profile} is gone"

@@ -229,6 +229,12 @@ class Registry:
         listed = [name for name, config in self._communities.items() if profile in config.members]
         return tuple(CommunityId(name) for name in dict.fromkeys([*path, *listed]))
 
+    def parts(self, community_id: str) -> list[str]:
+        """Return the parts of a community's members whose failures can be foretold from events."""
+        config = self._communities.get(community_id)
+        members = (self._profiles[name] for name in (config.members if config else ()) if name in self._profiles)
+        return sorted({part for profile in members if profile.events is not None for part in profile.parts})
+
     def components(self, community_id: str, subject: str) -> list[HealthSpec]:
         """Return what the members of a community call by this name and can wear out."""
         config = self._communities.get(community_id)

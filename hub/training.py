@@ -1,7 +1,8 @@
-"""Training of health models in a process of its own, which ends with the hub, however the hub ends.
+"""Training of a community's models in a process of its own, which ends with the hub, however the hub ends.
 
 ``python -m hub.training`` reads one request from standard input: eight bytes of length, big-endian, then a
-``TrainingRequest`` in MessagePack. It answers on standard output with a ``PublishedModel`` or a ``TrainingRefused``.
+``TrainingRequest`` or a ``FailuresRequest`` in MessagePack. It answers on standard output with a ``PublishedModel``, a
+``FailuresLearned``, or a ``TrainingRefused``.
 When its standard input ends before that, whoever asked is gone, and it ends, too.
 """
 
@@ -18,6 +19,7 @@ from msgspec import Struct
 
 from actors.community.lives import Life
 from actors.community.policy import ActBand
+from actors.model.histories import EventHistory
 
 _SEED: Final = 20261123
 _LENGTH_BYTES: Final = 8
@@ -33,13 +35,20 @@ class TrainingLife(Struct, frozen=True, kw_only=True):
     rows: list[list[float]]
 
 
-class TrainingRequest(Struct, frozen=True, kw_only=True):
+class TrainingRequest(Struct, frozen=True, kw_only=True, tag=True):
     """What to train on: packed ``TrainingLife`` records, and when acting is right."""
 
     lives: list[bytes]
     band: ActBand
     vouched: list[str] = []
     """Lives to believe whatever the others say."""
+
+
+class FailuresRequest(Struct, frozen=True, kw_only=True, tag=True):
+    """Learn which part fails next: packed ``EventHistory`` records, and the present model where there is one."""
+
+    histories: list[bytes]
+    champion: bytes = b""
 
 
 class PublishedModel(Struct, frozen=True, kw_only=True, tag=True):
@@ -54,27 +63,55 @@ class PublishedModel(Struct, frozen=True, kw_only=True, tag=True):
     """Lives that were left out."""
 
 
+class FailuresLearned(Struct, frozen=True, kw_only=True, tag=True):
+    """What learning from histories made."""
+
+    model: bytes
+    version: str
+    machines: int
+    owners: int
+
+
 class TrainingRefused(Struct, frozen=True, kw_only=True, tag=True):
     """These lives make no model."""
 
     reason: str
 
 
+Request = TrainingRequest | FailuresRequest
+Answer = PublishedModel | FailuresLearned | TrainingRefused
+
+
 async def train_apart(request: TrainingRequest) -> PublishedModel | TrainingRefused:
-    """Train in a process of its own; when this is cancelled, so is the training."""
+    """Train on lives in a process of its own; when this is cancelled, so is the training."""
+    answer = await _apart(request)
+    return _unexpected() if isinstance(answer, FailuresLearned) else answer
+
+
+async def learn_apart(request: FailuresRequest) -> FailuresLearned | TrainingRefused:
+    """Learn from histories in a process of its own; when this is cancelled, so is the learning."""
+    answer = await _apart(request)
+    return _unexpected() if isinstance(answer, PublishedModel) else answer
+
+
+def _unexpected() -> TrainingRefused:
+    return TrainingRefused(reason="the training answered another question than was asked")
+
+
+async def _apart(request: Request) -> Answer:
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "hub.training", stdin=pipe, stdout=pipe, stderr=pipe
     )
     try:
-        return await _ask(process, msgspec.msgpack.encode(request))
+        return await _ask(process, await asyncio.to_thread(msgspec.msgpack.encode, request))
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
 
 
-async def _ask(process: asyncio.subprocess.Process, request: bytes) -> PublishedModel | TrainingRefused:
+async def _ask(process: asyncio.subprocess.Process, request: bytes) -> Answer:
     stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
     assert stdin is not None  # noqa: S101 - a pipe was asked for
     assert stdout is not None  # noqa: S101 - likewise
@@ -86,7 +123,7 @@ async def _ask(process: asyncio.subprocess.Process, request: bytes) -> Published
             stdin.write(len(request).to_bytes(_LENGTH_BYTES, "big") + request)
             await stdin.drain()
     try:
-        return msgspec.msgpack.decode(answer.result(), type=PublishedModel | TrainingRefused)
+        return await asyncio.to_thread(msgspec.msgpack.decode, answer.result(), type=Answer)
     except msgspec.DecodeError:
         last_words = said.result().decode(errors="replace").strip()[-_LAST_WORDS:]
         return TrainingRefused(reason=f"the training ended with {await process.wait()}: {last_words or 'no word'}")
@@ -120,15 +157,38 @@ def train_model(request: TrainingRequest) -> PublishedModel:
     )
 
 
+def learn_failures(request: FailuresRequest) -> FailuresLearned:
+    """Learn from histories; what does not beat the present model on their moments is not published.
+
+    Raises:
+        ValueError: the histories are too few, or the present model is better.
+    """
+    from actors.community.failing import PublishedFailures  # noqa: PLC0415 - heavy, and needed only here
+    from actors.community.history_training import beats, train_histories  # noqa: PLC0415 - likewise
+
+    histories = [msgspec.json.decode(packed, type=EventHistory) for packed in request.histories]
+    trained = train_histories(histories, seed=_SEED)
+    champion = PublishedFailures.from_bytes(request.champion) if request.champion else None
+    if champion is not None and not beats(trained, champion, histories):
+        raise ValueError(f"the present model {champion.version} foretells these failures as well: it stays")
+    published = trained.published
+    return FailuresLearned(
+        model=published.to_bytes(),
+        version=published.version,
+        machines=published.machines,
+        owners=len(published.owners),
+    )
+
+
 def main() -> None:
     """Answer one request."""
     source = sys.stdin.buffer
     length = int.from_bytes(source.read(_LENGTH_BYTES), "big")
-    request = msgspec.msgpack.decode(source.read(length), type=TrainingRequest)
+    request = msgspec.msgpack.decode(source.read(length), type=Request)
     threading.Thread(target=_end_with, args=(source,), daemon=True).start()
-    answer: PublishedModel | TrainingRefused
+    answer: Answer
     try:
-        answer = train_model(request)
+        answer = train_model(request) if isinstance(request, TrainingRequest) else learn_failures(request)
     except ValueError as error:
         answer = TrainingRefused(reason=str(error))
     sys.stdout.buffer.write(msgspec.msgpack.encode(answer))

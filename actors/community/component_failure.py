@@ -101,6 +101,20 @@ def event_features(spec: EventSpec, machine: MachineEvents, at_h: FloatArray) ->
     return np.stack(columns, axis=1)
 
 
+def event_columns_of(spec: EventSpec) -> dict[str, list[int]]:
+    """Return what each kind of event and each replacement is called, and its columns in ``event_features``."""
+    width = _width(spec)
+    groups = {name: list(range(place * width, (place + 1) * width)) for place, name in enumerate(spec.events)}
+    since = zip(spec.components, replacement_columns(spec), strict=True)
+    return groups | {f"time since {name} was replaced": [column] for name, column in since}
+
+
+def replacement_columns(spec: EventSpec) -> list[int]:
+    """Return the columns that tell how long ago each component was replaced."""
+    first = _width(spec) * len(spec.events)
+    return list(range(first, first + len(spec.components)))
+
+
 def within_horizon(happened_h: FloatArray, at_h: FloatArray) -> Flags:
     """Return at which hours something happens in the 24 h that follow."""
     return np.asarray(_count(happened_h, at_h + HORIZON_H) > _count(happened_h, at_h))
@@ -116,9 +130,14 @@ def rolling_means(values: FloatArray, window: int) -> FloatArray:
 
 def present(spec: EventSpec, vectors: FloatArray, events: Sequence[str], window: int = 0) -> Flags:
     """Return the rows at which all of these events came in the last 24 h (or another of the windows)."""
-    width = len(WINDOWS_H) + 1 + spec.hour_of_day
+    width = _width(spec)
     places = [spec.events.index(name) * width + window for name in events]
     return np.asarray((vectors[:, places] > 0).all(axis=1))
+
+
+def _width(spec: EventSpec) -> int:
+    """Return how many columns there are for a kind of event."""
+    return len(WINDOWS_H) + 1 + spec.hour_of_day
 
 
 def _event_columns(happened_h: FloatArray | None, at_h: FloatArray, spec: EventSpec) -> list[FloatArray]:

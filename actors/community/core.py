@@ -11,11 +11,12 @@ for the computing relay; the answer goes straight to the asker.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors.community.failing import FAILING
 from actors.dialogue import (
     COMPUTE_RELAY,
     AdviceGiven,
@@ -25,6 +26,7 @@ from actors.dialogue import (
     JoinCommunity,
     LeaveCommunity,
     ShareExperience,
+    ShareHistory,
     TakeCard,
     TrainAgain,
     TrainingFailed,
@@ -43,7 +45,10 @@ _PURPOSE_OF = {
     Topic.HEALTH: Purpose.HEALTH,
     Topic.REMEDY: Purpose.REPAIRS,
     Topic.SPARES: Purpose.SUPPLIES,
+    Topic.FAILURE: Purpose.TRAINING,
 }
+EVENT_HISTORY: Final = "event_history"
+"""The kind of the records of what happened to things, by community and the history's own id."""
 
 
 class Member(Struct, frozen=True, kw_only=True):
@@ -112,6 +117,7 @@ CommunityMessage = (
     | LeaveCommunity
     | AskCommunity
     | ShareExperience
+    | ShareHistory
     | ContributeLives
     | TrainingFinished
     | TrainingFailed
@@ -133,7 +139,7 @@ class Contribution(Struct, frozen=True, kw_only=True):
     """
 
     kind: str
-    """Of the record that was shared: ``card`` or ``training_life``."""
+    """Of the record that was shared: ``card``, ``training_life`` or ``event_history``."""
     key: str
 
 
@@ -186,6 +192,8 @@ def _decide(state: CommunityState, message: CommunityMessage, now: datetime) -> 
             return _ask(state, question, reply_to, now)
         case ShareExperience(thing_id=thing_id, card=card):
             return _share(state, thing_id, card)
+        case ShareHistory():
+            return _share_history(state, message)
         case ContributeLives():
             return _contribute(state, message)
         case TrainAgain(subject=subject):
@@ -267,6 +275,24 @@ def _share(state: CommunityState, thing_id: ThingId, card: ExperienceCard) -> _D
         Tell(community_address(state.community_id), ContributeLives(kept_cards=1)),
     )
     return (), kept, None
+
+
+def _share_history(state: CommunityState, shared: ShareHistory) -> _Decision:
+    """Keep a member's history if its owner lets it be trained on, and let the head train."""
+    member = state.members.get(shared.thing_id)
+    if member is None and state.is_chapter:
+        return (), (Tell(community_address(state.community_id), shared),), None
+    if member is None or Purpose.TRAINING not in member.purposes:
+        return (), (), None
+    history = replace(shared.history, owner_id=member.owner_id)
+    key = f"{state.community_id}/{history.history_id}"
+    link = contribution_key(shared.thing_id, state.community_id, history.history_id)
+    effects = (
+        Put(EVENT_HISTORY, key, member.owner_id, history),
+        Put("contribution", link, member.owner_id, Contribution(kind=EVENT_HISTORY, key=key)),
+        Tell(community_address(state.community_id), ContributeLives(kept_lives=1, subject=FAILING)),
+    )
+    return (), effects, None
 
 
 def _contribute(state: CommunityState, message: ContributeLives) -> _Decision:

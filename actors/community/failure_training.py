@@ -19,7 +19,7 @@ _FEWEST_SHARE = 0.1
 _QUIET_KEPT = 8
 _NEAR = 1
 _MACHINE_FOLDS = 4
-_USUAL_THRESHOLD = 0.5
+_USUAL = 0.5
 
 
 class FailureSettings(Struct, frozen=True, kw_only=True):
@@ -54,13 +54,25 @@ def train_failures(spec: EventSpec, examples: Examples, settings: FailureSetting
 
     Raises: ValueError for a component that always or never failed.
     """
+    return train_judged(spec, examples, settings)[0]
+
+
+def train_judged(
+    spec: EventSpec, examples: Examples, settings: FailureSettings | None = None
+) -> tuple[FailureModel, dict[str, tuple[FloatArray, Flags]]]:
+    """Train as ``train_failures`` does; return with it the held-out moments' chances and whether each part failed next.
+
+    Raises: ValueError for a component that always or never failed.
+    """
     how = settings or FailureSettings()
-    return FailureModel(
+    judged = {name: _held_out(spec, examples, name, how) for name in spec.components}
+    model = FailureModel(
         spec=spec,
         forests={name: _fit(spec, examples, name, how) for name in spec.components},
-        thresholds={name: _threshold(spec, examples, name, how) for name in spec.components},
+        thresholds={name: best_threshold(*each) if len(each[0]) else _USUAL for name, each in judged.items()},
         rules={name: rule for name in spec.components if (rule := strongest_rule(spec, examples, name))},
     )
+    return model, judged
 
 
 def best_threshold(chances: FloatArray, happened: Flags) -> float:
@@ -87,7 +99,7 @@ def strongest_rule(spec: EventSpec, examples: Examples, component: str) -> Rule 
 def _rule(spec: EventSpec, examples: Examples, component: str, events: Sequence[str]) -> tuple[float, Rule]:
     there, fails = present(spec, examples.vectors, events), examples.fails[component]
     moments = int(np.count_nonzero(there))
-    share = np.count_nonzero(there & fails) / max(1, moments)
+    share = float(np.count_nonzero(there & fails) / max(1, moments))
     return f1(there, fails), Rule(events=tuple(events), component=component, share=share, moments=moments)
 
 
@@ -110,8 +122,8 @@ def _fit(spec: EventSpec, examples: Examples, component: str, how: FailureSettin
     )
 
 
-def _threshold(spec: EventSpec, examples: Examples, component: str, how: FailureSettings) -> float:
-    """Return the best threshold on moments that the model it is chosen with had not seen."""
+def _held_out(spec: EventSpec, examples: Examples, component: str, how: FailureSettings) -> tuple[FloatArray, Flags]:
+    """Return chances of the held-out moments, by models that had not seen them, and whether it failed next."""
     chances, judged = np.zeros(len(examples.at_h)), np.zeros(len(examples.at_h), dtype=np.bool_)
     for seen, unseen in _splits(examples, how):
         if not examples.fails[component][seen].any():
@@ -119,7 +131,7 @@ def _threshold(spec: EventSpec, examples: Examples, component: str, how: Failure
         forest = _fit(spec, examples.where(seen), component, how)
         chances[unseen] = chance_of(forest, examples.vectors[unseen])
         judged |= unseen
-    return best_threshold(chances[judged], examples.fails[component][judged]) if judged.any() else _USUAL_THRESHOLD
+    return chances[judged], examples.fails[component][judged]
 
 
 def _splits(examples: Examples, how: FailureSettings) -> Iterator[tuple[Flags, Flags]]:

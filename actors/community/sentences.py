@@ -10,8 +10,9 @@ from actors.model.money import Money
 _ABSTENTIONS = {
     "too_few_owners": "Too few owners have shared experience that fits: at least {k} besides you are needed.",
     "no_evidence": "No peer has shared experience that fits yet.",
-    "no_model": "The community has no health model yet: too few finished lives have been shared.",
+    "no_model": "The community has no model of this yet: too few lives or failures have been shared.",
     "out_of_range": "The readings look like nothing the community has seen, so it will not guess.",
+    "drifted": "Events come much more often here than at any peer, so the community will not guess.",
     "not_a_member": "The thing is not a member of this community.",
     "timeout": "The community did not answer in time.",
 }
@@ -24,6 +25,7 @@ _MISSING = {
     "timeout": "an answer in time; it is asked for again",
 }
 _EVIDENCE = {
+    Topic.FAILURE: "histories of errors and failures",
     Topic.HEALTH: "cards of lives that ended",
     Topic.MATERIAL: "supplies used up",
     Topic.REMEDY: "faults that were met, and how",

@@ -2,6 +2,7 @@
 
 from actors.dialogue.base import Message
 from actors.model.advice import ExperienceCard, Question
+from actors.model.histories import EventHistory
 from actors.model.ids import OwnerId, ThingId
 from actors.model.things import Purpose
 
@@ -32,6 +33,13 @@ class ShareExperience(Message, frozen=True, kw_only=True):
 
     thing_id: ThingId
     card: ExperienceCard
+
+
+class ShareHistory(Message, frozen=True, kw_only=True):
+    """What happened to a member, for training; it takes the place of what the same thing gave before."""
+
+    thing_id: ThingId
+    history: EventHistory
 
 
 class ContributeLives(Message, frozen=True, kw_only=True):

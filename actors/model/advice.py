@@ -20,6 +20,8 @@ class Topic(StrEnum):
     """What ended a fault, or replaced a component."""
     SPARES = "spares"
     """How many spare parts to keep."""
+    FAILURE = "failure"
+    """Which part fails next."""
 
 
 class RemedyKind(StrEnum):
@@ -140,7 +142,10 @@ class Paid(Value, frozen=True, kw_only=True):
 
 
 class Signal(Value, frozen=True, kw_only=True):
-    """A signal that moved: mean of the last 20 cycles minus that of the first 20, in deviations of its kind."""
+    """A signal that moved: mean of the last 20 cycles minus that of the first 20, in deviations of its kind.
+
+    For a failing part: an event, and by how much the log odds of the failure would fall without it.
+    """
 
     name: str
     moved: float
@@ -167,8 +172,10 @@ class Recommendation(Value, frozen=True, kw_only=True, tag="recommendation"):
     topic: Topic
     subject: str
     action: str
-    """``order_supply``, ``order_replacement``, ``watch`` or ``none``."""
+    """``order_supply``, ``order_replacement``, ``order_part``, ``watch`` or ``none``."""
     estimate: float | None = None
+    chances: dict[str, float] = {}
+    """Part -> chance that it fails within the next 24 h; ``subject`` is the likeliest, ``estimate`` its chance."""
     unit: str = ""
     interval: Interval | None = None
     sku: str | None = None
@@ -204,7 +211,8 @@ class Abstention(Value, frozen=True, kw_only=True, tag="abstention"):
     topic: Topic
     subject: str
     reason: str
-    """``too_few_owners``, ``no_evidence``, ``no_model``, ``out_of_range``, ``not_a_member``, ``timeout``.
+    """``too_few_owners``, ``no_evidence``, ``no_model``, ``out_of_range``, ``drifted``,
+    ``not_a_member``, ``timeout``.
 
     ``failed`` is a defect of the hub's.
     """

@@ -90,6 +90,45 @@ class HealthSpec(Value, frozen=True, kw_only=True):
     while nothing was advised counts as failed."""
 
 
+class EventsSpec(Value, frozen=True, kw_only=True):
+    """Where a thing tells what happens to it: its error codes, and which of its parts were replaced or failed.
+
+    ``code``, ``replaced`` and ``failed`` name properties whose every value is one event: a code, or the name of a part.
+    Times are running hours: ``hours`` names the property that counts them; the hub's own clock where none is named.
+    """
+
+    code: str
+    codes: Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)]
+    """The codes that are looked at; things of one community must look at the same."""
+    replaced: str
+    failed: str
+    hours: str | None = None
+    age: str | None = None
+    """The property that tells the thing's age in years."""
+    ask_every_h: Annotated[float, Meta(gt=0)] = 3.0
+    """For five days after an event the community is asked so often, and at each new event."""
+
+
+class PartSpec(Value, frozen=True, kw_only=True):
+    """A part whose failure peers can foretell from events.
+
+    A need opens when the chance that it fails within 24 h is over ``false_order_cost`` / (``false_order_cost`` +
+    ``breakdown_cost``): what an order that was not needed costs, against what a part at hand saves at a breakdown. It
+    closes when the part was replaced, or when it has not failed ``settled_after_h`` after the warning.
+    """
+
+    skus: Annotated[tuple[SkuChoice, ...], Meta(min_length=1)]
+    false_order_cost: Annotated[float, Meta(gt=0)]
+    breakdown_cost: Annotated[float, Meta(gt=0)]
+    settled_after_h: Annotated[float, Meta(gt=0)] = 72.0
+    title: str = ""
+
+    @property
+    def order_above(self) -> float:
+        """The chance over which ordering is cheaper than waiting."""
+        return self.false_order_cost / (self.false_order_cost + self.breakdown_cost)
+
+
 class FaultSpec(Value, frozen=True, kw_only=True):
     """A fault code of the property ``code`` that calls for service."""
 
@@ -140,6 +179,8 @@ class ThingProfile(Value, frozen=True, kw_only=True):
     properties: dict[str, PropertySpec]
     slots: dict[str, SlotSpec] = {}
     components: dict[str, HealthSpec] = {}
+    events: EventsSpec | None = None
+    parts: dict[str, PartSpec] = {}
     faults: dict[str, FaultSpec] = {}
     actions: dict[str, ActionSpec] = {}
     peers: PeerPath = PeerPath()

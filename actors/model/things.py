@@ -27,6 +27,7 @@ class Purpose(StrEnum):
     """What was done about its faults, and whether that helped."""
     TRAINING = "training"
     """Whole lives, as features and never as raw series, for the training of health models."""
+    """Its history of events may teach the community's models; nothing else needs this consent."""
 
 
 def _share_texts(value: Value, names: Iterable[str]) -> None:

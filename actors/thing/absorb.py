@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from actors.model.profiles import HealthSpec, SlotSpec, ThingProfile
 from actors.model.readings import AnyDeviceMessage, PlainMessage, Quality, Reading, Reported
+from actors.thing.happenings import happened_after
 from actors.thing.latest import Latest, Numbers, is_number, latest_of, number_of, numbers_of
 from actors.thing.levels import extended, newest, packed
 from actors.thing.plan import Plan, Slots
@@ -91,6 +92,7 @@ def _after(
         slots=slots,
         components=_components(state, profile, told) if profile.components else state.components or _NONE,
         faults=_faults(state, profile, dict(told)) if profile.faults else state.faults or _NONE,
+        happened=happened_after(state.happened, profile.events, told, numbers) if profile.events else state.happened,
         needs=state.needs or _NONE,
         messages=state.messages + 1,
     )

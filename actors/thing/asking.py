@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from actors.community.failing import PublishedFailures
 from actors.community.health_index import HealthModel
 from actors.dialogue import OrderProgressed, SendCommand, device_address
 from actors.model.advice import Question, Topic, Wider
@@ -15,7 +16,7 @@ from actors.model.ids import CommandId, CommunityId, CorrelationId
 from actors.model.machine import DeclineCode, Declined, ThingOrder, Wanted
 from actors.model.needs import Need, NeedKind
 from actors.model.orders import TERMINAL
-from actors.model.profiles import FaultSpec, HealthSpec, SkuChoice, SlotSpec, ThingProfile
+from actors.model.profiles import FaultSpec, HealthSpec, PartSpec, SkuChoice, SlotSpec, ThingProfile
 from actors.model.things import ThingRecord
 from actors.runtime.turns import Tell
 from actors.thing.levels import newest
@@ -23,16 +24,34 @@ from actors.thing.noticing import chain_of, need_state, use_per_day
 from actors.thing.state import ComponentState, NeedState, ThingState
 
 _NEWS_WITHIN_S = 86_400.0
-_SAY_WHICH = "name a slot, component or fault of the thing's profile"
-Spec = SlotSpec | HealthSpec | FaultSpec
+_SAY_WHICH = "name a slot, component, part or fault of the thing's profile"
+Spec = SlotSpec | HealthSpec | PartSpec | FaultSpec
 
 
 class Models(Protocol):
-    """Which health models communities have published."""
+    """Which models communities have published."""
 
     def model(self, community_id: CommunityId, subject: str) -> HealthModel | None:
         """Return the present model for a component."""
         ...
+
+    def failures(self, community_id: CommunityId) -> PublishedFailures | None:
+        """Return the present model of failing parts."""
+        ...
+
+
+class NoModels:
+    """Implements ``Models`` where communities have published nothing, or nothing is decided anew."""
+
+    def model(self, community_id: CommunityId, subject: str) -> HealthModel | None:
+        """Return nothing."""
+        del community_id, subject
+        return None
+
+    def failures(self, community_id: CommunityId) -> PublishedFailures | None:
+        """Return nothing."""
+        del community_id
+        return None
 
 
 def models_for(models: Models, state: ThingState, subject: str) -> tuple[tuple[CommunityId, HealthModel], ...]:
@@ -43,10 +62,11 @@ def models_for(models: Models, state: ThingState, subject: str) -> tuple[tuple[C
 
 def subject_of(profile: ThingProfile, subject: str) -> Spec | Declined:
     """Return what the profile says about a subject, or that it knows none of this name."""
-    spec = profile.slots.get(subject) or profile.components.get(subject) or profile.faults.get(subject)
+    wears = profile.slots.get(subject) or profile.components.get(subject)
+    spec = wears or profile.parts.get(subject) or profile.faults.get(subject)
     if spec is not None:
         return spec
-    known = [*profile.slots, *profile.components, *profile.faults]
+    known = [*profile.slots, *profile.components, *profile.parts, *profile.faults]
     close = get_close_matches(subject, known, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     detail = f"subject: {hint}expected one of {', '.join(known) or 'none'}, got {subject!r}"
@@ -60,6 +80,8 @@ def kind_of(spec: Spec) -> NeedKind:
             return NeedKind.SUPPLY
         case HealthSpec():
             return NeedKind.REPLACEMENT
+        case PartSpec():
+            return NeedKind.PART
         case FaultSpec():
             return NeedKind.SERVICE
 

@@ -16,7 +16,7 @@ from actors.dialogue import (
     chapter_address,
     thing_address,
 )
-from actors.model.advice import Advice, RemedyOutcome
+from actors.model.advice import Advice, Recommendation, RemedyOutcome, Topic
 from actors.model.ids import InstallationId, order_key
 from actors.model.machine import RequestTaken, Wanted
 from actors.model.needs import Need
@@ -29,6 +29,8 @@ from actors.thing.absorb import absorb
 from actors.thing.asking import Models, order_news
 from actors.thing.ending import chain_of_episode, closing, evidence_of_end
 from actors.thing.evolving import evolve, evolve_all
+from actors.thing.foretelling import foretold
+from actors.thing.happenings import due_parts, part_need, settled_warnings
 from actors.thing.ledger import failures, ledger_put, life_ended
 from actors.thing.lifting import LIFTS
 from actors.thing.noticing import (
@@ -44,6 +46,7 @@ from actors.thing.registering import register, retire
 from actors.thing.requests import end_request, requested_need
 from actors.thing.sharing import remedies_told, remedy_taken_back, supply_told, to_peers
 from actors.thing.state import (
+    ChancesTaken,
     CommunityAsked,
     NeedClosed,
     OrderFollowed,
@@ -154,7 +157,7 @@ class ThingCore:
             return Step(after)
         events: list[ThingEvent] = []
         effects: list[Effect] = []
-        for subject, reason in evidence_of_end(state, after, profile):
+        for subject, reason in [*evidence_of_end(state, after, profile), *settled_warnings(after, profile)]:
             known = need_state(state, subject)
             if known.is_open or known.muted:
                 events.append(NeedClosed(subject=subject, reason=reason))
@@ -171,6 +174,7 @@ class ThingCore:
             events.append(CommunityAsked(subject=question.subject, cycle=question.age))
             ask = AskCommunity(question=question, reply_to=thing_address(record.thing_id))
             effects.append(Tell(chapter_address(question.community_id, record.thing_id), ask))
+        foretold(state, after, (record, profile), self._models, now, (events, effects))
         if current != state.profile:
             events.append(ProfileChanged(profile=current))
         return Step(evolve_all(after, events[closed:]), tuple(events), tuple(effects))
@@ -205,6 +209,8 @@ class ThingCore:
 
     def _judge(self, state: ThingState, record: ThingRecord, advice: Advice, now: datetime) -> Step[ThingState]:
         """Take the community's estimate of a component; open a need when the published policy says so."""
+        if advice.topic is Topic.FAILURE:
+            return self._judge_parts(state, record, advice, now)
         judged = judged_estimate(state, record, self._models, advice)
         if judged is None:
             return Step(state)
@@ -214,6 +220,21 @@ class ThingCore:
         if due and taken.estimate is not None:
             spec = self._profiles[state.profile].components[advice.subject]
             need = replacement_need(state, record, advice.subject, spec, taken.estimate, now)
+            self._open(state, record, need, advice, (events, effects))
+        return Step(evolve_all(state, events), tuple(events), tuple(effects))
+
+    def _judge_parts(self, state: ThingState, record: ThingRecord, advice: Advice, now: datetime) -> Step[ThingState]:
+        """Take the chances of the parts to fail; open a need for each for which ordering pays."""
+        if state.happened is None:
+            return Step(state)
+        profile = self._profiles[state.profile]
+        chances = advice.chances if isinstance(advice, Recommendation) else {}
+        due = due_parts(state, profile, chances)
+        events: list[ThingEvent] = [ChancesTaken(chances=chances, warned=tuple(due))]
+        effects: list[Effect] = []
+        for part in due:
+            why = advice.sentence if part == advice.subject else ""
+            need = part_need(state, record, (part, profile.parts[part]), chances[part], why, now)
             self._open(state, record, need, advice, (events, effects))
         return Step(evolve_all(state, events), tuple(events), tuple(effects))
 

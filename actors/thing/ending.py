@@ -5,6 +5,7 @@ from actors.model.ids import CorrelationId
 from actors.model.profiles import ThingProfile
 from actors.model.things import ThingRecord
 from actors.runtime.turns import Effect, Note, Tell
+from actors.thing.happenings import replaced_parts
 from actors.thing.levels import newest
 from actors.thing.noticing import chain_of
 from actors.thing.state import NeedState, ThingState
@@ -21,6 +22,7 @@ def evidence_of_end(before: ThingState, after: ThingState, profile: ThingProfile
         component, old = after.components.get(name), before.components.get(name)
         if component and old and 0 <= component.cycle < old.cycle:
             ended.append((name, f"replaced: its cycle count restarted at {component.cycle:g}"))
+    ended += replaced_parts(before, after, profile)
     ended += [
         (name, "the fault is no longer reported")
         for name in profile.faults

@@ -5,17 +5,21 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from actors.model.orders import OrderState
+from actors.thing.happenings import evolved
 from actors.thing.ledger import estimated, without_rows
 from actors.thing.noticing import need_state
 from actors.thing.state import (
+    ChancesTaken,
     CommunityAsked,
     ComponentFailed,
     ComponentState,
     EstimateTaken,
+    HistoryShared,
     NeedClosed,
     NeedOpened,
     NeedState,
     OrderFollowed,
+    PeersAsked,
     ProfileChanged,
     Registered,
     Retired,
@@ -58,6 +62,8 @@ def evolve(state: ThingState, event: ThingEvent) -> ThingState:
         case RowsClosed(subject=subject, keys=keys):
             known = state.components.get(subject)
             return state if known is None else _with_component(state, subject, without_rows(known, keys))
+        case PeersAsked() | ChancesTaken() | HistoryShared():
+            return state if state.happened is None else replace(state, happened=evolved(state.happened, event))
 
 
 def _asked(component: ComponentState, cycle: float) -> ComponentState:

@@ -49,7 +49,7 @@ def is_quiet(before: ThingState, after: ThingState, profile: ThingProfile) -> bo
         former = formers.get(name)
         if former is None or former.refills != slot.refills or _may_be_low(slot, spec):
             return False
-    return not profile.components
+    return not profile.components and profile.events is None
 
 
 def _may_be_low(slot: SlotState, spec: SlotSpec) -> bool:

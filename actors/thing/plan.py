@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from actors.model.profiles import SlotSpec, ThingProfile
+from actors.model.profiles import EventsSpec, SlotSpec, ThingProfile
 
 _MOST_SHAPES: Final = 1_000
 
@@ -29,6 +29,12 @@ class Shape(Struct, frozen=True, gc=False):
     """(place in the message, name) of each property that a component or a fault looks at."""
 
 
+def told_by(spec: EventsSpec | None) -> tuple[str, ...]:
+    """Return the properties by which a thing tells what happens to it."""
+    names = () if spec is None else (spec.code, spec.replaced, spec.failed, spec.hours, spec.age)
+    return tuple(name for name in names if name is not None)
+
+
 class Plan(Struct, frozen=True, gc=False):
     """A profile, and which of its properties are looked at by a slot, a component or a fault: others are only kept."""
 
@@ -47,7 +53,7 @@ class Plan(Struct, frozen=True, gc=False):
         levels = {spec.level: tuple(slot for slot in slots if slot[1].level == spec.level) for _, spec in slots}
         components = (name for spec in profile.components.values() for name in (spec.snapshot, spec.cycle))
         faults = (spec.code for spec in profile.faults.values())
-        return cls(profile, levels, frozenset((*components, *faults)), {})
+        return cls(profile, levels, frozenset((*components, *faults, *told_by(profile.events))), {})
 
     def shape(self, names: tuple[str, ...]) -> Shape:
         """Return the shape of a message that tells these names, none of them twice."""

@@ -56,7 +56,8 @@ def _source_note(state: ThingState, need: Need, message: Source) -> Note:
         sentence = f"{need.thing_id} asked by itself for {need.title}"
         return Note(need.correlation_id, "request", sentence, {"wanted": message, "evidence": need.evidence})
     if not isinstance(message, FROM_DEVICES):
-        sentence = f"{need.thing_id} reported cycle {need.evidence.get('cycle', 0):g} of {need.title}"
+        reached = "hour {hours:g}" if "hours" in need.evidence else "cycle {cycle:g}"
+        sentence = f"{need.thing_id} reported {reached.format_map({'cycle': 0.0, **need.evidence})} of {need.title}"
         return Note(need.correlation_id, "reading", sentence, {"messages": state.messages, "evidence": need.evidence})
     values: dict[str, Reported] = {
         reading.name: reading.value for reading in message.readings if not isinstance(reading.value, tuple)

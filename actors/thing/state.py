@@ -72,6 +72,26 @@ class ComponentState(Struct, frozen=True, kw_only=True, gc=False):
     """Its failure was reported."""
 
 
+class Happened(Struct, frozen=True, kw_only=True, gc=False):
+    """What happened to a thing, each kind with its latest times in running hours, bounded."""
+
+    since_h: float
+    """The first hour that is known of."""
+    now_h: float
+    events: dict[str, tuple[float, ...]] = {}
+    replaced: dict[str, tuple[float, ...]] = {}
+    failed: dict[str, tuple[float, ...]] = {}
+    asked_h: float | None = None
+    warned_h: dict[str, float] = {}
+    """Part -> when the open need for it was opened."""
+    shared_h: float | None = None
+    chances: dict[str, float] = {}
+    """Part -> chance to fail within 24 h, as the community last said."""
+    questions: int = 0
+    answers: int = 0
+    """How many answers were taken, abstentions too; all of them when this is ``questions``."""
+
+
 class ThingState(Struct, frozen=True, kw_only=True, gc=False):
     """One thing."""
 
@@ -84,6 +104,8 @@ class ThingState(Struct, frozen=True, kw_only=True, gc=False):
     slots: dict[str, SlotState] = {}
     components: dict[str, ComponentState] = {}
     faults: dict[str, bool] = {}
+    happened: Happened | None = None
+    """Only of things whose profile says where they tell events."""
     needs: dict[str, NeedState] = {}
     messages: int = 0
 
@@ -181,6 +203,28 @@ class RowsClosed(Event, frozen=True, kw_only=True):
     keys: tuple[str, ...]
 
 
+class PeersAsked(Event, frozen=True, kw_only=True):
+    """A question about the parts that may fail next is on its way."""
+
+    at_h: float
+
+
+class ChancesTaken(Event, frozen=True, kw_only=True):
+    """The community's answer: part -> chance to fail within 24 h, nothing when it abstained.
+
+    Needs were opened for the parts in ``warned``.
+    """
+
+    chances: dict[str, float]
+    warned: tuple[str, ...] = ()
+
+
+class HistoryShared(Event, frozen=True, kw_only=True):
+    """What happened to the thing was given to its community."""
+
+    at_h: float
+
+
 ThingEvent = (
     Registered
     | ProfileChanged
@@ -192,6 +236,9 @@ ThingEvent = (
     | EstimateTaken
     | RowsClosed
     | ComponentFailed
+    | PeersAsked
+    | ChancesTaken
+    | HistoryShared
 )
 
 

@@ -9,10 +9,19 @@ from aiohttp import web
 from msgspec import Meta
 from msgspec.structs import replace
 
-from actors.community.core import CommunityState, Contribution, card_key, contribution_key, member_kind
+from actors.community.core import (
+    EVENT_HISTORY,
+    CommunityState,
+    Contribution,
+    card_key,
+    contribution_key,
+    member_kind,
+)
+from actors.community.failing import FAILING
 from actors.dialogue import ContributeLives, chapter_address, community_address
 from actors.model.advice import ExperienceCard
 from actors.model.base import Value
+from actors.model.histories import EventHistory
 from actors.model.ids import CommunityId, OwnerId, ThingId, fingerprint
 from actors.model.profiles import HealthSpec
 from actors.model.readings import PrincipalKind
@@ -72,6 +81,12 @@ class Judgement(Value, frozen=True, kw_only=True):
     believed: bool
 
 
+class Histories(Value, frozen=True, kw_only=True):
+    """What happened to things, given with their owners' consent to train on it."""
+
+    histories: Annotated[list[EventHistory], Meta(min_length=1, max_length=100_000)]
+
+
 @operation()
 async def list_communities(request: web.Request) -> web.Response:
     """Return the communities with their evidence, never who said what."""
@@ -92,6 +107,21 @@ async def contribute_lives(request: web.Request) -> web.Response:
     rows = [row for life in body.lives for row in _life_rows(hub, community_id, body, life)]
     await store(hub.journal, Batch(records=rows))
     message = ContributeLives(kept_lives=len(body.lives), subject=body.subject)
+    return answer(await hub.engine.ask(community_address(community_id), message), status=202)
+
+
+@operation(body=Histories, status=(202,))
+async def contribute_histories(request: web.Request) -> web.Response:
+    """Bring in what happened to things, and learn from all there is which part fails next."""
+    community_id = _community(request)
+    body = await body_of(request, Histories)
+    hub = hub_of(request)
+    if not hub.registry.parts(community_id):
+        detail = f"no member of {community_id} has a part that can be foretold"
+        raise Problem(422, "unknown_component", detail, "name tables [events] and [parts.NAME] in a member's profile")
+    rows = [_history_row(community_id, history) for history in body.histories]
+    await store(hub.journal, Batch(records=rows))
+    message = ContributeLives(kept_lives=len(rows), subject=FAILING)
     return answer(await hub.engine.ask(community_address(community_id), message), status=202)
 
 
@@ -226,6 +256,15 @@ def _card_row(card: ExperienceCard) -> RecordRow:
     return RecordRow(kind=CARD, key=card_key(card), owner=card.owner_id, body=msgspec.json.encode(card))
 
 
+def _history_row(community_id: CommunityId, history: EventHistory) -> RecordRow:
+    return RecordRow(
+        kind=EVENT_HISTORY,
+        key=f"{community_id}/{history.history_id}",
+        owner=history.owner_id,
+        body=msgspec.json.encode(history),
+    )
+
+
 def _shown(hub: Hub, community_id: CommunityId) -> dict[str, Any]:
     state: CommunityState = hub.engine.read(community_address(community_id))
     owners = Counter[str](hub.journal.owners(member_kind(community_id)))
@@ -247,6 +286,7 @@ def _shown(hub: Hub, community_id: CommunityId) -> dict[str, Any]:
 ROUTES = (
     web.get("/api/v1/communities", list_communities),
     web.post("/api/v1/communities/{community_id}/lives", contribute_lives),
+    web.post("/api/v1/communities/{community_id}/histories", contribute_histories),
     web.post("/api/v1/communities/{community_id}/cards", contribute_cards),
     web.post("/api/v1/communities/{community_id}/leave", leave),
     web.post("/api/v1/communities/{community_id}/judgement", judge),

@@ -91,6 +91,7 @@ async def show(request: web.Request) -> web.Response:
             }
             for name, part in state.components.items()
         },
+        "happened": state.happened,
         "needs": state.needs,
         "communities": state.communities,
         "messages": state.messages,

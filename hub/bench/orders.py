@@ -48,6 +48,7 @@ from actors.purchasing.core import OrderCore
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.runtime.engine import TurnEngine
 from actors.runtime.journal import RecordRow
+from actors.thing.asking import NoModels
 from actors.thing.core import ThingCore
 from crm_adapters.dynamics import SPEC as DYNAMICS
 from crm_adapters.dynamics.config import DynamicsConfig
@@ -59,7 +60,7 @@ from crm_adapters.salesforce import SPEC as SALESFORCE
 from crm_adapters.salesforce.config import SalesforceConfig
 from crm_adapters.salesforce.sandbox import SANDBOX as ORGANISATION
 from hub.bench.recorder import Recorded, recording
-from hub.bench.turns import BenchFailed, NoModels, profile
+from hub.bench.turns import BenchFailed, profile
 from hub.clock import SystemClock
 from hub.storage.sqlite import SqliteJournal, open_journal
 from hub.torture.processes import Child

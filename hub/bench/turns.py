@@ -10,12 +10,13 @@ import msgspec
 from msgspec import Struct
 
 from actors.dialogue import RegisterThing
-from actors.model.ids import CommunityId, InstallationId, OwnerId, ThingId
+from actors.model.ids import InstallationId, OwnerId, ThingId
 from actors.model.profiles import PropertySpec, SkuChoice, SlotSpec, ThingProfile
 from actors.model.readings import DeviceMessage, Principal, PrincipalKind, Reading, Receipt, Refused
 from actors.model.things import Connection, ThingRecord
 from actors.ports import ProtocolDeps
 from actors.runtime.engine import TurnEngine
+from actors.thing.asking import NoModels
 from actors.thing.core import ThingCore
 from hub.clock import SystemClock
 from hub.ingest import DurableSink
@@ -33,14 +34,6 @@ class BenchFailed(Exception):
 class _Body(Struct, gc=False):
     seq: int
     readings: tuple[Reading, ...]
-
-
-class NoModels:
-    """No community has published a health model."""
-
-    def model(self, community_id: CommunityId, subject: str) -> Any:
-        """Return nothing."""
-        del community_id, subject
 
 
 def profile() -> ThingProfile:

@@ -50,6 +50,7 @@ def summary(config: HubConfig) -> dict[str, Any]:
                 "title": profile.title,
                 "slots": sorted(profile.slots),
                 "components": sorted(profile.components),
+                "parts": sorted(profile.parts),
                 "faults": sorted(profile.faults),
             }
             for profile in config.profiles.values()
@@ -85,7 +86,12 @@ def _lines(config: HubConfig) -> list[tuple[str, str]]:
 
 def _profile_line(config: HubConfig, name: str) -> str:
     profile = config.profiles[name]
-    parts = ((profile.slots, "slot"), (profile.components, "component"), (profile.faults, "fault"))
+    parts = (
+        (profile.slots, "slot"),
+        (profile.components, "component"),
+        (profile.parts, "part"),
+        (profile.faults, "fault"),
+    )
     return f"{name}: " + (", ".join(count(len(entries), noun) for entries, noun in parts if entries) or "only watched")
 
 

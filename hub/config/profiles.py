@@ -8,8 +8,10 @@ from msgspec import Struct
 
 from actors.model.profiles import (
     ActionSpec,
+    EventsSpec,
     FaultSpec,
     HealthSpec,
+    PartSpec,
     PropertyKind,
     PropertySpec,
     SkuChoice,
@@ -29,6 +31,13 @@ _REFERENCES: Final = (
     ("components", "cycle", PropertyKind.NUMBER),
     ("faults", "code", PropertyKind.TEXT),
 )
+_OF_EVENTS: Final = (
+    ("code", PropertyKind.TEXT),
+    ("replaced", PropertyKind.TEXT),
+    ("failed", PropertyKind.TEXT),
+    ("hours", PropertyKind.NUMBER),
+    ("age", PropertyKind.NUMBER),
+)
 T = TypeVar("T", bound=Struct)
 
 
@@ -47,6 +56,8 @@ class ProfileParts(Struct, frozen=True, kw_only=True):
     properties: Mapping[str, PropertySpec | None]
     slots: Mapping[str, SlotSpec]
     components: Mapping[str, HealthSpec]
+    events: EventsSpec | None
+    parts: Mapping[str, PartSpec]
     faults: Mapping[str, FaultSpec]
     actions: Mapping[str, ActionSpec]
     sources: Mapping[str, Mapping[str, str]]
@@ -103,6 +114,7 @@ def check_profile(profile: ProfileParts, protocols: Sequence[str], spot: Spot) -
         _check_component(component, spot.at("components").at(name).entered())
     for reference in profile.references:
         _check_reference(reference, profile, spot)
+    _check_parts(profile, spot)
     _check_subjects(profile, spot)
     _check_actions(profile, spot)
     _check_fixes(profile, spot)
@@ -121,6 +133,8 @@ def _parts(raw: Mapping[str, object], decoder: Decoder, spot: Spot) -> ProfilePa
         properties=_entries(PropertySpec, raw.get("properties"), decoder, spot),
         slots=_right(_entries(SlotSpec, raw.get("slots"), decoder, spot)),
         components=_right(_entries(HealthSpec, raw.get("components"), decoder, spot)),
+        events=decoder.table(EventsSpec, raw["events"], spot) if "events" in raw else None,
+        parts=_right(_entries(PartSpec, raw.get("parts"), decoder, spot)),
         faults=_right(_entries(FaultSpec, raw.get("faults"), decoder, spot)),
         actions=_right(_entries(ActionSpec, raw.get("actions"), decoder, spot)),
         sources={name: _texts(table) for name, table in as_table(raw.get("sources")).items()},
@@ -134,6 +148,11 @@ def _references(raw: Mapping[str, object]) -> Iterable[Reference]:
             target = as_table(entry).get(key)
             if isinstance(target, str):
                 yield Reference(table=f"{table}.{name}", key=key, target=target, kind=kind)
+    events = as_table(raw.get("events"))
+    for key, kind in _OF_EVENTS:
+        target = events.get(key)
+        if isinstance(target, str):
+            yield Reference(table="events", key=key, target=target, kind=kind)
 
 
 def _entries(kind: type[T], raw: object, decoder: Decoder, spot: Spot) -> dict[str, T | None]:
@@ -208,12 +227,25 @@ def _check_skus(skus: Sequence[SkuChoice], spot: Spot, key: str = "skus") -> Non
         seen.add(choice.sku)
 
 
+def _check_parts(profile: ProfileParts, spot: Spot) -> None:
+    """Parts are foretold from events, so both tables are there or neither is."""
+    for name, part in profile.parts.items():
+        _check_skus(part.skus, spot.at("parts").at(name).entered())
+    if profile.parts and profile.events is None:
+        remedy = "add a table [events] that names the properties for code, replaced and failed"
+        spot.at("parts").note("a table [events] beside parts", "none", remedy)
+    if profile.events is not None and not profile.parts:
+        remedy = "add a table [parts.NAME] for each part, named as the thing tells it, or remove [events]"
+        spot.at("events").note("tables [parts.NAME] beside [events]", "none", remedy)
+
+
 def _check_subjects(profile: ProfileParts, spot: Spot) -> None:
-    """A need is known by its subject, so slots, components and faults share one set of names."""
+    """A need is known by its subject, so slots, components, parts and faults share one set of names."""
     owner: dict[str, str] = {}
     tables: Mapping[str, Mapping[str, object]] = {
         "slots": profile.slots,
         "components": profile.components,
+        "parts": profile.parts,
         "faults": profile.faults,
     }
     for table, entries in tables.items():
@@ -221,7 +253,7 @@ def _check_subjects(profile: ProfileParts, spot: Spot) -> None:
             if name in owner:
                 got = f'"{name}", which is in [{owner[name]}.{name}] too'
                 at = spot.at(table).at(name).entered()
-                at.note("names that differ among slots, components and faults", got, "rename one")
+                at.note("names that differ among slots, components, parts and faults", got, "rename one")
             owner.setdefault(name, table)
 
 

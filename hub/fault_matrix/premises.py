@@ -10,11 +10,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from actors.community.health_index import HealthModel
 from actors.connection.core import ConnectionCore, ConnectionSettings
 from actors.desk.desk import Desk, DeskSettings
 from actors.dialogue import GrantMandate, RegisterThing, desk_relay, order_address, owner_address, thing_address
-from actors.model.ids import CommunityId, InstallationId, MandateId, OrderKey, OwnerId, ThingId, order_key
+from actors.model.ids import InstallationId, MandateId, OrderKey, OwnerId, ThingId, order_key
 from actors.model.mandates import Level, Mandate
 from actors.model.money import Money
 from actors.model.needs import NeedKind
@@ -28,6 +27,7 @@ from actors.purchasing.core import OrderCore
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.purchasing.state import OrderData
 from actors.runtime.contract import Engine, EngineSettings
+from actors.thing.asking import NoModels
 from actors.thing.core import ThingCore
 from hub.clock import SystemClock
 from hub.sharding import whole_engine
@@ -73,15 +73,6 @@ class Patience(Struct, frozen=True, kw_only=True):
     request_s: float = 8.0
     expiry_s: float = 600.0
     times_s: float = 0.3
-
-
-class NoModels:
-    """No community has a health model."""
-
-    def model(self, community_id: CommunityId, subject: str) -> HealthModel | None:
-        """Return nothing."""
-        del community_id, subject
-        return None
 
 
 class Premises:

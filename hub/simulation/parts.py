@@ -8,7 +8,6 @@ from typing import Final
 
 import msgspec
 
-from actors.community.health_index import HealthModel
 from actors.connection.core import ConnectionCore, ConnectionSettings
 from actors.desk.desk import Desk, DeskSettings
 from actors.desk.office import Office
@@ -25,6 +24,7 @@ from actors.runtime.contract import Engine, EngineSettings
 from actors.runtime.engine import TurnEngine
 from actors.runtime.journal import Journal, OutboxRow
 from actors.runtime.shards import ShardHost
+from actors.thing.asking import NoModels
 from actors.thing.core import ThingCore
 from hub.ingest import DurableSink
 from hub.reconciling import Reconciler, Records
@@ -58,15 +58,6 @@ PROFILE: Final = ThingProfile(
 )
 _LONGEST_THOUGHT_S: Final = 8.0
 DESK: Final = DeskSettings(request_s=30.0)
-
-
-class NoModels:
-    """No community has a health model."""
-
-    def model(self, community_id: CommunityId, subject: str) -> HealthModel | None:
-        """Return nothing."""
-        del community_id, subject
-        return None
 
 
 class SlowPeers:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fake_crm import FakeCrm
 from firm import OWNER, PRINTER, PROFILE, granted, registration
-from small_hub import NoModels, RunningClock, SmallHub, small_hub
+from small_hub import RunningClock, SmallHub, small_hub
 
 from actors.dialogue import SwitchOff, owner_address, thing_address
 from actors.model.advice import Abstention, Topic
@@ -16,6 +16,7 @@ from actors.model.ids import OrderKey, ThingId
 from actors.model.machine import DeclineCode, Declined, OffersFound, RequestEnding, RequestTaken, ThingOrder, Wanted
 from actors.model.orders import OrderState
 from actors.model.readings import Principal, PrincipalKind
+from actors.thing.asking import NoModels
 from hub.machine import MachineDesk
 from hub.record_watch import RecordWatch
 from hub.registry import Registry

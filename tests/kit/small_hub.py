@@ -13,7 +13,6 @@ from fake_crm import FakeCrm
 from firm import INSTALLATION, PROFILES, settings
 
 from actors.community.core import CommunityCore
-from actors.community.health_index import HealthModel
 from actors.connection.core import ConnectionCore, ConnectionSettings
 from actors.desk.desk import Desk, DeskSettings
 from actors.device.core import DeviceCore
@@ -26,6 +25,7 @@ from actors.purchasing.view import OrderView
 from actors.runtime.cells import NotTaken, Taken
 from actors.runtime.contract import Engine, EngineSettings
 from actors.runtime.journal import Batch, JournalUnavailable, OutboxRow
+from actors.thing.asking import NoModels
 from actors.thing.core import ThingCore
 from hub.sharding import whole_engine, whole_journal
 from hub.storage.shards import open_shards
@@ -82,13 +82,6 @@ class MortalJournal:
             self._journal.commit(batch, lambda _error: fate.died.set())
         else:
             fate.died.set()
-
-
-class NoModels:
-    """No community has a health model."""
-
-    def model(self, community_id: str, subject: str) -> HealthModel | None:
-        return None
 
 
 class SilentPeers:

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 from firm import INSTALLATION, NOW, PROFILES, settings
-from small_hub import NoModels
 
 from actors.community.core import CommunityCore
 from actors.connection.core import ConnectionCore, ConnectionSettings
@@ -38,6 +37,7 @@ from actors.purchasing.core import OrderCore
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.runtime.cells import Kind, encode
 from actors.runtime.turns import Claim, Emit, Forget, Meter, Note, Put, Release, Remind, Remove, Tell
+from actors.thing.asking import NoModels
 from actors.thing.core import ThingCore
 
 WRITES = PlaceRequest | BookTime

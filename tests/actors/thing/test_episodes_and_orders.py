@@ -2,12 +2,12 @@
 
 from firm import INSTALLATION, NOW, PROFILES, registration, told
 from msgspec.structs import replace
-from small_hub import NoModels
 
 from actors.dialogue import OrderProgressed
 from actors.dialogue.placement import slot_of
 from actors.model.orders import OrderState
 from actors.runtime.turns import Claim, Release, Step
+from actors.thing.asking import NoModels
 from actors.thing.core import ThingCore
 from actors.thing.state import ThingState
 
