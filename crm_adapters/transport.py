@@ -118,13 +118,13 @@ class Transport:
         return judge(call, reply) or reply
 
     async def _exchange(self, call: Call) -> Reply | Failure:
+        headers, data = _body_of(call)
         async with self._session.request(
             call.method,
             URL(call.url, encoded=call.is_encoded),
             params=call.query or None,
-            headers=call.headers,
-            json=call.json,
-            data=call.form if call.content is None else call.content,
+            headers=headers,
+            data=data,
             allow_redirects=False,
         ) as response:
             content = await _read_capped(response, self._settings.body_cap)
@@ -158,7 +158,6 @@ async def open_transport(
         timeout=timeout,
         trust_env=False,
         cookie_jar=aiohttp.DummyCookieJar(),
-        json_serialize=_json_text,
         middlewares=(_never_replay,),
     ) as session:
         yield Transport(session, settings)
@@ -233,7 +232,7 @@ async def _read_capped(response: aiohttp.ClientResponse, cap: int) -> bytes | No
 
 def _reply(response: aiohttp.ClientResponse, content: bytes) -> Reply:
     headers = {name.lower(): value for name, value in response.headers.items()}
-    cookies = {name: morsel.value for name, morsel in response.cookies.items()}
+    cookies = {name: morsel.value for name, morsel in response.cookies.items()} if "set-cookie" in headers else {}
     body, malformed = _decoded(content)
     return Reply(
         status=response.status, headers=headers, content=content, body=body, malformed=malformed, cookies=cookies
@@ -254,8 +253,14 @@ def _decoded(content: bytes) -> tuple[Any, bool]:
         return None, True
 
 
-def _json_text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+def _body_of(call: Call) -> tuple[Mapping[str, str], Any]:
+    """Return headers and body; JSON is bytes at once, and says that it is JSON where the call does not say more."""
+    if call.json is None:
+        return call.headers, call.form if call.content is None else call.content
+    content = msgspec.json.encode(call.json)
+    if any(name.lower() == "content-type" for name in call.headers):
+        return call.headers, content
+    return {**call.headers, "Content-Type": "application/json"}, content
 
 
 def _place(call: Call) -> str:

@@ -88,7 +88,7 @@ class DeskSettings(Struct, frozen=True, kw_only=True):
     probe_cap_s: float = 60.0
     turn_grace_s: float = 2.0
     again_s: float = 1.0
-    gather_s: float = 0.005
+    gather_s: float = 0.01
     """Longest time that an outcome waits for those of other requests, to share a commit with them."""
 
 

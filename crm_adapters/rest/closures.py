@@ -4,7 +4,7 @@ What an expression means is what ``jmespath`` says: its parser made the tree, an
 to its interpreter. A test compares both on every expression of the shipped manifests.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from jmespath import Options
@@ -50,8 +50,8 @@ class _Walker:
 
         def field(value: Any) -> Any:
             try:
-                return value.get(name)
-            except AttributeError:
+                return value[name]
+            except (LookupError, TypeError):  # it has no such entry, or has no entries with names
                 return None
 
         return field
@@ -66,6 +66,8 @@ class _Walker:
         return lambda _value: literal
 
     def _subexpression(self, node: Node) -> Evaluate:
+        if all(child["type"] == "field" for child in node["children"]):
+            return _path([child["value"] for child in node["children"]])
         first, second, *more = self._children(node)
         if not more:
             return lambda value: second(first(value))
@@ -154,6 +156,23 @@ class _Walker:
 
         return select
 
+    def _flatten(self, node: Node) -> Evaluate:
+        base = self.of(node["children"][0])
+
+        def flatten(value: Any) -> Any:
+            elements = base(value)
+            if not isinstance(elements, list):
+                return None
+            flat: list[Any] = []
+            for element in _elements(elements):
+                if isinstance(element, list):
+                    flat += _elements(element)
+                else:
+                    flat.append(element)
+            return flat
+
+        return flatten
+
     def _projection(self, node: Node) -> Evaluate:
         base, inner = self._children(node)
 
@@ -165,6 +184,22 @@ class _Walker:
             return [each for each in found if each is not None]
 
         return project
+
+
+def _path(names: Sequence[str]) -> Evaluate:
+    """Return what goes from name to name: two are what most expressions of a manifest are."""
+    first, second, *more = names
+
+    def path(value: Any) -> Any:
+        try:
+            value = value[first][second]
+            for name in more:
+                value = value[name]
+        except (LookupError, TypeError):
+            return None
+        return value
+
+    return path
 
 
 def _taken(functions: Functions, name: str, count: int) -> list[frozenset[type]] | None:

@@ -44,12 +44,14 @@ def path(template: str, compiled: Compile) -> Render:
     """
     if not template.startswith("/"):
         raise ExpressionError(f"path {template!r} does not begin with a slash")
-    pieces = _VARIABLE.split(template)
-    expressions = [compiled(text) for text in pieces[1::2]]
+    first, *pieces = _VARIABLE.split(template)
+    parts = [(compiled(text), fixed) for text, fixed in zip(pieces[::2], pieces[1::2], strict=True)]
 
     def render(context: Context) -> str:
-        values = [_segment(expression, context) for expression in expressions]
-        return "".join(fixed + value for fixed, value in zip(pieces[::2], [*values, ""], strict=True))
+        text = first
+        for expression, fixed in parts:
+            text += _segment(expression, context) + fixed
+        return text
 
     return render
 
@@ -113,23 +115,30 @@ def _leaf(text: str, compiled: Compile) -> Render:
     whole = _WHOLE.match(text)
     if whole and "${" not in whole[1]:
         return compiled(whole[1]).value
-    pieces = _PART.split(text)
-    expressions = [compiled(part) for part in pieces[1::2]]
-    if not expressions:
+    first, *pieces = _PART.split(text)
+    parts = [(compiled(part), fixed) for part, fixed in zip(pieces[::2], pieces[1::2], strict=True)]
+    if not parts:
         return lambda _context: text
 
     def render(context: Context) -> str:
-        values = [scalar_text(expression.value(context)) for expression in expressions]
-        return "".join(fixed + value for fixed, value in zip(pieces[::2], [*values, ""], strict=True))
+        rendered = first
+        for expression, fixed in parts:
+            rendered += scalar_text(expression.value(context)) + fixed
+        return rendered
 
     return render
 
 
 def _object(renders: Mapping[str, Render]) -> Render:
+    entries = [(key.removesuffix(OPTIONAL), key.endswith(OPTIONAL), make) for key, make in renders.items()]
+
     def render(context: Context) -> dict[str, Any]:
-        values = {key: make(context) for key, make in renders.items()}
-        kept = {key: value for key, value in values.items() if not (key.endswith(OPTIONAL) and value is None)}
-        return {key.removesuffix(OPTIONAL): value for key, value in kept.items()}
+        values: dict[str, Any] = {}
+        for name, is_optional, make in entries:
+            value = make(context)
+            if value is not None or not is_optional:
+                values[name] = value
+        return values
 
     return render
 
