@@ -55,6 +55,7 @@ from hub.compute import Compute
 from hub.config import HubConfig
 from hub.config.listen import Listen
 from hub.config.tables import DeskConfig
+from hub.crm_use import JournalledUse
 from hub.federation import Federation
 from hub.files import write_whole
 from hub.gone_crm import GoneCrm, gone_connections
@@ -231,6 +232,7 @@ class _Parts:
         )
         desk = Desk(name, adapter, self._engine, self._clock, self._chance, settings)
         desk.remember(JournalledIntroductions(self._journal))
+        desk.recall(JournalledUse(self._journal))
         return desk
 
     async def start(

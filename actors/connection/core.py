@@ -28,6 +28,8 @@ from actors.dialogue import (
     RecordsCompared,
     RecordsHeard,
     ThingIntroduced,
+    Use,
+    UseCounted,
     desk_relay,
     order_address,
 )
@@ -47,6 +49,7 @@ ConnectionMessage = (
     | Reconcile
     | RecordsCompared
     | ThingIntroduced
+    | UseCounted
 )
 
 _KEPT_AT_LEAST: Final = timedelta(hours=1)
@@ -62,6 +65,12 @@ class IntroducedThing(Value, frozen=True, kw_only=True):
     version: str
     record_id: str
     at: Instant
+
+
+class UsedDay(Value, frozen=True, kw_only=True):
+    """The record of the kind ``crm_use``: what a connection used of its day."""
+
+    used: tuple[Use, ...]
 
 
 class ConnectionSettings(Struct, frozen=True, kw_only=True):
@@ -131,6 +140,8 @@ class ConnectionCore:
                 return (VisitFollowed(key=key, order=order),), ()
             case ThingIntroduced():
                 return (), (_introduced(message, now),)
+            case UseCounted(connection=name, used=used):
+                return (), (Put("crm_use", name, "", UsedDay(used=used)),)
             case DropVisit(key=key):
                 return ((VisitDropped(key=key),) if key in state.visits else ()), ()
 

@@ -23,6 +23,7 @@ from actors.desk.introducing import Introduced, Introductions, failure_of
 from actors.desk.office import Office, ignore
 from actors.desk.pace import Lane, Pace
 from actors.desk.turns import Turns
+from actors.desk.using import DailyUse, Uses
 from actors.dialogue import (
     AnyDeskJob,
     BookReported,
@@ -82,7 +83,7 @@ class DeskSettings(Struct, frozen=True, kw_only=True):
     parallel: int = 4
     requests_per_s: float | None = None
     requests_per_day: int | None = None
-    """In any 24 hours."""
+    """In any 24 hours, also over restarts."""
     request_s: float = 60.0
     probe_base_s: float = 1.0
     probe_cap_s: float = 60.0
@@ -125,11 +126,13 @@ class Desk:
         )
         self._decode = msgspec.msgpack.Decoder(AnyDeskJob).decode
         limits = self._settings
+        per_day = limits.requests_per_day
+        self._use = None if per_day is None else DailyUse(connection, office, clock, per_day)
         self._pace = Pace(
             clock.monotonic,
             parallel=limits.parallel,
             per_s=limits.requests_per_s,
-            per_day=limits.requests_per_day,
+            per_day=None if self._use is None else self._use.quota,
         )
         self._calls = Calls(connection, adapter, self._pace, self._breaker, request_s=limits.request_s)
         self._turns = Turns(connection, office, clock, self._breaker, self._pace, grace_s=limits.turn_grace_s)
@@ -159,6 +162,11 @@ class Desk:
     def remember(self, introductions: Introductions) -> None:
         """Know what the CRM was told of things before this desk lived."""
         self._introduced.durable = introductions
+
+    def recall(self, uses: Uses) -> None:
+        """Count towards the limit of the day what was sent before this desk lived."""
+        if self._use is not None:
+            self._use.recall(uses)
 
     def work(self, row: OutboxRow, *, recovered: bool) -> None:
         """Take a job from the outbox."""

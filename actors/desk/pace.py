@@ -42,8 +42,9 @@ class Bucket:
 class DayQuota:
     """At most so many in any 24 hours. Counted by the minute: a day is at most some hundred numbers."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, on_take: Callable[[], None] | None = None) -> None:
         self._most = most
+        self._on_take = on_take
         self._minutes: deque[tuple[float, int]] = deque()
         self._used = 0
 
@@ -58,7 +59,14 @@ class DayQuota:
         if self.wait_s(now_s) > 0.0:
             return False
         self.add(1, now_s)
+        if self._on_take is not None:
+            self._on_take()
         return True
+
+    def minutes(self, now_s: float) -> tuple[tuple[float, int], ...]:
+        """Return what counts still, as the end of a minute and how many were used in it, oldest first."""
+        self.wait_s(now_s)
+        return tuple(self._minutes)
 
     def add(self, count: int, now_s: float) -> None:
         """Count what was used already."""
@@ -94,7 +102,7 @@ class Pace:
         *,
         parallel: int,
         per_s: float | None = None,
-        per_day: int | None = None,
+        per_day: DayQuota | None = None,
     ) -> None:
         self._monotonic = monotonic
         self._parallel = parallel
@@ -102,7 +110,7 @@ class Pace:
         if per_s is not None:
             self._limits.append(Bucket(per_s))
         if per_day is not None:
-            self._limits.append(DayQuota(per_day))
+            self._limits.append(per_day)
         self._turns: deque[Go] = deque()
         self._reads: deque[Go] = deque()
         self._last_was_read = True

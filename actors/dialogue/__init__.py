@@ -44,6 +44,8 @@ from actors.dialogue.connections import (
     RecordsCompared,
     RecordsHeard,
     ThingIntroduced,
+    Use,
+    UseCounted,
 )
 from actors.dialogue.desks import (
     AnyDeskJob,
@@ -217,6 +219,8 @@ __all__ = [
     "TrainingFailed",
     "TrainingFinished",
     "TurnGiven",
+    "Use",
+    "UseCounted",
     "chapter_address",
     "community_address",
     "connection_address",

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from actors.dialogue.base import Message
+from actors.model.base import Instant, Value
 from actors.model.findings import Finding
 from actors.model.ids import OrderKey, OwnerId, ThingId
 from actors.model.outcomes import ChangesOutcome, CrmRecord
@@ -56,6 +57,20 @@ class ThingIntroduced(Message, frozen=True, kw_only=True):
     thing_id: ThingId
     version: str
     record_id: str
+
+
+class Use(Value, frozen=True, kw_only=True):
+    """So many requests, counted as sent at ``until``."""
+
+    until: Instant
+    count: int
+
+
+class UseCounted(Message, frozen=True, kw_only=True):
+    """What was sent over the connection in the last 24 hours, all of it, oldest first."""
+
+    connection: str
+    used: tuple[Use, ...]
 
 
 class Reconcile(Message, frozen=True, kw_only=True):

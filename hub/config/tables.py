@@ -114,7 +114,7 @@ class DeskConfig(Value, frozen=True, kw_only=True):
     requests_per_s: Annotated[float, Meta(gt=0)] | None = None
     """Calls a second, at most; one call may be several requests of HTTP."""
     requests_per_day: Annotated[int, Meta(ge=1)] | None = None
-    """Calls in any 24 hours, at most. A hub that is started again begins to count anew."""
+    """Calls in any 24 hours, at most, also when the hub is started again meanwhile."""
 
     @property
     def reconcile_minute(self) -> int:
