@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.community.core import card_key
 from actors.community.evidence import Standing, Stood
@@ -70,13 +71,28 @@ class ModelMaking:
         log.info("training_started", community=job.community_id, subject=job.subject, lives=len(lives))
         packed = [msgspec.msgpack.encode(life) for life in lives.values()]
         vouched = [life.life_id for key, life in lives.items() if self._journal.record(VOUCHED_LIFE, key) is not None]
-        made = await train_apart(TrainingRequest(lives=packed, band=self._band(job.subject), vouched=vouched))
+        request = TrainingRequest(lives=packed, band=self._band(job.subject), vouched=vouched)
+        made = await train_apart(self._challenging(job, request))
         try:
             if not isinstance(made, TrainingRefused) and lives.keys() - self._lives(job).keys():
                 return await self.train(job)  # some were forgotten meanwhile
             return await self._outcome(job, made, [life.life_id for life in lives.values()])
         except (JournalUnavailable, BatchRefused) as error:
             return _failed(job, f"the model could not be stored: {error}")
+
+    def _challenging(self, job: TrainModel, request: TrainingRequest) -> TrainingRequest:
+        """Return the request with the present model in it, which the new one must beat on the lives closed since."""
+        component = (job.community_id, job.subject)
+        model, known = self.published.get(component), self.trained_on(component)
+        if model is None or known is None:
+            return request
+        cards = self._peers.evidence.health(*component, model.version).cards.values()
+        return replace(
+            request,
+            champion=model.to_bytes(),
+            champion_cards=[(card.card_id, card.owner_id, list(card.curve)) for card in cards if card.curve],
+            seen=[*known.lives, *known.trimmed],
+        )
 
     def trained_on(self, component: Component) -> TrainedOn | None:
         """Return what the published model was trained on, where that is known."""
@@ -159,7 +175,8 @@ class ModelMaking:
         if isinstance(made, TrainingRefused):
             return _failed(job, made.reason)
         await self._keep(job, made, TrainedOn(lives=life_ids, trimmed=made.trimmed))
-        log.info("model_published", community=job.community_id, subject=job.subject, version=made.version)
+        facts = {"version": made.version, "against_former": made.against_former}
+        log.info("model_published", community=job.community_id, subject=job.subject, **facts)
         return TrainingFinished(subject=job.subject, model_version=made.version, lives=made.lives, owners=made.owners)
 
     def health_spec(self, subject: str) -> HealthSpec | None:

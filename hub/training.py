@@ -11,12 +11,16 @@ import contextlib
 import os
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO, Final
 
 import msgspec
 import numpy as np
 from msgspec import Struct
 
+from actors.community.cards import CardMatrix
+from actors.community.champion import duel
+from actors.community.health_index import HealthModel
 from actors.community.lives import Life
 from actors.community.policy import ActBand
 from actors.model.histories import EventHistory
@@ -42,6 +46,12 @@ class TrainingRequest(Struct, frozen=True, kw_only=True, tag=True):
     band: ActBand
     vouched: list[str] = []
     """Lives to believe whatever the others say."""
+    champion: bytes = b""
+    """The present model, which the new one must beat."""
+    champion_cards: list[tuple[str, str, list[float]]] = []
+    """(card, owner, curve) that it answers from."""
+    seen: list[str] = []
+    """Lives that it was trained on; the others were closed since."""
 
 
 class FailuresRequest(Struct, frozen=True, kw_only=True, tag=True):
@@ -61,6 +71,8 @@ class PublishedModel(Struct, frozen=True, kw_only=True, tag=True):
     owners: int
     trimmed: list[str] = []
     """Lives that were left out."""
+    against_former: str = ""
+    """How it did against the model before it."""
 
 
 class FailuresLearned(Struct, frozen=True, kw_only=True, tag=True):
@@ -130,7 +142,7 @@ async def _ask(process: asyncio.subprocess.Process, request: bytes) -> Answer:
 
 
 def train_model(request: TrainingRequest) -> PublishedModel:
-    """Train on lives. Raises: ValueError when they are too few."""
+    """Train on lives. Raises: ValueError when they are too few, or the present model is better."""
     from actors.community.training import TrainingSettings, train  # noqa: PLC0415 - heavy, and needed only here
     from actors.community.trimming import doubtful  # noqa: PLC0415 - likewise
 
@@ -147,7 +159,9 @@ def train_model(request: TrainingRequest) -> PublishedModel:
     trimmed = doubtful(lives, seed=_SEED) - frozenset(request.vouched)
     lives = [life for life in lives if life.life_id not in trimmed]
     trained = train(lives, seed=_SEED, settings=TrainingSettings(band=request.band))
+    judged = _against_champion(request, lives, trained.errors)
     return PublishedModel(
+        against_former=judged,
         model=trained.model.to_bytes(),
         version=trained.model.version,
         cards=[(card.life_id, card.owner_id, card.cycles, card.curve.tolist()) for card in trained.cards],
@@ -178,6 +192,21 @@ def learn_failures(request: FailuresRequest) -> FailuresLearned:
         machines=published.machines,
         owners=len(published.owners),
     )
+
+
+def _against_champion(request: TrainingRequest, lives: Sequence[Life], errors: Mapping[str, float]) -> str:
+    """Return how the new model did against the present one. Raises: ValueError when that is better."""
+    if not request.champion:
+        return ""
+    champion = HealthModel.from_bytes(request.champion)
+    matrix = CardMatrix(champion.version)
+    for card_id, owner_id, curve in request.champion_cards:
+        matrix.append(card_id, owner_id, curve)
+    unseen = {life.life_id for life in lives} - set(request.seen)
+    fought = duel(champion, matrix, lives, unseen=unseen, errors=errors)
+    if not fought.won:
+        raise ValueError(fought.sentence)
+    return fought.sentence if fought.lives else ""
 
 
 def main() -> None:

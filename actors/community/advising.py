@@ -5,6 +5,7 @@ from datetime import datetime
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.community.answers import AnswerRules, abstain, certainty
 from actors.community.calibration import INTERVAL_LEVEL
@@ -14,6 +15,7 @@ from actors.community.health_index import HealthModel
 from actors.community.policy import ActState
 from actors.community.sentences import health_sentence, material_sentence
 from actors.community.supplies import SupplyChoice, SupplyRanking, rank_supplies
+from actors.community.usage import peers_use
 from actors.model.advice import Advice, Evidence, ExperienceCard, Interval, Question, Recommendation, Topic
 
 HEALTH_METHOD = "health index and peers' cards"
@@ -59,8 +61,9 @@ def advise_material(
     cards: Iterable[ExperienceCard], question: Question, *, rules: AnswerRules, answered_at: datetime
 ) -> Advice:
     """Answer which supply lasts longest. The first of ``question.features``, if any, is the asker's use a day."""
+    heard = list(cards)
     ranking = rank_supplies(
-        cards,
+        heard,
         asker_owner=question.owner_id,
         k_owners=rules.k_owners,
         usage=question.features[0] if question.features else 0.0,
@@ -68,7 +71,8 @@ def advise_material(
     )
     if ranking.reason:
         return abstain(question, ranking.reason, rules, answered_at)
-    return _recommend_material(ranking, question, rules, answered_at)
+    use = peers_use(heard, asker_owner=question.owner_id, k_owners=rules.k_owners)
+    return replace(_recommend_material(ranking, question, rules, answered_at), use=use)
 
 
 def _estimate(model: HealthModel | None, matrix: CardMatrix, question: Question, k_owners: int) -> Estimate | str:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from math import erf, sqrt
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
 from actors.community.lives import FloatArray
+from actors.community.weekdays import WeekClock
 
 _MOST_BLOCKS = 28
 _REFILL_SHARE = 0.1
@@ -31,6 +33,20 @@ class RunOut(Struct, frozen=True, kw_only=True):
     p90_days: float
     rate_per_day: float
     points: int
+    early_days: float = 0.0
+    """It is empty by then with the probability that was accepted."""
+    reorder_at: float = 0.0
+    """The level that lasts the delivery time but for that probability."""
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """How long a delivery takes, and with which probability the slot may be empty before it comes."""
+
+    days: float = 0.0
+    accepted: float = 0.1
+
+
+_AT_ONCE = Delivery()
 
 
 class _Use(Struct, frozen=True, kw_only=True):
@@ -41,19 +57,51 @@ class _Use(Struct, frozen=True, kw_only=True):
     """Variance of the rate itself."""
 
 
-def run_out(level: float, samples: Sequence[tuple[float, float]], *, peers_rate: float | None = None) -> RunOut | None:
+def run_out(
+    level: float,
+    samples: Sequence[tuple[float, float]],
+    *,
+    peers_rate: float | None = None,
+    clock: WeekClock | None = None,
+    delivery: Delivery = _AT_ONCE,
+) -> RunOut | None:
     """Forecast when ``level`` is used up, from (day, level) points in order of time; None while no use shows.
 
     Days may be fractions and gaps may differ. A rise by a tenth of the highest level or more is a refill, smaller ones
-    are noise. With less than 14 days of history the rate leans towards ``peers_rate`` (their mean use a day).
+    are noise. With less than 14 days of history the rate leans towards ``peers_rate`` (their mean use a day). With a
+    ``clock`` days of much use count for more.
     """
+    if clock is not None:
+        samples = [(clock.used(day), left) for day, left in samples]
     days, used = _intervals(samples)
     own = _use(days, used) if len(days) else None
     use = _towards_peers(own, float(days.sum()), peers_rate)
     if use is None or use.rate <= 0 or level > use.rate * _FARTHEST_DAYS:
         return None
-    p10, p50, p90 = (min(_FARTHEST_DAYS, _empty_by(level, use, share)) for share in (0.1, 0.5, 0.9))
-    return RunOut(p10_days=p10, p50_days=p50, p90_days=p90, rate_per_day=use.rate, points=len(samples))
+    since = samples[-1][0] if samples else 0.0
+    told = [min(_FARTHEST_DAYS, _empty_by(level, use, share)) for share in (0.1, 0.5, 0.9, delivery.accepted)]
+    p10, p50, p90, early = told if clock is None else (_by_calendar(clock, since, days) for days in told)
+    lead = delivery.days if clock is None else clock.used(clock.day_of(since) + delivery.days) - since
+    return RunOut(
+        p10_days=p10,
+        p50_days=p50,
+        p90_days=p90,
+        rate_per_day=use.rate,
+        points=len(samples),
+        early_days=early,
+        reorder_at=_lasts(use, lead, delivery.accepted),
+    )
+
+
+def _by_calendar(clock: WeekClock, since: float, days: float) -> float:
+    """Return usual days of use from the last reading on as days of the calendar."""
+    return clock.day_of(since + days) - clock.day_of(since)
+
+
+def _lasts(use: _Use, days: float, accepted: float) -> float:
+    """Return the level that is not used up in so many days, but for the accepted probability."""
+    deviation = sqrt(use.wander * days + use.doubt * days * days)
+    return max(0.0, use.rate * days + NormalDist().inv_cdf(1 - accepted) * deviation)
 
 
 def _intervals(samples: Sequence[tuple[float, float]]) -> tuple[FloatArray, FloatArray]:

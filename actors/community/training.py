@@ -8,6 +8,7 @@ from msgspec import Struct
 from actors.community.boosting import fit_amounts
 from actors.community.calibration import HeldOut, calibrate
 from actors.community.cards import LEVELS, CardMatrix, Estimate, LifeCard, answer, levels_of, life_card
+from actors.community.champion import life_error
 from actors.community.features import Normaliser, fit_normaliser, life_features
 from actors.community.forest import Forest, mean_of
 from actors.community.health_index import HealthModel
@@ -32,6 +33,8 @@ class Trained(Struct, frozen=True, kw_only=True, eq=False):
     model: HealthModel
     cards: tuple[LifeCard, ...]
     held_out_rmse: float
+    errors: dict[str, float] = {}
+    """Life -> root mean square error of the answers about it, by models and cards that had not seen it, in cycles."""
 
     def matrix(self) -> CardMatrix:
         """Return the founding cards as a matrix."""
@@ -81,7 +84,19 @@ def _publish(
         policy=choose_policy(_replays(lives, answers), how.band),
     )
     errors = np.concatenate(held.index) - np.concatenate([life.remaining() for life in lives])
-    return Trained(model=model, cards=tuple(held.cards), held_out_rmse=float(np.sqrt((errors**2).mean())))
+    return Trained(
+        model=model,
+        cards=tuple(held.cards),
+        held_out_rmse=float(np.sqrt((errors**2).mean())),
+        errors=_errors(lives, answers, held),
+    )
+
+
+def _errors(lives: Sequence[Life], answers: Sequence[HeldOut], held: _Held) -> dict[str, float]:
+    told = (
+        np.where(np.isnan(each.values), index, each.values) for each, index in zip(answers, held.index, strict=True)
+    )
+    return {life.life_id: life_error(values, life) for life, values in zip(lives, told, strict=True)}
 
 
 def _fit_folds(

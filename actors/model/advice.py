@@ -141,6 +141,14 @@ class Paid(Value, frozen=True, kw_only=True):
     p90: int
 
 
+class PeersUse(Value, frozen=True, kw_only=True):
+    """What peers use up in a day, in the level's unit; ``weekdays`` are factors from Monday, their mean is 1."""
+
+    per_day: float
+    weekdays: tuple[float, ...] = ()
+    owners: int
+
+
 class Signal(Value, frozen=True, kw_only=True):
     """A signal that moved: mean of the last 20 cycles minus that of the first 20, in deviations of its kind.
 
@@ -200,6 +208,7 @@ class Recommendation(Value, frozen=True, kw_only=True, tag="recommendation"):
     """SKU -> what peers paid for one piece."""
     remedies: tuple[RankedRemedy, ...] = ()
     """Best first."""
+    use: PeersUse | None = None
     quantity: int | None = None
     """How many pieces to keep."""
 
@@ -245,6 +254,8 @@ class ExperienceCard(Value, frozen=True, kw_only=True):
     usage: float = 0.0
     curve: tuple[float, ...] = ()
     model_version: str = ""
+    weekdays: tuple[float, ...] = ()
+    """Of a supply: how much was used by weekday, against the mean, from Monday."""
     tried: RemedyTried | None = None
     """Of the topic ``remedy``: what was done about ``subject``, and how it went."""
     ended_at: Instant | None = None

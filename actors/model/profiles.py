@@ -64,6 +64,24 @@ class SlotSpec(Value, frozen=True, kw_only=True):
     safety_days: Annotated[float, Meta(ge=0)] = 2.0
     quantity: Annotated[int, Meta(ge=1)] = 1
     title: str = ""
+    stockout_cost: Annotated[float, Meta(gt=0)] | None = None
+    """What it costs to stand empty until the delivery. With ``early_cost`` it takes the place of ``safety_days``: a
+    need opens when the risk of standing empty is worth more than that of ordering too early (newsvendor ratio)."""
+    early_cost: Annotated[float, Meta(gt=0)] | None = None
+    """What it costs to have the delivery too early, in the same money."""
+
+    @property
+    def accepted_risk(self) -> float:
+        """With which probability it may be empty before a delivery comes."""
+        if self.stockout_cost is None or self.early_cost is None:
+            return 0.1
+        return min(0.5, max(0.001, self.early_cost / (self.early_cost + self.stockout_cost)))
+
+    @property
+    def lead_days(self) -> float:
+        """How many days a delivery is counted with."""
+        weighed = self.stockout_cost is not None and self.early_cost is not None
+        return self.delivery_days if weighed else self.delivery_days + self.safety_days
 
 
 class HealthSpec(Value, frozen=True, kw_only=True):

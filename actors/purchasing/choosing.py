@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from actors.dialogue import Candidate, RaiseNeed
 from actors.model.advice import Advice, Recommendation
 from actors.model.ids import InstallationId, MandateId, OrderKey, fingerprint, order_key
+from actors.model.money import Money
 from actors.model.needs import Need, NeedKind
 from actors.model.offers import Offer
 from actors.model.orders import OrderLine, PurchaseOrder, ServiceRequest
@@ -28,6 +29,15 @@ def rank_offers(offers: tuple[Offer, ...], advice: Advice | None, need: Need) ->
     one piece fills counts, and one piece as one where nothing else is known.
     """
     return tuple(sorted(offers, key=lambda offer: (_is_late(offer, need), _cost_of_use(offer, advice, need))))
+
+
+def above_peers(offer: Offer, advice: Advice | None) -> str:
+    """Return what is said of an offer that is dearer a piece than what nine in ten peers paid; else nothing."""
+    paid = advice.prices.get(offer.sku) if isinstance(advice, Recommendation) else None
+    if paid is None or paid.currency != offer.landed.currency or offer.landed.minor <= paid.p90 * offer.quantity:
+        return ""
+    usual = Money(minor=paid.p90, currency=paid.currency)
+    return f", dearer than what 90 % of peers paid ({usual} a piece)"
 
 
 def candidates_of(offers: tuple[Offer, ...]) -> tuple[Candidate, ...]:

@@ -27,7 +27,14 @@ from actors.model.offers import Offer, OfferQuery
 from actors.model.orders import OrderState, Request
 from actors.model.outcomes import Capabilities, Offers
 from actors.purchasing import ladder
-from actors.purchasing.choosing import candidates_of, purchase_order, qualified, rank_offers, service_request
+from actors.purchasing.choosing import (
+    above_peers,
+    candidates_of,
+    purchase_order,
+    qualified,
+    rank_offers,
+    service_request,
+)
 from actors.purchasing.events import (
     AdviceTaken,
     LadderSet,
@@ -223,7 +230,10 @@ def choose(turn: Turn, settings: PurchasingSettings) -> None:
     if ranked:
         best = ranked[0]
         turn.note(
-            "choice", _choice_sentence(best, len(ranked)), best=best, others=[qualified(offer) for offer in ranked[1:]]
+            "choice",
+            _choice_sentence(best, len(ranked)) + above_peers(best, turn.data.advice),
+            best=best,
+            others=[qualified(offer) + above_peers(offer, turn.data.advice) for offer in ranked[1:]],
         )
         _ask_mandate(turn, candidates_of(ranked))
         return

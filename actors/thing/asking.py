@@ -19,8 +19,8 @@ from actors.model.orders import TERMINAL
 from actors.model.profiles import FaultSpec, HealthSpec, PartSpec, SkuChoice, SlotSpec, ThingProfile
 from actors.model.things import ThingRecord
 from actors.runtime.turns import Tell
-from actors.thing.levels import newest
-from actors.thing.noticing import chain_of, need_state, use_per_day
+from actors.thing.levels import ends, newest
+from actors.thing.noticing import LONG_HISTORY_S, chain_of, may_be_low, need_state, use_per_day
 from actors.thing.state import ComponentState, NeedState, ThingState
 
 _NEWS_WITHIN_S = 86_400.0
@@ -183,6 +183,26 @@ def supply_question(
         asked_at=now,
         wider=_wider(state, (rate,) if rate else ()),
     )
+
+
+def use_questions(
+    before: ThingState, state: ThingState, record: ThingRecord, profile: ThingProfile, now: datetime
+) -> list[Question]:
+    """Return what a thing asks about its peers' use: once a refill, then or when it runs low with a short history."""
+    questions: list[Question] = []
+    for name, spec in profile.slots.items():
+        slot, former = state.slots.get(name), before.slots.get(name)
+        if slot is None or former is None or slot.peers_asked_at == slot.refills:
+            continue
+        began, _, at, level = ends(slot.levels)
+        runs_low = level > spec.low_at and may_be_low(slot, spec)
+        if at - began >= LONG_HISTORY_S or not (runs_low or slot.refills > former.refills):
+            continue
+        chain = CorrelationId(f"{record.thing_id}.{name}.use.{slot.refills}")
+        question = supply_question(state, record, name, spec, (chain, now))
+        if isinstance(question, Question):
+            questions.append(question)
+    return questions
 
 
 def remedy_question(

@@ -26,7 +26,7 @@ from actors.model.readings import AnyDeviceMessage, DeviceMessage, PlainMessage
 from actors.model.things import ThingRecord
 from actors.runtime.turns import Effect, Note, Release, Step, Tell
 from actors.thing.absorb import absorb
-from actors.thing.asking import Models, order_news
+from actors.thing.asking import Models, order_news, use_questions
 from actors.thing.ending import chain_of_episode, closing, evidence_of_end
 from actors.thing.evolving import evolve, evolve_all
 from actors.thing.foretelling import foretold
@@ -50,10 +50,12 @@ from actors.thing.state import (
     CommunityAsked,
     NeedClosed,
     OrderFollowed,
+    PeersUseTaken,
     ProfileChanged,
     RowsClosed,
     ThingEvent,
     ThingState,
+    UseAsked,
 )
 from actors.thing.wondering import health_questions, judged_estimate
 
@@ -170,14 +172,25 @@ class ThingCore:
         opened = [*low_slots(after, profile, record, now), *active_faults(after, profile, record, now)]
         for need in opened:
             self._open(after, record, need, message, (events, effects))
-        for question in health_questions(after, record, profile, self._models, now):
-            events.append(CommunityAsked(subject=question.subject, cycle=question.age))
-            ask = AskCommunity(question=question, reply_to=thing_address(record.thing_id))
-            effects.append(Tell(chapter_address(question.community_id, record.thing_id), ask))
+        self._ask_peers((state, after), record, now, (events, effects))
         foretold(state, after, (record, profile), self._models, now, (events, effects))
         if current != state.profile:
             events.append(ProfileChanged(profile=current))
         return Step(evolve_all(after, events[closed:]), tuple(events), tuple(effects))
+
+    def _ask_peers(
+        self, states: tuple[ThingState, ThingState], record: ThingRecord, now: datetime, decided: Decided
+    ) -> None:
+        before, state = states
+        events, effects = decided
+        profile = self._profiles[state.profile]
+        asked = use_questions(before, state, record, profile, now)
+        events += [UseAsked(subject=each.subject, refills=state.slots[each.subject].refills) for each in asked]
+        questions = health_questions(state, record, profile, self._models, now)
+        events += [CommunityAsked(subject=each.subject, cycle=each.age) for each in questions]
+        for question in (*questions, *asked):
+            ask = AskCommunity(question=question, reply_to=thing_address(record.thing_id))
+            effects.append(Tell(chapter_address(question.community_id, record.thing_id), ask))
 
     def _open(self, state: ThingState, record: ThingRecord, need: Need, source: Source, decided: Decided) -> None:
         key = order_key(self._installation, need.owner_id, need.thing_id, need.subject, need.episode, need.revision)
@@ -211,6 +224,8 @@ class ThingCore:
         """Take the community's estimate of a component; open a need when the published policy says so."""
         if advice.topic is Topic.FAILURE:
             return self._judge_parts(state, record, advice, now)
+        if advice.topic is Topic.MATERIAL:
+            return _take_use(state, advice)
         judged = judged_estimate(state, record, self._models, advice)
         if judged is None:
             return Step(state)
@@ -265,3 +280,12 @@ class ThingCore:
             events.append(NeedClosed(subject=news.subject, reason=news.sentence, muted=True))
             effects.append(Note(chain_of_episode(record, known, news.subject), "need_closed", news.sentence))
         return Step(evolve_all(state, events), tuple(events), tuple(effects))
+
+
+def _take_use(state: ThingState, advice: Advice) -> Step[ThingState]:
+    """Keep what peers use up, while this slot's own history is short."""
+    use = advice.use if isinstance(advice, Recommendation) else None
+    if use is None or advice.subject not in state.slots:
+        return Step(state)
+    event = PeersUseTaken(subject=advice.subject, use=use)
+    return Step(evolve(state, event), (event,))

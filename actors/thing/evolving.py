@@ -1,4 +1,4 @@
-"""What a thing's own decisions change in what it knows. Pure: a journal is folded by it again."""
+"""How a thing's events change what its actor knows. Pure functions."""
 
 from collections.abc import Iterable
 
@@ -20,24 +20,30 @@ from actors.thing.state import (
     NeedState,
     OrderFollowed,
     PeersAsked,
+    PeersUseTaken,
     ProfileChanged,
     Registered,
     Retired,
     RowsClosed,
+    SlotState,
     ThingEvent,
     ThingState,
+    UseAsked,
 )
+
+_Asked = CommunityAsked | UseAsked | PeersAsked
+_OfPeers = _Asked | EstimateTaken | ComponentFailed | RowsClosed | PeersUseTaken | ChancesTaken | HistoryShared
 
 
 def evolve_all(state: ThingState, events: Iterable[ThingEvent]) -> ThingState:
-    """Return the state after events."""
+    """Return the state after events, in their order."""
     for event in events:
         state = evolve(state, event)
     return state
 
 
 def evolve(state: ThingState, event: ThingEvent) -> ThingState:
-    """Return the state after one event."""
+    """Return the state after an event."""
     match event:
         case ProfileChanged(profile=profile):
             return replace(state, profile=profile)
@@ -53,10 +59,20 @@ def evolve(state: ThingState, event: ThingEvent) -> ThingState:
             return replace(state, needs={**state.needs, subject: closed})
         case OrderFollowed():
             return _followed(state, event)
+        case _:
+            return _told_by_peers(state, event)
+
+
+def _told_by_peers(state: ThingState, event: _OfPeers) -> ThingState:
+    match event:
         case CommunityAsked(subject=subject, cycle=cycle):
             return _with_component(state, subject, _asked(state.components[subject], cycle))
         case EstimateTaken(subject=subject):
             return _with_component(state, subject, estimated(state.components[subject], event))
+        case UseAsked(subject=subject, refills=refills):
+            return _with_slot(state, subject, replace(state.slots[subject], peers_asked_at=refills))
+        case PeersUseTaken(subject=subject, use=use):
+            return _with_slot(state, subject, replace(state.slots[subject], peers=use))
         case ComponentFailed(subject=subject):
             return _with_component(state, subject, replace(state.components[subject], failed=True))
         case RowsClosed(subject=subject, keys=keys):
@@ -86,6 +102,10 @@ def _followed(state: ThingState, event: OrderFollowed) -> ThingState:
     if slot is None or event.state is not OrderState.FULFILLED:
         return state
     return replace(state, slots={**state.slots, event.subject: replace(slot, sku=event.sku)})
+
+
+def _with_slot(state: ThingState, subject: str, slot: SlotState) -> ThingState:
+    return replace(state, slots={**state.slots, subject: slot})
 
 
 def _with_component(state: ThingState, subject: str, component: ComponentState) -> ThingState:

@@ -1,8 +1,10 @@
 """What a thing notices: which needs hold now, and which are over. Pure functions of its state and profile."""
 
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from actors.community.depletion import run_out
+from actors.community.depletion import Delivery, run_out
+from actors.community.weekdays import FLAT, WeekClock, weekday_at, weekday_shape
 from actors.model.ids import CorrelationId, ThingId
 from actors.model.needs import Need, NeedKind
 from actors.model.orders import TERMINAL
@@ -17,6 +19,29 @@ _SHORTEST_HISTORY_S = 6 * 3600.0
 """A rate of use from less would be a guess."""
 _CLOSE_LOOK = 4.0
 """The quantiles are worked out only when the plain rate says empty within this many delivery times."""
+
+
+LONG_HISTORY_S = 14 * _DAY_S
+"""From then on a slot's own history speaks for itself."""
+
+
+class DaysLeft(NamedTuple):
+    """Quantiles of the days until a slot is empty; ``early`` at the accepted risk; the level to reorder at."""
+
+    p10: float
+    p50: float
+    p90: float
+    early: float
+    reorder_at: float
+
+    def evidence(self) -> dict[str, float]:
+        """Return it as a need keeps it."""
+        return {
+            "empty_in_days_p10": self.p10,
+            "empty_in_days": self.p50,
+            "empty_in_days_p90": self.p90,
+            "reorder_at": self.reorder_at,
+        }
 
 
 def chain_of(thing_id: ThingId, subject: str, episode: int) -> CorrelationId:
@@ -47,20 +72,22 @@ def is_quiet(before: ThingState, after: ThingState, profile: ThingProfile) -> bo
         if slot is None:
             continue
         former = formers.get(name)
-        if former is None or former.refills != slot.refills or _may_be_low(slot, spec):
+        if former is None or former.refills != slot.refills or may_be_low(slot, spec):
             return False
     return not profile.components and profile.events is None
 
 
-def _may_be_low(slot: SlotState, spec: SlotSpec) -> bool:
+def may_be_low(slot: SlotState, spec: SlotSpec) -> bool:
     """Say whether the level is low, or there is history enough to forecast."""
     began, full, at, level = ends(slot.levels)
     if level <= spec.low_at:
         return True
     history_s = at - began
+    if slot.peers is not None and history_s < LONG_HISTORY_S:
+        return level <= slot.peers.per_day * _CLOSE_LOOK * spec.lead_days
     if history_s < _SHORTEST_HISTORY_S or full <= level:
         return False
-    near_days = _CLOSE_LOOK * (spec.delivery_days + spec.safety_days)
+    near_days = _CLOSE_LOOK * spec.lead_days
     return level * history_s <= (full - level) * near_days * _DAY_S
 
 
@@ -108,11 +135,10 @@ def _slot_need(state: ThingState, record: ThingRecord, name: str, spec: SlotSpec
     slot = state.slots[name]
     _, level = newest(slot.levels)
     days = _days_left(slot, spec, now)
-    lead = spec.delivery_days + spec.safety_days
-    if level > spec.low_at and (days is None or days[0] > lead):
+    if level > spec.low_at and (days is None or days.early > spec.lead_days):
         return None
     episode = need_state(state, name).episode + 1
-    evidence = {"level": level, **({"empty_in_days_p10": days[0], "empty_in_days": days[1]} if days else {})}
+    evidence = {"level": level, **(days.evidence() if days else {})}
     rate = use_per_day(slot)
     return Need(
         thing_id=record.thing_id,
@@ -120,9 +146,9 @@ def _slot_need(state: ThingState, record: ThingRecord, name: str, spec: SlotSpec
         kind=NeedKind.SUPPLY,
         subject=name,
         episode=episode,
-        reason=_slot_reason(name, spec, level, days, lead),
+        reason=_slot_reason(name, spec, level, days),
         opened_at=now,
-        due_at=now + timedelta(days=days[1]) if days else None,
+        due_at=now + timedelta(days=days.p50) if days else None,
         correlation_id=chain_of(record.thing_id, name, episode),
         skus=spec.skus,
         quantity=spec.quantity,
@@ -131,27 +157,45 @@ def _slot_need(state: ThingState, record: ThingRecord, name: str, spec: SlotSpec
     )
 
 
-def _slot_reason(name: str, spec: SlotSpec, level: float, days: tuple[float, float] | None, lead: float) -> str:
+def _slot_reason(name: str, spec: SlotSpec, level: float, days: DaysLeft | None) -> str:
     title = spec.title or name
-    if days is not None and days[0] <= lead:
-        return f"{title} at {level:g} lasts about {days[1]:.1f} days; a delivery with safety takes {lead:g}"
+    if days is not None and days.early <= spec.lead_days:
+        told = f"{title} at {level:g} lasts about {days.p50:.1f} days"
+        if spec.lead_days > spec.delivery_days or not spec.stockout_cost:
+            return f"{told}; a delivery with safety takes {spec.lead_days:g}"
+        return f"{told}, and with {spec.accepted_risk:.0%} risk {days.early:.1f}; a delivery takes {spec.lead_days:g}"
     return f"{title} is at {level:g}, at or under its limit of {spec.low_at:g}"
 
 
-def _days_left(slot: SlotState, spec: SlotSpec, now: datetime) -> tuple[float, float] | None:
-    """Return (10 % quantile, median) of the days until empty, from now; None while that is far off or unknown."""
-    lead = spec.delivery_days + spec.safety_days
+def _days_left(slot: SlotState, spec: SlotSpec, now: datetime) -> DaysLeft | None:
+    """Return the days until empty, from now; None while that is far off or unknown."""
     rate = use_per_day(slot)
     start, _, end, level = ends(slot.levels)
-    if count(slot.levels) < _FEWEST_SAMPLES or end - start < _SHORTEST_HISTORY_S:
+    peers = slot.peers if end - start < LONG_HISTORY_S else None
+    if peers is None and (count(slot.levels) < _FEWEST_SAMPLES or end - start < _SHORTEST_HISTORY_S):
         return None
-    if rate <= 0 or level / rate > _CLOSE_LOOK * lead:
+    most = max(rate, peers.per_day if peers else 0.0)
+    if most <= 0 or level / most > _CLOSE_LOOK * spec.lead_days:
         return None
-    forecast = run_out(level, [((at - start) / _DAY_S, left) for at, left in unpacked(slot.levels)])
+    samples = unpacked(slot.levels)
+    shape = weekday_shape(samples, slot.peers.weekdays if slot.peers and slot.peers.weekdays else FLAT)
+    forecast = run_out(
+        level,
+        [((at - start) / _DAY_S, left) for at, left in samples],
+        peers_rate=peers.per_day if peers else None,
+        clock=None if shape == FLAT else WeekClock(shape=shape, starts=weekday_at(start)),
+        delivery=Delivery(days=spec.lead_days, accepted=spec.accepted_risk),
+    )
     if forecast is None:
         return None
     since = max(0.0, (now - datetime.fromtimestamp(end, UTC)).total_seconds() / _DAY_S)
-    return max(0.0, forecast.p10_days - since), max(0.0, forecast.p50_days - since)
+    return DaysLeft(
+        p10=max(0.0, forecast.p10_days - since),
+        p50=max(0.0, forecast.p50_days - since),
+        p90=max(0.0, forecast.p90_days - since),
+        early=max(0.0, forecast.early_days - since),
+        reorder_at=forecast.reorder_at,
+    )
 
 
 def use_per_day(slot: SlotState) -> float:

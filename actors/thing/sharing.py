@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
+from actors.community.weekdays import FLAT, weekday_shape
 from actors.dialogue import ShareExperience, chapter_address
 from actors.model.advice import ExperienceCard, RemedyOutcome, RemedyTried, Topic
 from actors.model.ids import CommunityId, InstallationId, fingerprint
@@ -11,6 +12,7 @@ from actors.model.needs import Need
 from actors.model.profiles import ThingProfile
 from actors.model.things import Purpose, ThingRecord
 from actors.runtime.turns import Effect, Tell
+from actors.thing.levels import unpacked
 from actors.thing.noticing import need_state, use_per_day
 from actors.thing.state import NeedState, SlotState, ThingState
 
@@ -66,10 +68,17 @@ def _supply_card(
         sku=former.sku,
         lived=slot.last_life or 0.0,
         usage=use_per_day(former) if former.levels else 0.0,
+        weekdays=_weekdays(former),
         price_minor=round(need.price_minor / need.pieces) if shares_price and need.price_minor is not None else None,
         currency=need.currency if shares_price else None,
     )
     return card, (str(slot.refills),)
+
+
+def _weekdays(slot: SlotState) -> tuple[float, ...]:
+    """Return the use by weekday, where the history is long enough to tell it."""
+    shape = weekday_shape(unpacked(slot.levels))
+    return () if shape == FLAT else tuple(round(each, 2) for each in shape)
 
 
 def remedies_told(record: ThingRecord, subject: str, known: NeedState, tried: Sequence[RemedyTried]) -> list[Told]:

@@ -5,7 +5,7 @@ from sys import intern
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from actors.model.advice import Recommendation, RemedyTried
+from actors.model.advice import PeersUse, Recommendation, RemedyTried
 from actors.model.ids import CommunityId, OrderKey
 from actors.model.ledger import LedgerRow
 from actors.model.needs import Need
@@ -45,6 +45,9 @@ class SlotState(Struct, frozen=True, kw_only=True, gc=False):
     """What is in use, as far as the hub knows: what was ordered last."""
     last_life: float | None = None
     """Use from one refill to the next, when one just ended."""
+    peers: PeersUse | None = None
+    """What peers use up, as they told since ``peers_asked_at`` refills."""
+    peers_asked_at: int = -1
 
 
 class ComponentState(Struct, frozen=True, kw_only=True, gc=False):
@@ -196,6 +199,20 @@ class ComponentFailed(Event, frozen=True, kw_only=True):
     subject: str
 
 
+class UseAsked(Event, frozen=True, kw_only=True):
+    """Peers are asked how much they use up, while this slot's own history is short."""
+
+    subject: str
+    refills: int
+
+
+class PeersUseTaken(Event, frozen=True, kw_only=True):
+    """Peers told how much they use up."""
+
+    subject: str
+    use: PeersUse
+
+
 class RowsClosed(Event, frozen=True, kw_only=True):
     """What became of a component's recommendations was told by a person."""
 
@@ -239,6 +256,8 @@ ThingEvent = (
     | PeersAsked
     | ChancesTaken
     | HistoryShared
+    | UseAsked
+    | PeersUseTaken
 )
 
 

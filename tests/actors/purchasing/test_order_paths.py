@@ -23,7 +23,8 @@ from actors.dialogue import (
     SwitchOn,
     TakeTurn,
 )
-from actors.model.advice import Abstention, Topic
+from actors.model.advice import Abstention, Evidence, Paid, Recommendation, Topic
+from actors.model.ids import CorrelationId
 from actors.model.needs import NeedKind
 from actors.model.orders import OrderState
 from actors.model.outcomes import (
@@ -42,6 +43,7 @@ from actors.model.outcomes import (
     Transient,
     Unsupported,
 )
+from actors.purchasing.choosing import above_peers
 
 S = OrderState
 
@@ -360,3 +362,29 @@ def test_a_turn_that_nobody_uses_is_given_back() -> None:
 def test_an_order_stands_in_line_for_its_owner_and_thing() -> None:
     job = Buying().approved().world.job(TakeTurn).body
     assert (job.owner_id, job.thing_id, job.first) == (OWNER, PRINTER, False)
+
+
+def test_an_offer_dearer_than_what_nine_in_ten_peers_paid_is_named() -> None:
+    paid = {"INK-1": Paid(currency="EUR", p10=900, p50=1_000, p90=1_200)}
+    dear = above_peers(offer("INK-1", 2_000), told_prices(paid))
+    assert dear == ", dearer than what 90 % of peers paid (12.00 EUR a piece)"
+    assert above_peers(offer("INK-1", 1_200), told_prices(paid)) == ""
+    assert above_peers(offer("INK-2", 9_000), told_prices(paid)) == ""
+    assert above_peers(offer("INK-1", 2_000), None) == ""
+
+
+def told_prices(paid: dict[str, Paid]) -> Recommendation:
+    return Recommendation(
+        correlation_id=CorrelationId("c"),
+        topic=Topic.MATERIAL,
+        subject="black",
+        action="order_supply",
+        evidence=Evidence(peers=9, owners=9),
+        method="test",
+        model_version="",
+        confidence=0.5,
+        sentence="so it is",
+        answered_at=NOW,
+        expires_at=NOW,
+        prices=paid,
+    )
