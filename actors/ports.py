@@ -29,6 +29,7 @@ from actors.model.outcomes import (
     FindOutcome,
     HeardOutcome,
     OffersOutcome,
+    Permanent,
     PlaceOutcome,
     TimeSlotsOutcome,
     Unsupported,
@@ -338,6 +339,10 @@ class CrmAdapter(Protocol):
         """Make a thing its owner's asset, or bring the asset up to date; the owner becomes a customer if need be."""
         ...
 
+    def doubt_webhook(self, message: Webhook) -> Permanent | None:
+        """Return why a message is not the CRM's; None where it proves that it is. Asks nobody, and never waits."""
+        ...
+
     async def take_webhook(self, message: Webhook) -> HeardOutcome:
         """Check who sent a message, and read again what it is about; ``Permanent`` where it is not the CRM's."""
         ...
@@ -365,6 +370,11 @@ class RefusesExtras:
         """Refuse."""
         del thing
         return Unsupported(capability="customers")
+
+    def doubt_webhook(self, message: Webhook) -> Permanent | None:
+        """Leave it to ``take_webhook``."""
+        del message
+        return None
 
     async def take_webhook(self, message: Webhook) -> HeardOutcome:
         """Refuse."""

@@ -62,6 +62,7 @@ from hub.gone_crm import GoneCrm, gone_connections
 from hub.ingest import DurableSink
 from hub.introductions import JournalledIntroductions
 from hub.keeping import Keeping
+from hub.logs import UnreadableRequests
 from hub.machine import MachineDesk
 from hub.ordering import OrderingOff
 from hub.profiles import publish_profiles, reference
@@ -157,6 +158,7 @@ class _Parts:
         self._watch = RecordWatch()
         self._machine = MachineDesk(self._engine, self._registry, journal, self._compute, clock, self._watch)
         self._commands = CommandRelay(self._engine, self._registry, clock)
+        self._unreadable = UnreadableRequests()
         self._tail = NoteTail(self._engine, journals, journal)
         key = journal.setting("endpoint_key", lambda: secrets.token_hex(32)).encode()
         policy = AddressPolicy(config.webhooks.internal_hosts)
@@ -297,6 +299,7 @@ class _Parts:
             communities=tuple(self._config.communities),
             protocols=tuple(choice.name for choice in self._config.protocols),
             hear={choice.name: desks[choice.name].hear for choice in self._config.crm},
+            doubt={choice.name: desks[choice.name].doubt for choice in self._config.crm},
             desks=lambda: [desk.status() for desk in desks.values()],
             links=lambda: [link for protocol in protocols.values() for link in protocol.links()],
             counters=lambda: {
@@ -304,6 +307,7 @@ class _Parts:
                 "journal": keeping.counters(),
                 "sink": self._sink.counters(),
                 "commands": self._commands.counters(),
+                "http": {"unreadable_requests": self._unreadable.count},
                 "announcements": {"told": self._tail.told, **self._sender.counters()},
                 **{f"protocol_{name}": protocol.counters() for name, protocol in protocols.items()},
             },
@@ -330,8 +334,11 @@ class _Parts:
 
     async def serve(self, stack: AsyncExitStack, hub: Hub, protocols: Mapping[str, ProtocolAdapter]) -> str:
         routes = [route for protocol in protocols.values() for route in protocol.http_routes]
-        application = build_application(hub, routes, max_body_bytes=self._config.limits.max_body_bytes)
-        runner = await runner_of(application)
+        limits = self._config.limits
+        application = build_application(
+            hub, routes, max_body_bytes=limits.max_body_bytes, body_within_s=limits.body_within_s
+        )
+        runner = await runner_of(application, self._unreadable)
         stack.push_async_callback(runner.cleanup)
         await _listen(runner, self._config.listen)
         port = runner.addresses[0][1]

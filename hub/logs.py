@@ -7,10 +7,12 @@ from enum import StrEnum
 from typing import Any, Final, TextIO
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 
 _QUIET: Final = ("asyncio", "asyncua", "coap", "coap-server", "aiocoap", "aiohttp", "aiohttp.access")
 _SENSITIVE: Final = ("authorization", "password", "secret", "token", "private_key", "assertion", "cookie")
 _MASK: Final = "***"
+_TOLD_EVERY_S: Final = 60.0
 
 
 class LogFormat(StrEnum):
@@ -34,6 +36,33 @@ def set_up_logs(log_format: LogFormat = LogFormat.AUTO, *, level: str = "info", 
         cache_logger_on_first_use=False,
     )
     _route_libraries(rendering, target)
+
+
+class UnreadableRequests(logging.Filter):
+    """What the HTTP server is sent that is no HTTP: counted, and told in a line a minute instead of a trace each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+        self.logger = logging.Logger("aiohttp.server")  # noqa: LOG001 - of this hub alone, not of the process
+        """For the server."""
+        self.logger.parent = logging.getLogger()
+        self.logger.setLevel(logging.DEBUG)  # the server tells what is no HTTP at all there
+        self.logger.addFilter(self)
+        self._silent_until_s = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep what was no request out of the log of errors."""
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return record.levelno >= logging.WARNING
+        self.count += 1
+        if record.created >= self._silent_until_s:
+            self._silent_until_s = record.created + _TOLD_EVERY_S
+            peer = str(record.args[0]) if record.args and isinstance(record.args, tuple) else ""
+            reason = error.message.partition("\n")[0][:200]
+            structlog.get_logger(__name__).warning("request_unreadable", peer=peer, reason=reason, count=self.count)
+        return False
 
 
 def mask_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -206,6 +206,10 @@ class Desk:
         except RuntimeError:
             work.close()
 
+    def doubt(self, message: Webhook) -> Permanent | None:
+        """Return why a message is not the CRM's own; it costs the connection nothing to say so."""
+        return self._adapter.doubt_webhook(message)
+
     async def hear(self, message: Webhook) -> HeardOutcome:
         """Have a message of the CRM's own checked, and what it is about read again; nothing is tried twice."""
         return await self.look(lambda adapter: adapter.take_webhook(message))

@@ -243,6 +243,10 @@ class DynamicsAdapter:
         """Bring the thing's asset up to date."""
         return await self._upserts.thing(thing) if self._config.work_orders else _NO_CUSTOMERS
 
+    def doubt_webhook(self, message: Webhook) -> Permanent | None:
+        """Return why a message is not the environment's."""
+        return None if self._webhooks is None else self._webhooks.doubt(message)
+
     async def take_webhook(self, message: Webhook) -> HeardOutcome:
         """Read again what a message of the environment is about."""
         return Unsupported(capability="webhooks") if self._webhooks is None else await self._webhooks.take(message)

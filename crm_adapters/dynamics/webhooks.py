@@ -31,11 +31,16 @@ class WebhookReader:
         self._key = key.encode()
         self._tables = {table.logical_name: table for table in map(self._table, RecordKind)}
 
+    def doubt(self, message: Webhook) -> Permanent | None:
+        """Return why a message is not the environment's: it does not carry the key."""
+        given = message.query.get("code") or message.headers.get(HEADER, "")
+        return None if hmac.compare_digest(given.encode(), self._key) else _NOT_THEIRS
+
     async def take(self, message: Webhook) -> HeardOutcome:
         """Return our record as it is now; none where the message is about another's, or one that is gone."""
-        given = message.query.get("code") or message.headers.get(HEADER, "")
-        if not hmac.compare_digest(given.encode(), self._key):
-            return _NOT_THEIRS
+        doubt = self.doubt(message)
+        if doubt is not None:
+            return doubt
         about = _about(message.body)
         if isinstance(about, Permanent):
             return about

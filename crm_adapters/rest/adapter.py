@@ -161,6 +161,13 @@ class RestAdapter(RefusesExtras):
         """Make what is missing."""
         return await self._needs.prepare()
 
+    def doubt_webhook(self, message: Webhook) -> Permanent | None:
+        """Return why a message is not the CRM's, as the manifest says."""
+        if not self.capabilities.webhooks or webhooks.challenge_of(self._program, message):
+            return None
+        hints = webhooks.hints_of(self._program, self._webhook_secret, message, self._clock.now().timestamp())
+        return hints if isinstance(hints, Permanent) else None
+
     async def take_webhook(self, message: Webhook) -> HeardOutcome:
         """Prove who sent a message, and read again what it is about."""
         if not self.capabilities.webhooks:

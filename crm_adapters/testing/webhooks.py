@@ -45,6 +45,8 @@ class WebhookContract(ContractBase):
             for forged in (replace(message, headers={}, query={}), replace(message, headers={}, query=wrong)):
                 refused = await bench.adapter.take_webhook(forged)
                 assert isinstance(refused, Permanent), refused
+                assert bench.adapter.doubt_webhook(forged) in {None, refused}
+            assert bench.adapter.doubt_webhook(message) is None
             assert len(await bench.admin.requests()) == seen
 
     async def test_a_message_that_cannot_be_read_is_refused(self) -> None:

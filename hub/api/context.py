@@ -12,12 +12,13 @@ from actors.desk.health import DeskStatus
 from actors.model.advice import Advice
 from actors.model.ids import InstallationId, OwnerId, ThingId
 from actors.model.machine import Declined
-from actors.model.outcomes import HeardOutcome
+from actors.model.outcomes import HeardOutcome, Permanent
 from actors.model.readings import Principal, PrincipalKind
 from actors.model.things import ThingRecord
 from actors.ports import Clock, ConnectedThing, LinkStatus, ThingForms, Webhook
 from actors.runtime.contract import Engine
 from hub.announcing.sender import EndpointSender
+from hub.api.bodies import whole_body
 from hub.api.problems import Problem
 from hub.compute import Compute
 from hub.federation import Federation
@@ -47,6 +48,8 @@ class Hub(Struct, frozen=True, kw_only=True):
     desks: Callable[[], Sequence[DeskStatus]]
     hear: Mapping[str, Callable[[Webhook], Awaitable[HeardOutcome]]]
     """By connection: who takes messages of its CRM."""
+    doubt: Mapping[str, Callable[[Webhook], Permanent | None]]
+    """By connection: who says why a message is not its CRM's."""
     links: Callable[[], Sequence[LinkStatus]]
     counters: Callable[[], Mapping[str, Mapping[str, int]]]
     seal: Callable[[bytes], str]
@@ -105,7 +108,7 @@ def record_in_path(request: web.Request, *, or_itself: bool = False, prefix: str
 
 
 def page_limit(request: web.Request) -> int:
-    """Return how many things a page may hold.
+    """Return how much a page may hold.
 
     Raises:
         Problem: it is no such number.
@@ -158,7 +161,7 @@ async def body_of(request: web.Request, kind: type[_T]) -> _T:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Problem(415, "unsupported", "Content-Encoding: expected identity", "send the body unpacked")
     try:
-        return msgspec.json.decode(await request.read() or b"{}", type=kind)
+        return msgspec.json.decode(await whole_body(request) or b"{}", type=kind)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(422, "malformed", str(error), "see the API's description in docs/api.md") from error
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from actors.model.routes import operation_of
 from hub.api.problems import explained
+from hub.logs import UnreadableRequests
 
 _ONE_VARIABLE: Final = re.compile(r"([^{}]*)\{\w+\}([^{}]*)")
 _PLAIN: Final = "([A-Za-z0-9][A-Za-z0-9._~-]*)"
@@ -26,9 +27,10 @@ class _Direct(Struct, frozen=True):
     handler: Callable[..., Awaitable[web.StreamResponse]]
 
 
-async def runner_of(application: web.Application) -> web.AppRunner:
-    """Return a runner that is set up and has no address yet."""
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0, auto_decompress=False)
+async def runner_of(application: web.Application, unreadable: UnreadableRequests | None = None) -> web.AppRunner:
+    """Return a runner that is set up and has no address yet; ``unreadable`` counts what is no HTTP."""
+    log = (unreadable or UnreadableRequests()).logger
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0, auto_decompress=False, logger=log)
     await runner.setup()
     server = runner.server
     if server is not None:

@@ -8,6 +8,8 @@ from typing import Final
 
 from aiohttp import web
 
+from hub.api.bodies import whole_body
+from hub.api.context import asker
 from hub.api.problems import Handler, Problem
 from protocols.http.replays import Replays, Reply, Standing
 
@@ -25,11 +27,12 @@ def key_store() -> Replays:
 
 @web.middleware
 async def idempotent(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer a POST under a known key with what was answered before."""
+    """Answer a POST under a known key with what was answered before, to who may still ask."""
     told = request.headers.get("Idempotency-Key")
     if told is None or request.method != "POST" or not request.path.startswith(_PREFIX) or _is_secret(request):
         return await handler(request)
-    key, digest = _checked(told), blake2b(await request.read(), digest_size=16).digest()
+    asker(request)
+    key, digest = _checked(told), blake2b(await whole_body(request), digest_size=16).digest()
     replays = request.app[REPLAYS]
     signed_in = request.headers.get("Authorization", "").encode(errors="surrogatepass")
     scope = (blake2b(signed_in).digest(), request.path_qs, key)

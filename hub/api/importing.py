@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from actors.model.routes import operation
 from actors.runtime.contract import AskFailed
+from hub.api.bodies import whole_body
 from hub.api.context import answer, asker, body_of, check_owner, hub_of
 from hub.api.problems import Problem
 from hub.api.things import NewThing, Registration, registered
@@ -36,8 +37,9 @@ _Row = tuple[int, NewThing | str]
 @operation(body=list[Any], media=("text/csv",), reply=Imported)
 async def import_things(request: web.Request) -> web.Response:
     """Register many things; a wrong one is told and does not stop the others."""
+    asker(request)
     is_csv = request.content_type == "text/csv"
-    rows = _csv_rows(await request.read()) if is_csv else await body_of(request, list[Any])
+    rows = _csv_rows(await whole_body(request)) if is_csv else await body_of(request, list[Any])
     if len(rows) > _MOST_IMPORTED:
         raise Problem(422, "too_many", f"expected at most {_MOST_IMPORTED} things, got {len(rows)}")
     read = ((number, _read(request, row, strict=not is_csv)) for number, row in enumerate(rows, start=1))

@@ -1,6 +1,6 @@
 """Routes for needs, orders, their trace, and the decisions of people."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
@@ -11,10 +11,12 @@ from actors.model.ids import OrderKey
 from actors.model.orders import OrderState
 from actors.model.routes import operation
 from actors.purchasing.view import OrderView
-from actors.runtime.journal import RecordRow
 from actors.thing.state import NeedView, ThingState
-from hub.api.context import Hub, answer, asker, body_of, check_owner, hub_of, instant, scope_of
+from hub.api.context import Hub, answer, asker, body_of, check_owner, hub_of, instant
+from hub.api.pages import PAGED, page_of, paged
 from hub.api.problems import Problem
+
+_FOR_PEOPLE: Final = frozenset({OrderState.AWAITING_APPROVAL, OrderState.DEAD_LETTER})
 
 
 class Decision(Value, frozen=True, kw_only=True):
@@ -23,27 +25,26 @@ class Decision(Value, frozen=True, kw_only=True):
     reason: str = ""
 
 
-@operation()
+@operation(query=PAGED)
 async def list_needs(request: web.Request) -> web.Response:
-    """Return the needs of the asker's things; open ones first."""
+    """Return the needs of the asker's things, a page at a time (``Link``); in a page open ones first."""
     hub = hub_of(request)
-    rows = hub.journal.records("need", scope_of(asker(request)))
-    views = [_need(hub, msgspec.json.decode(row.body or b"", type=NeedView)) for row in rows]
-    return answer(sorted(views, key=lambda view: not view["is_open"]))
+    views, after = await page_of(request, "need", lambda body: _need(hub, msgspec.json.decode(body, type=NeedView)))
+    return paged(request, sorted(views, key=lambda view: not view["is_open"]), after)
 
 
-@operation(query={"state": "a state of orders", "thing_id": "of this thing"})
+@operation(query={"state": "a state of orders", "thing_id": "of this thing", **PAGED})
 async def list_orders(request: web.Request) -> web.Response:
-    """Return the asker's orders, newest first; ``?state=`` and ``?thing_id=`` narrow them."""
-    hub, query = hub_of(request), request.query
-    views = [_view(row) for row in hub.journal.records("order", scope_of(asker(request)))]
-    chosen = [
-        view
-        for view in views
-        if query.get("state") in {None, view.state} and query.get("thing_id") in {None, view.thing_id}
-    ]
-    chosen.sort(key=lambda view: view.passages[0].at if view.passages else hub.clock.now(), reverse=True)
-    return answer([_shown(hub, view) for view in chosen])
+    """Return the asker's orders a page at a time (``Link``), newest first in it; the query narrows them."""
+    hub, state, thing_id = hub_of(request), request.query.get("state"), request.query.get("thing_id")
+
+    def read(body: bytes) -> OrderView | None:
+        view = msgspec.json.decode(body, type=OrderView)
+        return view if state in {None, view.state} and thing_id in {None, view.thing_id} else None
+
+    views, after = await page_of(request, "order", read)
+    views.sort(key=lambda view: view.passages[0].at if view.passages else hub.clock.now(), reverse=True)
+    return paged(request, [_shown(hub, view) for view in views], after)
 
 
 @operation()
@@ -60,13 +61,16 @@ async def trace(request: web.Request) -> web.Response:
     return answer([{"at": instant(note.at), "step": note.step, **msgspec.json.decode(note.body)} for note in notes])
 
 
-@operation()
+@operation(query=PAGED)
 async def list_approvals(request: web.Request) -> web.Response:
-    """Return the orders that wait for a person."""
+    """Return the orders that wait for a person, a page at a time (``Link``)."""
     hub = hub_of(request)
-    views = (_view(row) for row in hub.journal.records("order", scope_of(asker(request))))
-    wanted = {OrderState.AWAITING_APPROVAL, OrderState.DEAD_LETTER}
-    return answer([_shown(hub, view) for view in views if view.state in wanted])
+
+    def read(body: bytes) -> dict[str, Any] | None:
+        view = msgspec.json.decode(body, type=OrderView)
+        return _shown(hub, view) if view.state in _FOR_PEOPLE else None
+
+    return paged(request, *await page_of(request, "order", read))
 
 
 @operation()
@@ -107,10 +111,6 @@ def _order(request: web.Request) -> OrderView:
     view = msgspec.json.decode(body, type=OrderView)
     check_owner(principal, view.owner_id, f"order {key}")
     return view
-
-
-def _view(row: RecordRow) -> OrderView:
-    return msgspec.json.decode(row.body or b"", type=OrderView)
 
 
 def _shown(hub: Hub, view: OrderView) -> dict[str, Any]:

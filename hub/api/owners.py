@@ -113,6 +113,19 @@ async def make_token(request: web.Request) -> web.Response:
     return answer({"owner_id": owner_id, "token": token}, status=201)
 
 
+@operation()
+async def revoke_tokens(request: web.Request) -> web.Response:
+    """End every token of an owner, at once; the operator may, and the owner itself."""
+    hub, owner_id = hub_of(request), owner_in_path(request)
+    check_owner(asker(request), owner_id, f"owner {owner_id}")
+    known = list(hub.journal.records("credential", owner_id))
+    gone = [RecordRow(kind="credential", key=row.key, owner=owner_id, body=None) for row in known]
+    if gone:
+        await store(hub.journal, Batch(records=gone))
+        hub.registry.follow(gone)
+    return answer({"owner_id": owner_id, "revoked": len(gone)})
+
+
 def _owner(request: web.Request) -> OwnerId:
     """Return the owner that the path names; OFF for a misspelt one must not look as if it had stopped anything.
 
@@ -158,4 +171,5 @@ ROUTES = (
     web.post("/api/v1/owners/{owner_id}/off", all_off),
     web.post("/api/v1/owners/{owner_id}/on", all_on),
     web.post("/api/v1/owners/{owner_id}/token", make_token),
+    web.delete("/api/v1/owners/{owner_id}/token", revoke_tokens),
 )

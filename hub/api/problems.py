@@ -14,6 +14,7 @@ log = structlog.get_logger(__name__)
 
 PROBLEM_TYPE: Final = "application/problem+json"
 _ASK_STATUS: Final = {"busy": 503, "storage_down": 503, "stopping": 503, "timeout": 504, "quarantined": 503}
+_BODY_UNREAD: Final = frozenset({408, 413})
 _AGAIN: Final = "try again in a moment"
 _NEXT_STEPS: Final = {
     "storage_down": "free disk space or repair the disk (the hub's log says which); then try again",
@@ -48,9 +49,12 @@ class Problem(Exception):
         headers = {"Retry-After": "5"} if self.status == 503 else {}
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        return web.Response(
+        response = web.Response(
             status=self.status, body=msgspec.json.encode(body), content_type=PROBLEM_TYPE, headers=headers
         )
+        if self.status in _BODY_UNREAD:
+            response.force_close()
+        return response
 
 
 @web.middleware

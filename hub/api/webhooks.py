@@ -9,6 +9,7 @@ from actors.dialogue import RecordsHeard, connection_address
 from actors.model.outcomes import AuthFailed, Failure, Heard, HeardOutcome, Permanent, Throttled, Unsupported
 from actors.model.routes import operation
 from actors.ports import Webhook
+from hub.api.bodies import whole_body
 from hub.api.context import hub_of
 from hub.api.problems import Problem
 
@@ -20,7 +21,10 @@ _NOT_THEIRS: Final = frozenset({"not_proved", "not_authentic"})
 
 
 class Doors:
-    """How many messages each connection takes: beyond that they are refused before anything is looked at."""
+    """How many messages each connection takes: beyond that they are refused before anything is read again.
+
+    Only messages that prove who sends them count: nobody else can use up what a CRM may send.
+    """
 
     def __init__(self) -> None:
         self._buckets: dict[str, Bucket] = {}
@@ -43,9 +47,13 @@ async def hear(request: web.Request) -> web.Response:
     listen = hub.hear.get(connection)
     if listen is None:
         raise Problem(404, "not_found", f"there is no CRM connection {connection}")
+    message = await _message(request)
+    doubt = hub.doubt[connection](message)
+    if doubt is not None:
+        _heard(doubt, connection)
     if not request.app[DOORS].lets_in(connection, hub.clock.monotonic()):
         raise Problem(429, "too_many_messages", "more messages than this hub takes at a time", "send it again later")
-    heard = _heard(await listen(await _message(request)), connection)
+    heard = _heard(await listen(message), connection)
     if heard.challenge:
         return web.Response(text=heard.challenge, headers={"X-Content-Type-Options": "nosniff"})
     if heard.records:
@@ -54,11 +62,7 @@ async def hear(request: web.Request) -> web.Response:
 
 
 async def _message(request: web.Request) -> Webhook:
-    body = await request.content.read(MOST_BYTES + 1)
-    while len(body) <= MOST_BYTES and (more := await request.content.read(MOST_BYTES + 1 - len(body))):
-        body += more
-    if len(body) > MOST_BYTES:
-        raise Problem(413, "too_large", f"a message has at most {MOST_BYTES} bytes")
+    body = await whole_body(request, MOST_BYTES)
     headers = {name.lower(): _text(value) for name, value in request.headers.items()}
     return Webhook(headers=headers, query=dict(request.query), body=body)
 

@@ -4,9 +4,9 @@ from urllib.parse import quote
 
 import click
 
-from hub.cli.api import Body, HubAddress, call
+from hub.cli.api import Body, HubAddress, call, call_pages
 from hub.cli.options import hub_options
-from hub.cli.tables import Columns, show_entry, show_rows
+from hub.cli.tables import Columns, all_rows, show_entry, show_rows
 
 _COLUMNS: Columns = (
     ("order", "key"),
@@ -28,7 +28,9 @@ def approvals() -> None:
 @hub_options
 def list_approvals(hub: HubAddress, *, as_json: bool) -> None:
     """List the orders that wait for a decision."""
-    show_rows(call(hub, "GET", "/api/v1/approvals"), _COLUMNS, as_json=as_json, when_empty="Nothing waits for you.")
+    show_rows(
+        all_rows(call_pages(hub, "/api/v1/approvals")), _COLUMNS, as_json=as_json, when_empty="Nothing waits for you."
+    )
 
 
 @approvals.command()

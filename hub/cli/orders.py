@@ -1,12 +1,12 @@
 """``iot2crm orders``."""
 
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import click
 
-from hub.cli.api import HubAddress, call
+from hub.cli.api import HubAddress, call, call_pages
 from hub.cli.options import hub_options
-from hub.cli.tables import Columns, as_map, is_empty, pick, rows_of, show_entry, show_json, show_rows, text_of
+from hub.cli.tables import Columns, all_rows, as_map, is_empty, pick, rows_of, show_entry, show_json, show_rows, text_of
 
 _COLUMNS: Columns = (
     ("order", "key"),
@@ -33,8 +33,8 @@ def orders() -> None:
 def list_orders(hub: HubAddress, *, state: str | None, thing_id: str | None, as_json: bool) -> None:
     """List orders, newest first."""
     query = {name: value for name, value in (("state", state), ("thing_id", thing_id)) if value is not None}
-    answer = call(hub, "GET", "/api/v1/orders", query=query)
-    show_rows(answer, _COLUMNS, as_json=as_json, when_empty="No orders.")
+    path = "/api/v1/orders" + (f"?{urlencode(query)}" if query else "")
+    show_rows(all_rows(call_pages(hub, path)), _COLUMNS, as_json=as_json, when_empty="No orders.")
 
 
 @orders.command()

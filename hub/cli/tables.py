@@ -1,7 +1,7 @@
 """Answers of the hub as tables for people, or as JSON for scripts."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import click
@@ -50,6 +50,12 @@ def rows_of(answer: object) -> Sequence[object]:
     """Return the entries of an answer: the list itself, or the first list in its envelope."""
     lists = [as_list(value) for value in as_map(answer).values() if _is_list(value)]
     return lists[0] if lists else as_list(answer)
+
+
+def all_rows(pages: Iterable[object]) -> object:
+    """Return the one page as it is, or the entries of all pages."""
+    answers = list(pages)
+    return answers[0] if len(answers) == 1 else [row for page in answers for row in rows_of(page)]
 
 
 def pick(row: object, paths: str) -> object:

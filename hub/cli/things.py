@@ -9,7 +9,7 @@ from hub.cli.api import Body, HubAddress, call, call_pages
 from hub.cli.importing import Imports, cut
 from hub.cli.options import hub_options
 from hub.cli.progress import Bar
-from hub.cli.tables import Columns, rows_of, show_entry, show_rows
+from hub.cli.tables import Columns, all_rows, show_entry, show_rows
 
 _COLUMNS: Columns = (
     ("thing", "thing_id"),
@@ -35,9 +35,12 @@ def things() -> None:
 @hub_options
 def list_things(hub: HubAddress, *, as_json: bool) -> None:
     """List the registered things."""
-    pages = list(call_pages(hub, "/api/v1/things"))
-    answer = pages[0] if len(pages) == 1 else [row for page in pages for row in rows_of(page)]
-    show_rows(answer, _COLUMNS, as_json=as_json, when_empty="No things yet. Add some: iot2crm things import FILE")
+    show_rows(
+        all_rows(call_pages(hub, "/api/v1/things")),
+        _COLUMNS,
+        as_json=as_json,
+        when_empty="No things yet. Add some: iot2crm things import FILE",
+    )
 
 
 @things.command()

@@ -56,6 +56,8 @@ class LimitsConfig(Value, frozen=True, kw_only=True):
     """Least time between two orders of one thing for the same subject."""
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 1_048_576
     """Largest request body that the hub's HTTP application reads."""
+    body_within_s: Annotated[float, Meta(gt=0)] = 30.0
+    """A body of a request to the owners' API, or of a CRM's message, that takes longer gets 408."""
 
 
 class StorageConfig(Value, frozen=True, kw_only=True):

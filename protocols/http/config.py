@@ -68,6 +68,8 @@ class HttpConfig(Value, frozen=True, kw_only=True):
     """Event streams and waiting polls at once; more get 503."""
     max_streams_of_a_thing: Annotated[int, Meta(ge=1)] = 8
     """How many of them one thing may hold, so that it keeps no other thing out."""
+    reader_within_s: Annotated[float, Meta(gt=0)] = 30.0
+    """An event stream whose reader takes nothing for so long is cut off; the thing connects again."""
     longest_wait_s: Annotated[float, Meta(ge=0, le=300)] = 60.0
     """So long a poll for commands may wait at most."""
     hooks: dict[_Name, HookConfig] = {}

@@ -141,13 +141,28 @@ class EventStreams:
                 response = web.StreamResponse(headers=_HEADERS)
                 await response.prepare(request)
                 with contextlib.suppress(ConnectionError):  # it left
-                    await response.write(b"retry: 3000\n\n" + b"".join(first))
+                    await self._write(request, response, b"retry: 3000\n\n" + b"".join(first))
                     async for event in self._events(queue):
-                        await response.write(event)
+                        await self._write(request, response, event)
                 return response
         finally:
             self._open -= Counter({thing.thing_id: 1})
             channel.idle_since = self._deps.clock.monotonic()
+
+    async def _write(self, request: web.Request, response: web.StreamResponse, event: bytes) -> None:
+        """Write an event; a reader that takes nothing for too long is cut off, as if it had left.
+
+        Raises:
+            ConnectionError: it left, or was cut off.
+        """
+        try:
+            async with asyncio.timeout(self._config.reader_within_s):
+                await response.write(event)
+        except TimeoutError:
+            self._door.counts["stalled_readers"] += 1
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError("the reader took nothing") from None
 
     def _first(self, principal: Principal, channel: Channel, last_id: str) -> Sequence[bytes]:
         """Return what was missed, or how everything stands."""

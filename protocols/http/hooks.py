@@ -156,7 +156,7 @@ class Hooks:
             raise Rejected("unsupported", f"Content-Type: expected one of {allowed}", {"Accept-Post": allowed})
         body = await self._door.body(request)
         message_id = hook.prove(request, body)
-        return answered(await self._stored(hook, _parts(request, media, body), message_id))
+        return answered(await self._stored(hook, pushed_parts(media, request.headers, body), message_id))
 
     @operation(status=(200,), is_open=True)
     async def agree(self, request: web.Request) -> web.Response:
@@ -203,14 +203,14 @@ def _identity(hook: Hook, signed_id: str | None, place: str) -> str | None:
     return None if signed_id is None else f"hook:{digest(hook.name.encode(), signed_id.encode(), place.encode())}"
 
 
-def _parts(request: web.Request, media: str, body: bytes) -> Part | Sequence[Part]:
+def pushed_parts(media: str, headers: Mapping[str, str], body: bytes) -> Part | Sequence[Part]:
     """Return what a body holds: CloudEvents, or one message as Standard Webhooks advises.
 
     Raises:
         Rejected: it cannot be read.
     """
-    if media in {STRUCTURED, BATCHED} or "ce-specversion" in request.headers:
-        return body_parts(media, request.headers, body)
+    if media in {STRUCTURED, BATCHED} or "ce-specversion" in headers:
+        return body_parts(media, headers, body)
     if media != Format.JSON.media_type:
         raise Rejected("malformed", "expected a CloudEvent: without one nothing says which device it is about")
     try:

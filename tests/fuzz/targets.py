@@ -27,7 +27,10 @@ from protocols.coap.mapping import FORMATS as COAP_FORMATS
 from protocols.coap.registration import told as registered
 from protocols.coap.replies import Rejected
 from protocols.http.cloudevents import BATCHED, STRUCTURED, Part
+from protocols.http.hooks import pushed_parts
 from protocols.http.intake import ACCEPTED, parts_of
+from protocols.http.mapping import Rejected as HttpRejected
+from protocols.http.signing import ID, SIGNATURE, TIMESTAMP, NotProved, proved, signed
 from protocols.http.unpacking import TooLarge, unpacked
 from protocols.opcua.examining import examine_response, examine_value
 from protocols.payloads import Format, decode_payload
@@ -128,6 +131,30 @@ def http_body(data: bytes) -> Sequence[str]:
         return [_told(error)]
     except TooLarge:
         return ["too_large"]
+    found = [parts] if isinstance(parts, Part) else parts
+    return [_readings(part.body, part.form) for part in found]
+
+
+_WEBHOOK_KEY: Final = b"k" * 32
+_WEBHOOK_NAMES: Final = (ID, TIMESTAMP, SIGNATURE)
+
+
+def webhook(data: bytes) -> Sequence[str]:
+    """Prove a cloud's message: its three headers, a line each, and the body; then read it as of its first kind."""
+    *told, body = (data.split(b"\n", 3) + [b""] * 3)[:4]
+    headers = {name: line.decode(errors="surrogateescape") for name, line in zip(_WEBHOOK_NAMES, told, strict=True)}
+    try:
+        proved(headers, body, [_WEBHOOK_KEY], NOW)
+    except NotProved as error:
+        return [_told(error), *_pushed(body)]
+    return [TAKEN, *_pushed(body)]
+
+
+def _pushed(body: bytes) -> Sequence[str]:
+    try:
+        parts = pushed_parts(ACCEPTED[0], {}, body)
+    except HttpRejected as rejected:
+        return [rejected.problem.code]
     found = [parts] if isinstance(parts, Part) else parts
     return [_readings(part.body, part.form) for part in found]
 
@@ -243,6 +270,9 @@ _TLV: Final = (
         entries=(TlvEntry(kind=TlvKind.RESOURCE_INSTANCE, number=0, value=b"\x41\xac\x00\x00"),),
     ),
 )
+_PUSHED: Final = (
+    b'{"type":"t","timestamp":"2026-01-01T00:00:00Z","data":{"thing":"t","readings":[{"name":"lvl","value":1}]}}'
+)
 TARGETS: Final = (
     Fuzzed(name="coap_datagrams", samples=_DATAGRAMS, examine=coap_datagram),
     Fuzzed(name="senml", samples=(b"\x00" + JSON_PACK, b"\xff" + CBOR_PACK), examine=senml),
@@ -274,6 +304,14 @@ TARGETS: Final = (
             b"\x41" + PLAIN,
         ),
         examine=http_body,
+    ),
+    Fuzzed(
+        name="webhooks",
+        samples=(
+            "\n".join(signed([_WEBHOOK_KEY], "msg_1", NOW, _PUSHED).values()).encode() + b"\n" + _PUSHED,
+            "\n".join(signed([b"n" * 32, _WEBHOOK_KEY], "msg_2", NOW, b"").values()).encode() + b"\n",
+        ),
+        examine=webhook,
     ),
     Fuzzed(
         name="opcua_variants",

@@ -62,6 +62,14 @@ class Client:
             is_json = "json" in reply.content_type
             return reply.status, await reply.json(content_type=None) if is_json else await reply.text()
 
+    async def page(self, path: str) -> tuple[int, Any, str | None]:
+        """Return status and body of a page, and where the next one is."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with self._session.get(self.url + path, headers=headers) as reply:
+            link = reply.links.get("next")
+            following = None if link is None else str(link["url"]).removeprefix(self.url)
+            return reply.status, await reply.json(content_type=None), following
+
     async def get(self, path: str) -> tuple[int, Any]:
         """Return status and decoded body."""
         return await self.ask("GET", path)
@@ -127,6 +135,7 @@ async def served_hub(
     http: HttpConfig | None = None,
     communities: Mapping[str, CommunityConfig] | None = None,
     webhooks: WebhooksConfig | None = None,
+    limits: LimitsConfig | None = None,
 ) -> AsyncIterator[Client]:
     """Serve a hub and yield its operator. ``others`` are more connections and the CRMs behind them.
 
@@ -149,7 +158,7 @@ async def served_hub(
         protocols=(ProtocolChoice(name="http", spec=HTTP, config=http or HttpConfig()), *protocols),
         crm=tuple(choices) or tuple(CrmChoice(name=name, spec=spec, config=Struct()) for name in held),
         communities=communities or {"office": CommunityConfig(members=("printer",))},
-        limits=LimitsConfig(),
+        limits=limits or LimitsConfig(),
         storage=storage or StorageConfig(),
         webhooks=webhooks or WebhooksConfig(),
         shards=shards,

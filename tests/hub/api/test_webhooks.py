@@ -42,6 +42,11 @@ class TellingCrm(FakeCrm):
         super().__init__(**({"webhooks": True} | capabilities))
         self.answer: Any = None
         self.heard: list[Webhook] = []
+        self.proof = ""
+
+    def doubt_webhook(self, message: Webhook) -> Permanent | None:
+        proved = message.headers.get("x-sig", "") == self.proof or not self.proof
+        return None if proved else Permanent(code="not_proved", message="no signature")
 
     async def take_webhook(self, message: Webhook) -> Any:
         self.heard.append(message)
@@ -112,6 +117,18 @@ async def test_messages_are_bounded_in_size_and_number(tmp_path: Path) -> None:
         refused = [problem["code"] for status, problem in map(asyncio.Task.result, sent) if status != 204]
         assert set(refused) == {"too_many_messages"}
         assert len(crm.heard) == 300 - len(refused)
+
+
+async def test_what_is_not_the_crms_uses_up_nothing_that_the_crm_may_send(tmp_path: Path) -> None:
+    crm = TellingCrm()
+    crm.proof = "s"
+    async with served_hub(tmp_path, crm) as operator:
+        stranger = operator.with_token("")
+        for _ in range(150):
+            assert (await stranger.post(DOOR, {}))[1]["code"] == "not_proved"
+        assert not crm.heard, "nothing of it reached the connection"
+        for _ in range(100):
+            assert (await stranger.post(DOOR, {}, headers={"X-Sig": "s"}))[0] == 204
 
 
 def _secrets(credentials: Mapping[str, str]) -> dict[str, Any]:

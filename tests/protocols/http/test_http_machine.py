@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from http_device import Post, connected
+from msgspec import structs
 
 from actors.model.commands import Carried, CommandFailure, CommandOutcome, NotCarried
 from actors.model.machine import DeclineCode, RequestEnding, Wanted
@@ -254,3 +255,20 @@ def test_a_decline_keeps_its_next_step() -> None:
     declined = tank.orders(thing_principal())
     assert not isinstance(declined, list)
     assert Rejected.declined(declined).headers == {"Retry-After": "1"}  # type: ignore[arg-type]
+
+
+async def test_a_stream_whose_reader_takes_nothing_is_cut_off() -> None:
+    async with connected(ProtocolKit(), reader_within_s=0.3) as tank:
+        host, port = tank.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+        writer.write(f"GET /things/{TANK}/events HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode())
+        long = structs.replace(sample_order(), sentence="x" * 50_000)
+        async with asyncio.timeout(30):
+            while not tank.adapter.counters()["streams"]:  # noqa: ASYNC110 - it is counted, not told
+                await asyncio.sleep(0.01)
+            while tank.adapter.counters()["streams"]:
+                tank.kit.machine.progress(long)
+                await asyncio.sleep(0.002)
+        assert tank.adapter.counters()["stalled_readers"] == 1
+        del reader
+        writer.transport.abort()
