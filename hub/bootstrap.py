@@ -321,6 +321,7 @@ class _Parts:
             trusted_hubs={name: each.trusted_hubs for name, each in self._config.communities.items()},
             installation=self._installation,
             advise=self._machine.advise,
+            spares=self._machine.spares,
         )
 
     def _forms(self, protocol: str, thing: ConnectedThing, host: str) -> ThingForms:

@@ -20,6 +20,7 @@ from actors.community.failing_advice import advise_failing
 from actors.community.health_index import HealthModel
 from actors.community.helping import advise_remedy
 from actors.community.picture import Drawing, draw
+from actors.community.spares import SPARES, advise_spares
 from actors.dialogue import (
     AdviceGiven,
     AskCommunity,
@@ -184,6 +185,9 @@ class Compute:
                 question.community_id, Topic.MATERIAL, question.subject, question.owner_id
             )
             return said_hubs(advise_material(cards, question, rules=rules, answered_at=now), cards)
+        if question.topic is Topic.SPARES:
+            moments = self.peers.evidence.heard(question.community_id, Topic.SPARES, SPARES, question.owner_id)
+            return advise_spares(moments, question, rules=rules, answered_at=now)
         if question.topic is Topic.REMEDY:
             tried = self.peers.evidence.heard(question.community_id, Topic.REMEDY, question.subject, question.owner_id)
             return said_hubs(advise_remedy(tried, question, rules=rules, answered_at=now), tried)

@@ -37,6 +37,7 @@ from actors.thing.asking import (
     kind_of,
     models_for,
     remedy_question,
+    spares_question,
     subject_of,
     supply_question,
 )
@@ -107,12 +108,24 @@ class MachineDesk:
         known = self._read("advice", key, _ADVICE)
         if known is not None and now - known.answered_at < _FRESH:
             return known
-        question = self._question(asker, subject, now)
+        return await self._peers_say(self._question(asker, subject, now))
+
+    async def spares(self, record: ThingRecord, features: tuple[float, ...], sku: str) -> Advice | Declined:
+        """Ask, through one of its things, how many of a spare part an owner's fleet should keep."""
+        chain = CorrelationId(f"{record.thing_id}.spares.asked.{secrets.token_hex(6)}")
+        try:
+            state: ThingState = self._engine.read(thing_address(record.thing_id))
+            return await self._peers_say(spares_question(state, record, features, sku, (chain, self._clock.now())))
+        except JournalUnavailable:
+            return _NO_DISK
+
+    async def _peers_say(self, question: Question | Declined) -> Advice | Declined:
         if isinstance(question, Declined):
             return question
+        key = f"{question.thing_id}/{question.subject}"
         chain = question.correlation_id
         answered: asyncio.Future[Advice] = self._records.wait("advice", key, lambda body: _advice(body, chain))
-        return await self._told(device_address(record.thing_id), AskPeers(question=question), answered, _ANSWER_S)
+        return await self._told(device_address(question.thing_id), AskPeers(question=question), answered, _ANSWER_S)
 
     async def search_offers(self, principal: Principal, wanted: Wanted) -> OffersFound | Declined:
         """Ask the connected sellers; see ``MachineInterface.search_offers``."""

@@ -256,6 +256,8 @@ class ExperienceCard(Value, frozen=True, kw_only=True):
     model_version: str = ""
     weekdays: tuple[float, ...] = ()
     """Of a supply: how much was used by weekday, against the mean, from Monday."""
+    looks: tuple[float, ...] = ()
+    """Of a spare part: how it looked at some month, what was needed afterwards, and in how many months."""
     tried: RemedyTried | None = None
     """Of the topic ``remedy``: what was done about ``subject``, and how it went."""
     ended_at: Instant | None = None

@@ -9,6 +9,7 @@ import numpy as np
 
 from actors.community.failing import PublishedFailures
 from actors.community.health_index import HealthModel
+from actors.community.spares import SPARES
 from actors.dialogue import OrderProgressed, SendCommand, device_address
 from actors.model.advice import Question, Topic, Wider
 from actors.model.commands import TellOrder
@@ -221,6 +222,27 @@ def remedy_question(
         subject=subject,
         asked_at=now,
         wider=_wider(state, ()),
+    )
+
+
+def spares_question(
+    state: ThingState, record: ThingRecord, features: tuple[float, ...], sku: str, asked: tuple[CorrelationId, datetime]
+) -> Question | Declined:
+    """Return what a thing asks for its owner's fleet: how many of a spare part to keep."""
+    if not state.communities:
+        return _no_community(record)
+    chain, now = asked
+    return Question(
+        correlation_id=chain,
+        community_id=state.communities[0],
+        topic=Topic.SPARES,
+        thing_id=record.thing_id,
+        owner_id=record.owner_id,
+        subject=SPARES,
+        features=features,
+        skus=(sku,),
+        asked_at=now,
+        wider=_wider(state, features),
     )
 
 

@@ -65,6 +65,8 @@ class Hub(Struct, frozen=True, kw_only=True):
     installation: InstallationId
     advise: Callable[[ThingRecord, str], Awaitable[Advice | Declined]]
     """Ask a thing's peers for it."""
+    spares: Callable[[ThingRecord, tuple[float, ...], str], Awaitable[Advice | Declined]]
+    """Ask through a thing how many of a spare part its owner's fleet should keep."""
 
 
 HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)

@@ -80,3 +80,25 @@ async def test_nothing_is_shown_to_another_owner_and_nothing_drawn_without_a_cur
         status, said = await operator.post("/api/v1/things/printer-1/advice", {"subject": "black"})
         assert (status, said["reason"]) == (200, "no_evidence")
         assert "shared by at least" in said["missing"]
+
+
+async def test_a_fleet_asks_through_a_thing_how_many_spares_to_keep(tmp_path: Path) -> None:
+    async with served_hub(tmp_path) as operator:
+        wanted = {"sku": "ROLLER-1", "months": [0, 0, 1] * 8}
+        for number in range(6):
+            owner_id, thing_id = f"o{number}", f"printer-o{number}"
+            await operator.registered(thing_id=thing_id, owner_id=owner_id, shares=["supplies"])
+            status, _ = await operator.post(f"/api/v1/things/{thing_id}/spares", wanted)
+            assert status == 200
+        await operator.registered()
+        owner = await operator.owner("firm")
+        async with asyncio.timeout(20):
+            while True:
+                status, said = await owner.post("/api/v1/things/printer-1/spares", wanted)
+                if (status, said["type"]) == (200, "recommendation"):
+                    break
+                await asyncio.sleep(0.05)
+        assert (said["quantity"], said["sku"]) == (1, "ROLLER-1")
+        assert said["evidence"]["owners"] >= 5  # an epoch tells what at least that many owners added
+        status, problem = await owner.post("/api/v1/things/printer-1/spares", wanted | {"months": [1]})
+        assert (status, problem["code"]) == (422, "malformed")
