@@ -64,6 +64,8 @@ class PlainByAddress:
         self._allows = lru_cache(_REMEMBERED)(self._is_allowed)
         self._owns = lru_cache(_REMEMBERED)(_is_own)
         self._principal = lru_cache(_REMEMBERED)(_principal)
+        self._resolved: dict[tuple[str, ThingId], tuple[Principal, ConnectedThing]] = {}
+        """By address and thing: what was found last. It holds as long as the directory gives this very thing."""
 
     def admit(self, sender: Sender) -> None:
         """Let in who sends from an allowed network."""
@@ -74,8 +76,20 @@ class PlainByAddress:
 
     def resolve(self, sender: Sender, thing_id: ThingId) -> tuple[Principal, ConnectedThing]:
         """Return the principal of a thing that speaks from its own address."""
-        self.admit(sender)
         thing = self._things.find(thing_id)
+        known = self._resolved.get((sender.host, thing_id))
+        if known is not None and known[1] is thing:
+            return known
+        resolved = self._judged(sender, thing_id, thing)
+        if len(self._resolved) >= _REMEMBERED:
+            self._resolved.clear()
+        self._resolved[sender.host, thing_id] = resolved
+        return resolved
+
+    def _judged(
+        self, sender: Sender, thing_id: ThingId, thing: ConnectedThing | None
+    ) -> tuple[Principal, ConnectedThing]:
+        self.admit(sender)
         if thing is None:
             raise Rejected(ReplyCode.NOT_FOUND, "unknown_thing", f"{thing_id} is not registered")
         if not self._owns(thing.options.get(ADDRESS_OPTION), sender.host):
