@@ -96,6 +96,9 @@ class NoteTail:
             except (JournalUnavailable, AskFailed) as error:
                 log.warning("announcing_put_off", reason=str(error))
                 await asyncio.sleep(_AGAIN_S)
+            except Exception:
+                log.exception("announcing_failed")  # nobody's orders stop because somebody cannot be told of them
+                await asyncio.sleep(_AGAIN_S)
             else:
                 await self._woken.wait()
                 self._woken.clear()
