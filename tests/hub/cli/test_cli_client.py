@@ -210,3 +210,27 @@ def test_without_any_address_the_next_step_is_told(tmp_path: Path, monkeypatch: 
     assert (result.exit_code, result.stderr[:10]) == (2, "which hub?")
     (tmp_path / "hub.toml").write_text('[hub]\nname = "x"\ndata_dir = "d"\n')
     assert "start the hub once" in _run("things", "list").stderr
+
+
+def test_what_became_of_advice_is_reported_for_people_and_for_scripts(fake_hub: Any) -> None:
+    figures = {
+        "community_id": "office",
+        "subject": "drum",
+        "topic": "health",
+        "model_version": "hi1-a",
+        "given": 9,
+        "still_open": 2,
+        "inside_share": {"0.80": 0.75},
+        "orders": 3,
+        "false_orders": 1,
+        "failures": 4,
+        "misses": 0,
+        "outcomes": {"failed_before": 4},
+    }
+    fake_hub.answers["GET /api/v1/advice/report?community=office"] = (200, [figures])
+    shown = _run("community", "report", "office", *fake_hub.options)
+    assert shown.exit_code == 0
+    assert {"office", "drum", "hi1-a", "0.75"} <= set(shown.output.split())
+    assert json.loads(_run("community", "report", "office", "--json", *fake_hub.options).output) == [figures]
+    fake_hub.answers["GET /api/v1/advice/report"] = (200, [])
+    assert "No advice was given yet." in _run("community", "report", *fake_hub.options).output
