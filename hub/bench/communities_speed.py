@@ -7,6 +7,7 @@ import numpy as np
 from actors.community.cards import CardMatrix
 from actors.community.sharing import finished_card
 from actors.community.training import Trained, TrainingSettings, train
+from hub.bench import communities_loop
 from hub.bench.communities import ask_p95_ms
 from hub.demo.turbofan import fleet, running_life
 
@@ -17,8 +18,8 @@ _FOUNDERS = 24
 _DEVICES_LEFT = 5, 100
 
 
-def measure() -> dict[str, float]:
-    """Return the 95 % quantiles in ms, each from the machine's rows on; one thread."""
+def measure(scale: float = 1.0) -> dict[str, float]:
+    """Return the 95 % quantiles in ms, each from the machine's rows on, one thread; and how long the loop is held."""
     trained = train(fleet(seed=1, size=_FOUNDERS, owners=_FOUNDERS), seed=0, settings=TrainingSettings())
     matrix = crowd(trained, _PEERS)
     chance = np.random.default_rng(0)
@@ -27,6 +28,7 @@ def measure() -> dict[str, float]:
     return {
         "communities.ask_p95_ms_10k_peers": round(ask_p95_ms(trained.model, matrix, askers), 4),
         "communities.add_card_ms": round(_add_card_ms(trained, matrix), 4),
+        **communities_loop.measure(trained, things=max(100, int(10_000 * scale)), seconds=max(1.0, 10 * scale)),
     }
 
 

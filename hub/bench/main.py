@@ -27,7 +27,7 @@ def run(say: Say, *, rounds: int = _ROUNDS, scale: float = 1.0) -> dict[str, flo
         say(f"round {number} of {rounds}")
     medians = {key: round(statistics.median(values), 4) for key, values in figures.items()}
     medians |= {key: round(value, 4) for key, value in opcua.rounds(say, rounds, scale).items()}
-    medians |= communities_speed.measure()
+    medians |= communities_speed.measure(scale)
     crm = orders.measure(say, orders=max(50, int(300 * scale)), rounds=rounds)
     crm |= drain.measure(say, orders=max(200, int(10_000 * scale)), requests_per_s=100)
     medians |= {key: round(value, 4) for key, value in crm.items()}

@@ -1,7 +1,7 @@
 """Whole durable turns: bytes decoded, thing found, its real core, commit, answer; nothing left out but the socket."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -52,7 +52,7 @@ def profile() -> ThingProfile:
 class TurnBench:
     """An engine with ``things`` registered things, fed with device bytes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what benchmarks vary, by name
         self,
         journal: SqliteJournal,
         things: int,
@@ -61,17 +61,20 @@ class TurnBench:
         kind: ThingProfile | None = None,
         protocol: str = "http",
         with_tokens: bool = False,
+        prepare: Callable[[TurnEngine], None] | None = None,
     ) -> None:
         self._connection = Connection(protocol=protocol, options=dict(options or {}))
         self._with_tokens = with_tokens
         kind = kind or profile()
         self._clock = SystemClock()
-        self._engine = TurnEngine(journal, self._clock)
+        self.engine = self._engine = TurnEngine(journal, self._clock)
         self._engine.add_kind(ThingCore({"bench@1": kind}, NoModels(), InstallationId("bench")))
         self._registry = Registry({"bench": kind}, {}, journal)
         self._engine.on_records(self._registry.follow)
         self._sink = DurableSink(self._engine, self._registry)
         self._machine: Any = None  # readings only
+        if prepare is not None:
+            prepare(self._engine)
         self._engine.start()
         self._decode = msgspec.json.Decoder(_Body).decode
         self._things = [ThingId(f"t{number}") for number in range(things)]
@@ -128,12 +131,12 @@ class TurnBench:
         principal = self._principals[thing]
         for body in bodies:
             answer: asyncio.Future[Receipt] = loop.create_future()
-            self._hand_in(principal, body, boot, answer)
+            self._hand_in(principal, body, boot, answer.set_result)
             receipt = await answer
             if isinstance(receipt, Refused):
                 raise BenchFailed(receipt.detail)
 
-    def _hand_in(self, principal: Principal, body: bytes, boot: str, answer: asyncio.Future[Receipt]) -> None:
+    def _hand_in(self, principal: Principal, body: bytes, boot: str, answer: Callable[[Receipt], None]) -> None:
         decoded = self._decode(body)
         message = DeviceMessage(
             thing_id=ThingId(principal.name),
@@ -142,7 +145,11 @@ class TurnBench:
             readings=decoded.readings,
             protocol="http",
         )
-        self._sink.accept(principal, message, answer.set_result)
+        self._sink.accept(principal, message, answer)
+
+    def hand_in(self, number: int, body: bytes, boot: str, answer: Callable[[Receipt], None]) -> None:
+        """Hand in one message of a thing, and go on."""
+        self._hand_in(self._principals[self._things[number]], body, boot, answer)
 
 
 def device_bytes(seq: int, readings: int) -> bytes:

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from actors.community.lives import Life
-from hub.bench import communities
+from actors.community.training import train
+from hub.bench import communities, communities_loop
 from hub.cli.root import cli
 from hub.demo.turbofan import fleet, running_life
 
@@ -57,3 +58,10 @@ def test_a_bench_of_nothing_says_what_to_name() -> None:
     said = CliRunner().invoke(cli, ["bench", "communities"])
     assert said.exit_code == 2
     assert "--cmapss DIR" in said.output
+
+
+def test_the_loop_is_watched_with_and_without_work_for_communities() -> None:
+    trained = train(fleet(seed=1, size=12, owners=12), seed=0)
+    found = communities_loop.measure(trained, things=20, seconds=0.5)
+    assert set(found) == {"communities.loop_block_ms_p99", "communities.loop_block_ms_p99_without"}
+    assert all(0 <= each < 1000 for each in found.values())
