@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import BinaryIO, Final
 
 import msgspec
@@ -144,7 +144,6 @@ async def _ask(process: asyncio.subprocess.Process, request: bytes) -> Answer:
 def train_model(request: TrainingRequest) -> PublishedModel:
     """Train on lives. Raises: ValueError when they are too few, or the present model is better."""
     from actors.community.training import TrainingSettings, train  # noqa: PLC0415 - heavy, and needed only here
-    from actors.community.trimming import doubtful  # noqa: PLC0415 - likewise
 
     decoded = [msgspec.msgpack.decode(packed, type=TrainingLife) for packed in request.lives]
     lives = [
@@ -156,7 +155,7 @@ def train_model(request: TrainingRequest) -> PublishedModel:
         )
         for life in decoded
     ]
-    trimmed = doubtful(lives, seed=_SEED) - frozenset(request.vouched)
+    trimmed = set_aside(lives, request.vouched)
     lives = [life for life in lives if life.life_id not in trimmed]
     trained = train(lives, seed=_SEED, settings=TrainingSettings(band=request.band))
     judged = _against_champion(request, lives, trained.errors)
@@ -207,6 +206,13 @@ def _against_champion(request: TrainingRequest, lives: Sequence[Life], errors: M
     if not fought.won:
         raise ValueError(fought.sentence)
     return fought.sentence if fought.lives else ""
+
+
+def set_aside(lives: Sequence[Life], vouched: Iterable[str]) -> frozenset[str]:
+    """Return the ids of lives that no others confirm and nobody vouches for."""
+    from actors.community.trimming import doubtful  # noqa: PLC0415 - heavy, and needed only here
+
+    return doubtful(lives, seed=_SEED) - frozenset(vouched)
 
 
 def main() -> None:

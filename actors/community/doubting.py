@@ -20,10 +20,11 @@ from actors.model.advice import ExperienceCard
 FEWEST_JUDGES = 10
 """Among fewer owners nobody is called a liar."""
 MOST_DOUBTED = 1 / 3
+HONEST_CYCLES = 30.0
+"""So far off is an honest report at times: twice what a good index errs by."""
 
 _CUT = 6.0
 _MAD_TO_DEVIATION = 1.4826
-_HONEST_CYCLES = 30.0
 _HONEST_FACTOR = 4.0
 _ROUNDS = 8
 
@@ -34,7 +35,7 @@ def doubted(cards: Sequence[ExperienceCard]) -> frozenset[str]:
     """Return the ids of those cards of one cell that their peers' cards do not confirm."""
     curves = [card for card in cards if card.curve and not card.censored]
     pieces = [card for card in cards if not card.curve and not card.censored and card.lived > 0]
-    far = _doubted(curves, np.array([card.curve for card in curves]), _cycles_apart, _HONEST_CYCLES)
+    far = _doubted(curves, np.array([card.curve for card in curves]), _cycles_apart, HONEST_CYCLES)
     return far | _doubted_pieces(pieces)
 
 
@@ -59,7 +60,7 @@ def _doubted(
     kept = np.ones(len(cards), dtype=np.bool_)
     for _ in range(_ROUNDS):
         gaps = apart(told, _middle(told[kept], owner[kept]))
-        after = gaps <= max(_bound(gaps[kept]), honest)
+        after = gaps <= max(_bound(gaps[kept], _votes(owner[kept])), honest)
         if (after == kept).all():
             break
         kept = after
@@ -71,7 +72,7 @@ def _doubted(
 
 def _middle(told: FloatArray, owner: npt.NDArray[np.intp]) -> FloatArray:
     """Return the median over owners, one vote each, of every column; -1 where nobody says anything."""
-    votes = 1.0 / np.bincount(owner)[owner]
+    votes = _votes(owner)
     return np.array([_weighted_median(column, np.where(column == EMPTY, 0.0, votes)) for column in told.T])
 
 
@@ -94,6 +95,10 @@ def _amount_apart(told: FloatArray, middle: FloatArray) -> FloatArray:
     return np.asarray(np.abs(told[:, 0] - middle[0]), dtype=np.float64)
 
 
-def _bound(apart: FloatArray) -> float:
-    middle = float(np.median(apart))
-    return middle + _CUT * _MAD_TO_DEVIATION * float(np.median(np.abs(apart - middle)))
+def _votes(owner: npt.NDArray[np.intp]) -> FloatArray:
+    return np.asarray(1.0 / np.bincount(owner)[owner], dtype=np.float64)
+
+
+def _bound(apart: FloatArray, votes: FloatArray) -> float:
+    middle = _weighted_median(apart, votes)
+    return middle + _CUT * _MAD_TO_DEVIATION * _weighted_median(np.abs(apart - middle), votes)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from actors.community.boosting import fit_amounts
-from actors.community.doubting import FEWEST_JUDGES, MOST_DOUBTED
+from actors.community.doubting import FEWEST_JUDGES, HONEST_CYCLES, MOST_DOUBTED
 from actors.community.features import fit_normaliser, life_features
 from actors.community.lives import FloatArray, Life
 from actors.community.training import FEWEST_LIVES, Trained, TrainingSettings, train
@@ -56,30 +56,40 @@ def train_trimmed(lives: Sequence[Life], *, seed: int, settings: TrainingSetting
 def doubtful(lives: Sequence[Life], *, seed: int) -> frozenset[str]:
     """Return the ids of lives not to train on: none where too few owners could judge, or too many would be doubted.
 
-    More than a third of the owners are no liars: there are two ways to fail.
+    A community in which nobody is far from what the others say is not searched for liars. More than a third of the
+    owners are no liars: there are two ways to fail.
     """
     owners = {life.owner_id for life in lives}
     if len(owners) < FEWEST_JUDGES or len(lives) < FEWEST_LIVES:
         return frozenset()
-    kept = believed(lives, seed=seed)
-    told = {life.owner_id for life, keep in zip(lives, kept, strict=True) if not keep}
-    if len(told) > MOST_DOUBTED * len(owners):
+    screen = _screen(lives, seed, TrainingSettings().folds)
+    apart = _disagreement(screen, np.ones(len(lives), dtype=np.bool_))
+    if (apart <= HONEST_CYCLES).all():
         return frozenset()
-    return frozenset(life.life_id for life, keep in zip(lives, kept, strict=True) if not keep)
+    kept, apart = _judged(screen, apart)
+    told = [life for life, keep, gap in zip(lives, kept, apart, strict=True) if not keep and gap > HONEST_CYCLES]
+    if len({life.owner_id for life in told}) > MOST_DOUBTED * len(owners):
+        return frozenset()
+    return frozenset(life.life_id for life in told)
 
 
 def believed(lives: Sequence[Life], *, seed: int, settings: TrainingSettings | None = None) -> Flags:
     """Return which lives to train on: those whose reports the others' lives confirm; at least 10."""
     screen = _screen(lives, seed, (settings or TrainingSettings()).folds)
-    kept = np.ones(len(lives), dtype=np.bool_)
-    apart = _disagreement(screen, kept)
+    return _judged(screen, _disagreement(screen, np.ones(len(lives), dtype=np.bool_)))[0]
+
+
+def _judged(screen: Screen, apart: FloatArray) -> tuple[Flags, FloatArray]:
+    """Return (which lives are believed, by how many cycles each is off), given how far each is off from all others."""
+    n_core = max(FEWEST_LIVES, round(_CORE_SHARE * len(apart)))
+    kept = _closest(apart, n_core)
     for _ in range(_CORE_ROUNDS):
-        kept = _closest(apart, max(FEWEST_LIVES, round(_CORE_SHARE * len(lives))))
+        kept = _closest(apart, n_core)
         apart = _disagreement(screen, kept)
     for _ in range(_READMISSIONS):
         kept = apart <= _bound(apart[kept])
         apart = _disagreement(screen, kept)
-    return (apart <= _bound(apart[kept])) | _closest(apart, FEWEST_LIVES)
+    return (apart <= _bound(apart[kept])) | _closest(apart, FEWEST_LIVES), apart
 
 
 def _screen(lives: Sequence[Life], seed: int, folds: int) -> Screen:

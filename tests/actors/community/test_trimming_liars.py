@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.community.lives import FloatArray, Life
-from actors.community.trimming import believed
+from actors.community.trimming import believed, doubtful
 from hub.demo.turbofan import fleet
 
 HONEST = fleet(seed=11, size=20, owners=20)
@@ -37,3 +37,22 @@ def test_the_honest_are_believed() -> None:
 def test_what_is_reported_counts_and_is_told_up_to_the_cap() -> None:
     left = lying(HONEST[0], "too_late").remaining()
     assert (left[0], left[-1]) == (125, 80)
+
+
+def test_a_rarer_way_to_fail_is_believed_and_few_of_the_usual_are_lost() -> None:
+    rare = [replace(life, life_id=f"rare-{n}", owner_id=f"rare-{n}") for n, life in enumerate(other_way(5))]
+    lost = doubtful([*HONEST, *rare], seed=0)
+    assert lost.isdisjoint(life.life_id for life in rare)
+    assert len(lost) <= 2
+
+
+def other_way(size: int) -> list[Life]:
+    """Return lives in which other sensors tell the wear, and in the other direction."""
+    sensors = slice(3, None)
+    turned = []
+    for life in fleet(seed=12, size=size, owners=size):
+        rows = life.rows.copy()
+        first = rows[:10, sensors].mean(axis=0)
+        rows[:, sensors] = first * (2 - np.roll(rows[:, sensors] / first, 7, axis=1))
+        turned.append(replace(life, rows=rows))
+    return turned
