@@ -1,6 +1,5 @@
 """An OPC UA server that is not ours: node-opcua, installed by npm into the repository's cache, as a process."""
 
-import fcntl
 import json
 import shutil
 import subprocess
@@ -8,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-HOME = Path(__file__).parents[2] / ".cache" / "node-opcua"
+from hub.bench import npm
+
 PACKAGE = "node-opcua@2.182.2"
 NAMESPACE = "urn:iot2crm:sim"
 _SCRIPT = Path(__file__).with_name("node_opcua_server.js")
@@ -19,45 +19,12 @@ class NoNodeOpcua(Exception):
 
 
 def installed() -> Path:
-    """Return the folder of node's modules, filled at the first time.
+    """Return the folder of node's modules.
 
     Raises:
         NoNodeOpcua: node, npm or the package cannot be had.
     """
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        raise NoNodeOpcua("node-opcua: node and npm are not installed")
-    HOME.mkdir(parents=True, exist_ok=True)
-    with (HOME / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        stamp = HOME / "ready"
-        if not stamp.exists() or stamp.read_text() != PACKAGE:
-            _install()
-            stamp.write_text(PACKAGE)
-    return HOME / "node_modules"
-
-
-def _install() -> None:
-    npm = [
-        str(shutil.which("npm")),
-        "install",
-        "--no-audit",
-        "--no-fund",
-        "--loglevel=error",
-        "--prefix",
-        str(HOME),
-        PACKAGE,
-    ]
-    try:
-        subprocess.run(  # noqa: S603 - fixed words
-            npm,
-            check=True,
-            capture_output=True,
-            timeout=300,
-            text=True,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
-        raise NoNodeOpcua(f"{PACKAGE} cannot be installed: {said[-1] if said else error}") from error
+    return npm.installed(PACKAGE, NoNodeOpcua)
 
 
 class CannotDo(Exception):

@@ -1,18 +1,15 @@
 """An LwM2M client that is not ours, in a process of its own: lwm2m-node-lib, installed by npm into the cache."""
 
 import asyncio
-import fcntl
 import json
-import shutil
-import subprocess
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from hub.bench import npm
 from protocols.testing import DEADLINE_S
 
-HOME = Path(__file__).parents[2] / ".cache" / "lwm2m-node-lib"
 PACKAGE = "lwm2m-node-lib@1.4.0"
 _SCRIPT = Path(__file__).with_name("lwm2m_node_client.js")
 
@@ -22,30 +19,12 @@ class NoNodeLib(Exception):
 
 
 def installed() -> Path:
-    """Return the folder of node's modules, filled at the first time.
+    """Return the folder of node's modules.
 
     Raises:
         NoNodeLib: node, npm or the package cannot be had.
     """
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        raise NoNodeLib("lwm2m-node-lib: node and npm are not installed")
-    HOME.mkdir(parents=True, exist_ok=True)
-    with (HOME / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        stamp = HOME / "ready"
-        if not stamp.exists() or stamp.read_text() != PACKAGE:
-            _install()
-            stamp.write_text(PACKAGE)
-    return HOME / "node_modules"
-
-
-def _install() -> None:
-    npm = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", str(HOME), PACKAGE]
-    try:
-        subprocess.run(npm, check=True, capture_output=True, timeout=300, text=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
-        raise NoNodeLib(f"{PACKAGE} cannot be installed: {said[-1] if said else error}") from error
+    return npm.installed(PACKAGE, NoNodeLib)
 
 
 class NodeClient:
