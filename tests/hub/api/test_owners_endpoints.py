@@ -51,8 +51,9 @@ async def order(operator: Client) -> None:
     await operator.order_in("confirmed")
 
 
-async def test_an_owner_is_told_what_becomes_of_a_need_in_order_and_signed(tmp_path: Path) -> None:
-    async with receiving() as receiver, served_hub(tmp_path, FakeCrm(), webhooks=HERE) as operator:
+@pytest.mark.parametrize("shards", [1, 4])
+async def test_an_owner_is_told_what_becomes_of_a_need_in_order_and_signed(tmp_path: Path, shards: int) -> None:
+    async with receiving() as receiver, served_hub(tmp_path, FakeCrm(), webhooks=HERE, shards=shards) as operator:
         endpoint = await registered(operator, receiver)
         await order(operator)
         await receiver.until(lambda r: ("order.changed", "confirmed") in r.told)
