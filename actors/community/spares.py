@@ -72,7 +72,7 @@ def _alike(cards: Sequence[ExperienceCard], looks: FloatArray, asker_owner: str)
     known = np.array([card.looks[:_LOOKS] for card in cards])
     middle, spread = known.mean(axis=0), np.maximum(known.std(axis=0), 1e-9)
     gaps = ((known - middle) / spread - (looks - middle) / spread) ** 2
-    nearest = np.argsort(gaps.sum(axis=1), kind="stable")[:_NEAREST].tolist()
+    nearest: list[int] = np.argsort(gaps.sum(axis=1), kind="stable")[:_NEAREST].tolist()
     ordered = sorted((cards[place] for place in nearest), key=lambda card: card.looks[_LOOKS])
     _, owner = np.unique([card.owner_id for card in ordered], return_inverse=True)
     count = np.bincount(owner)
