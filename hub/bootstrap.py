@@ -235,6 +235,7 @@ class _Parts:
         desk = Desk(name, adapter, self._engine, self._clock, self._chance, settings)
         desk.remember(JournalledIntroductions(self._journal))
         desk.recall(JournalledUse(self._journal))
+        desk.present({owner_id: owner.customer(owner_id) for owner_id, owner in self._config.owners.items()})
         return desk
 
     async def start(

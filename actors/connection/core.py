@@ -19,6 +19,7 @@ from actors.connection.state import (
 from actors.dialogue import (
     ChangesReported,
     ConnectionWoke,
+    CustomerIntroduced,
     DropVisit,
     FollowVisit,
     OpenConnection,
@@ -49,6 +50,7 @@ ConnectionMessage = (
     | Reconcile
     | RecordsCompared
     | ThingIntroduced
+    | CustomerIntroduced
     | UseCounted
 )
 
@@ -59,8 +61,8 @@ _WATCHDOG: Final = timedelta(hours=1)
 _OF_ORDERS: Final = frozenset({RecordKind.ORDER, RecordKind.SERVICE})
 
 
-class IntroducedThing(Value, frozen=True, kw_only=True):
-    """The record of the kind ``introduced``: what a CRM was told of a thing."""
+class Introduced(Value, frozen=True, kw_only=True):
+    """The record of the kinds ``introduced`` and ``customer``: what a CRM was told of a thing, of an owner."""
 
     version: str
     record_id: str
@@ -138,10 +140,8 @@ class ConnectionCore:
                 return (), _told(name, state, records)
             case FollowVisit(key=key, order=order):
                 return (VisitFollowed(key=key, order=order),), ()
-            case ThingIntroduced():
-                return (), (_introduced(message, now),)
-            case UseCounted(connection=name, used=used):
-                return (), (Put("crm_use", name, "", UsedDay(used=used)),)
+            case ThingIntroduced() | CustomerIntroduced() | UseCounted():
+                return (), (_shown(message, now),)
             case DropVisit(key=key):
                 return ((VisitDropped(key=key),) if key in state.visits else ()), ()
 
@@ -193,9 +193,16 @@ class ConnectionCore:
         return events, (*_told(name, state, outcome.records), *again)
 
 
-def _introduced(told: ThingIntroduced, now: datetime) -> Effect:
-    known = IntroducedThing(version=told.version, record_id=told.record_id, at=now)
-    return Put("introduced", f"{told.connection}/{told.thing_id}", told.owner_id, known)
+def _shown(told: ThingIntroduced | CustomerIntroduced | UseCounted, now: datetime) -> Effect:
+    """Keep what the desk told, for its next life."""
+    match told:
+        case UseCounted():
+            return Put("crm_use", told.connection, "", UsedDay(used=told.used))
+        case ThingIntroduced():
+            kind, key = "introduced", f"{told.connection}/{told.thing_id}"
+        case CustomerIntroduced():
+            kind, key = "customer", f"{told.connection}/{told.owner_id}"
+    return Put(kind, key, told.owner_id, Introduced(version=told.version, record_id=told.record_id, at=now))
 
 
 def _wake(name: str, at: datetime) -> Remind:

@@ -7,7 +7,7 @@ it up by key.
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from random import Random
 from typing import Any, TypeVar
 
@@ -46,8 +46,8 @@ from actors.dialogue import (
     TimesReported,
     connection_address,
 )
-from actors.model.customers import CustomerThing
-from actors.model.ids import OrderKey
+from actors.model.customers import Customer, CustomerThing
+from actors.model.ids import OrderKey, OwnerId
 from actors.model.orders import RecordKind
 from actors.model.outcomes import (
     Absent,
@@ -163,6 +163,10 @@ class Desk:
         """Know what the CRM was told of things before this desk lived."""
         self._introduced.durable = introductions
 
+    def present(self, customers: Mapping[OwnerId, Customer]) -> None:
+        """Tell the CRM of these owners, where it keeps customers, before their first order and when they changed."""
+        self._introduced.customers = customers
+
     def recall(self, uses: Uses) -> None:
         """Count towards the limit of the day what was sent before this desk lived."""
         if self._use is not None:
@@ -247,23 +251,34 @@ class Desk:
         self._gathering.add(row, message, more=self._writing > 0)
 
     async def _introduced_write(self, job: PlaceRequest | BookTime) -> Message:
-        if isinstance(job, PlaceRequest) and job.introduces is not None:
-            failed = await self._introduce(job, job.introduces)
-            if failed is not None:
-                return failed
+        if isinstance(job, PlaceRequest):
+            customer, thing = self._introduced.stranger(job.request.owner_id), job.introduces
+            if (customer is not None or thing is not None) and self._adapter.capabilities.customers:
+                failed = await self._introduce(job.attempt, customer, thing)
+                if failed is not None:
+                    return failed
         return _written(job, await self._calls.write(job))
 
-    async def _introduce(self, job: PlaceRequest, thing: CustomerThing) -> IntroductionFailed | None:
-        """Tell the CRM of the thing that an order is for, unless it knows it; say why that failed."""
-        if not self._adapter.capabilities.customers or self._introduced.knows(thing):
-            return None
-        outcome = await self._calls.heard(lambda adapter: adapter.upsert_thing(thing))
-        if not isinstance(outcome, Upserted):
-            return failure_of(job.attempt, outcome)
-        told = self._introduced.add(thing, outcome.record_id)
+    async def _introduce(
+        self, attempt: int, customer: Customer | None, thing: CustomerThing | None
+    ) -> IntroductionFailed | None:
+        """Tell the CRM of the owner and the thing that an order is for, unless it knows them; say why that failed."""
+        if customer is not None:
+            outcome = await self._calls.heard(lambda adapter: adapter.upsert_customer(customer))
+            if not isinstance(outcome, Upserted):
+                return failure_of(attempt, outcome)
+            await self._keep(self._introduced.add_customer(customer, outcome.record_id))
+        if thing is not None and not self._introduced.knows(thing):
+            outcome = await self._calls.heard(lambda adapter: adapter.upsert_thing(thing))
+            if not isinstance(outcome, Upserted):
+                return failure_of(attempt, outcome)
+            await self._keep(self._introduced.add(thing, outcome.record_id))
+        return None
+
+    async def _keep(self, told: Message) -> None:
+        """Make durable what the CRM was told, and wait until it may be asked for more."""
         self._office.submit(connection_address(self._connection), told, ignore)
         await self._pace.another()
-        return None
 
     # Reads: repeated until they lead somewhere.
 

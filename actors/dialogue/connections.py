@@ -59,6 +59,15 @@ class ThingIntroduced(Message, frozen=True, kw_only=True):
     record_id: str
 
 
+class CustomerIntroduced(Message, frozen=True, kw_only=True):
+    """The CRM knows this version of an owner as its customer now, under an id of its own."""
+
+    connection: str
+    owner_id: OwnerId
+    version: str
+    record_id: str
+
+
 class Use(Value, frozen=True, kw_only=True):
     """So many requests, counted as sent at ``until``."""
 

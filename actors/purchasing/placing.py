@@ -110,7 +110,7 @@ def _introduction(turn: Turn, settings: PurchasingSettings) -> CustomerThing | N
 
 
 def take_failed_introduction(turn: Turn, settings: PurchasingSettings, failed: IntroductionFailed) -> None:
-    """The CRM does not take the thing: the order waits with the reason, and comes again."""
+    """The CRM does not take the thing or its owner: the order waits with the reason, and comes again."""
     if turn.data.state is not OrderState.PLACING or failed.attempt != turn.data.attempt:
         return
     turn.tell_owner(AttemptEnded(key=turn.key))

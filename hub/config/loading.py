@@ -8,6 +8,7 @@ from typing import Final, cast
 import msgspec
 from msgspec import Struct
 
+from actors.model.ids import OwnerId
 from hub.config import words
 from hub.config.adapters import check_name, load_crm, load_protocols
 from hub.config.decode import Decoder, as_table, note_unknown
@@ -21,13 +22,14 @@ from hub.config.tables import (
     HubConfig,
     HubTable,
     LimitsConfig,
+    OwnerConfig,
     StorageConfig,
     WebhooksConfig,
 )
 from hub.config.toml_files import read_toml
 from hub.plugins import PROTOCOLS, Plugins
 
-_TOP: Final = ("hub", "protocols", "crm", "communities", "limits", "storage", "webhooks")
+_TOP: Final = ("hub", "protocols", "crm", "communities", "owners", "limits", "storage", "webhooks")
 
 
 class _Source(Struct, frozen=True, kw_only=True):
@@ -89,6 +91,7 @@ def _config(path: Path, source: _Source) -> HubConfig | None:
     protocols = load_protocols(source.named("protocols"), adapters, source.plugins, spot.at("protocols").entered())
     crm = load_crm(source.named("crm"), adapters, source.plugins, spot.at("crm").entered())
     communities = _communities(source, profiles)
+    owners = _owners(source)
     limits = source.decoder.table(LimitsConfig, source.tables.get("limits", {}), spot.at("limits"))
     storage = source.decoder.table(StorageConfig, source.tables.get("storage", {}), spot.at("storage"))
     webhooks = source.decoder.table(WebhooksConfig, source.tables.get("webhooks", {}), spot.at("webhooks"))
@@ -107,6 +110,7 @@ def _config(path: Path, source: _Source) -> HubConfig | None:
         limits=limits,
         storage=storage,
         webhooks=webhooks,
+        owners=owners,
         warnings=tuple(spot.notes.warnings),
     )
 
@@ -140,6 +144,14 @@ def _profiles(source: _Source) -> LoadedProfiles:
     patterns = as_table(source.tables.get("hub")).get("profiles", list(DEFAULT_PROFILES))
     files = find_profile_files(_texts(patterns), source.decoder.folder, spot)
     return load_profiles(files, source.decoder, source.plugins.names(PROTOCOLS), source.spot)
+
+
+def _owners(source: _Source) -> dict[OwnerId, OwnerConfig]:
+    spot = source.spot.at("owners")
+    found = {
+        name: source.decoder.table(OwnerConfig, raw, spot.at(name)) for name, raw in source.named("owners").items()
+    }
+    return {OwnerId(name): owner for name, owner in found.items() if owner is not None}
 
 
 def _communities(source: _Source, profiles: LoadedProfiles) -> dict[str, CommunityConfig]:

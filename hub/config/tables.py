@@ -7,7 +7,10 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from actors.model.base import Value
+from actors.model.customers import Customer
+from actors.model.ids import OwnerId
 from actors.model.profiles import Name, ThingProfile
+from actors.model.things import Place, ShortText
 from actors.ports import CrmSpec, ProtocolSpec
 from crm_adapters.rest.addresses import AddressPolicy
 from hub.config.listen import Listen
@@ -41,6 +44,27 @@ class CommunityConfig(Value, frozen=True, kw_only=True):
     title: str = ""
     trusted_hubs: tuple[Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")], ...] = ()
     """Fingerprints of the hubs whose exports are taken in; `iot2crm community list` shows one's own."""
+
+
+class OwnerConfig(Value, frozen=True, kw_only=True):
+    """``[owners.NAME]``: what CRMs that keep customers are told of an owner. Others are told their id alone."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    contact_name: ShortText = ""
+    contact_email: ShortText = ""
+    contact_phone: ShortText = ""
+    address: Place = Place()
+
+    def customer(self, owner_id: OwnerId) -> Customer:
+        """Return this owner as a customer."""
+        return Customer(
+            owner_id=owner_id,
+            name=self.name,
+            address=self.address,
+            contact_name=self.contact_name,
+            contact_email=self.contact_email,
+            contact_phone=self.contact_phone,
+        )
 
 
 class LimitsConfig(Value, frozen=True, kw_only=True):
@@ -149,6 +173,7 @@ class HubConfig(Struct, frozen=True, kw_only=True):
     limits: LimitsConfig
     storage: StorageConfig
     webhooks: WebhooksConfig = WebhooksConfig()
+    owners: Mapping[OwnerId, OwnerConfig] = {}
     warnings: tuple[str, ...] = ()
     shards: int = 1
     """Journals that the actors are spread over. No operator's choice yet: one process gains nothing from several."""

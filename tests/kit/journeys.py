@@ -96,9 +96,10 @@ GRANT = MANDATE | {"owner_id": OWNER}
 class Journey:
     """A hub, its owner, and whoever works in the CRM."""
 
-    def __init__(self, owner: Client, crm: SandboxAdmin) -> None:
+    def __init__(self, owner: Client, crm: SandboxAdmin, crm_url: str) -> None:
         self.owner = owner
         self.crm = crm
+        self.crm_url = crm_url
 
     async def order_of(self, printer: str, state: str) -> dict[str, Any]:
         """Let a printer run out of ink, and wait until its order is in a state."""
@@ -133,11 +134,17 @@ class Journey:
 
 @asynccontextmanager
 async def journey(
-    name: str, folder: Path, env: pytest.MonkeyPatch, server: SandboxSpec | None = None, **changed: str
+    name: str,
+    folder: Path,
+    env: pytest.MonkeyPatch,
+    server: SandboxSpec | None = None,
+    *,
+    tables: str = "",
+    **changed: str,
 ) -> AsyncIterator[Journey]:
     """Run a CRM (its sandbox, or a ``server``) and a hub that orders there as ``shop``.
 
-    ``changed`` are other credentials than its own.
+    ``changed`` are other credentials than its own; ``tables`` are more of hub.toml.
     """
     spec = server or with_example(folder, env).load(SANDBOXES, name)
     assert isinstance(spec, SandboxSpec)
@@ -150,9 +157,9 @@ async def journey(
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         connection = CONNECTIONS[name].format(url=url, port=port, name=name, **credentials)
-        (folder / "hub.toml").write_text(HUB.format(root=ROOT, port=port, connection=connection))
+        (folder / "hub.toml").write_text(HUB.format(root=ROOT, port=port, connection=connection) + tables)
         async with open_hub(load(folder / "hub.toml")) as running:
             if name == "hubspot":
                 await crm.subscribe(f"{running.url}/crm/shop/webhook")
             token = (folder / "data/owner.token").read_text().strip()
-            yield Journey(Client(session, running.url, token, running.hub), crm)
+            yield Journey(Client(session, running.url, token, running.hub), crm, url)

@@ -11,13 +11,14 @@ from fake_crm import FakeCrm
 from firm import PROFILE
 from msgspec import Struct
 
+from actors.model.ids import OwnerId
 from actors.model.profiles import ThingProfile
 from actors.ports import Clock, CrmDeps, CrmSpec
 from hub.api.context import Hub
 from hub.bootstrap import open_hub
 from hub.config import CommunityConfig, HubConfig
 from hub.config.listen import Listen
-from hub.config.tables import CrmChoice, LimitsConfig, ProtocolChoice, StorageConfig, WebhooksConfig
+from hub.config.tables import CrmChoice, LimitsConfig, OwnerConfig, ProtocolChoice, StorageConfig, WebhooksConfig
 from hub.logs import LogFormat
 from hub.storage.connection import JournalSettings
 from protocols.http import SPEC as HTTP
@@ -136,6 +137,7 @@ async def served_hub(
     communities: Mapping[str, CommunityConfig] | None = None,
     webhooks: WebhooksConfig | None = None,
     limits: LimitsConfig | None = None,
+    owners: Mapping[OwnerId, OwnerConfig] | None = None,
 ) -> AsyncIterator[Client]:
     """Serve a hub and yield its operator. ``others`` are more connections and the CRMs behind them.
 
@@ -161,6 +163,7 @@ async def served_hub(
         limits=limits or LimitsConfig(),
         storage=storage or StorageConfig(),
         webhooks=webhooks or WebhooksConfig(),
+        owners=owners or {},
         shards=shards,
     )
     async with open_hub(config, clock, disk) as running, aiohttp.ClientSession() as session:

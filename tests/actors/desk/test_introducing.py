@@ -8,6 +8,7 @@ from fake_crm import FakeCrm
 from msgspec.structs import replace
 
 from actors.dialogue import (
+    CustomerIntroduced,
     IntroductionFailed,
     PlaceReported,
     PlaceRequest,
@@ -15,8 +16,8 @@ from actors.dialogue import (
     ThingIntroduced,
     connection_address,
 )
-from actors.model.customers import CustomerThing
-from actors.model.ids import ThingId
+from actors.model.customers import Customer, CustomerThing
+from actors.model.ids import OwnerId, ThingId
 from actors.model.orders import OrderState
 from actors.model.outcomes import Capabilities, Created, Permanent, Throttled, Transient, Upserted
 from actors.testing import virtual_time
@@ -24,6 +25,7 @@ from actors.testing import virtual_time
 KEEPS = {"shop": Capabilities(customers=True)}
 THING = CustomerThing(owner_id=PLACE.request.owner_id, thing_id=PLACE.request.thing_id, serial="SN-1")
 FIRST = replace(PLACE, introduces=THING)
+OWNER = Customer(owner_id=PLACE.request.owner_id, name="Firm Ltd", contact_name="Ada Firm")
 
 
 class AssetCrm(FakeCrm):
@@ -35,6 +37,9 @@ class AssetCrm(FakeCrm):
     async def upsert_thing(self, thing: CustomerThing) -> Any:
         return await self._read("upsert_thing", thing, Upserted(record_id="A-1", created=True))
 
+    async def upsert_customer(self, customer: Customer) -> Any:
+        return await self._read("upsert_customer", customer, Upserted(record_id="C-1", created=True))
+
 
 class Known:
     """What was told in a former life."""
@@ -43,6 +48,9 @@ class Known:
         self._version = version
 
     def version(self, connection: str, thing_id: ThingId) -> str:
+        return self._version
+
+    def customer_version(self, connection: str, owner_id: OwnerId) -> str:
         return self._version
 
 
@@ -133,3 +141,49 @@ async def test_a_crm_that_is_down_for_things_is_down_for_orders() -> None:
         (report,) = await work.reports()
         assert (report.reason, work.desk.status().state) == ("down", "down")
         assert not isinstance(report, PlaceReported)
+
+
+@virtual_time
+async def test_an_owner_whom_the_operator_names_is_told_before_the_thing_and_once() -> None:
+    async with working(AssetCrm()) as work:
+        work.desk.present({OWNER.owner_id: OWNER})
+        assert isinstance(await work.outcome(FIRST), Created)
+        work.give(PLACE)
+        await work.reports(2)
+        names = ["upsert_customer", "upsert_thing", "place_order", "place_order"]
+        assert [name for name, _ in work.crm.calls] == names
+        assert work.crm.called("upsert_customer") == [OWNER]
+        assert [type(told) for _, told in work.office.waits] == [CustomerIntroduced, ThingIntroduced]
+
+
+@virtual_time
+async def test_what_a_former_process_told_of_an_owner_is_told_again_only_when_it_changed() -> None:
+    async with working(AssetCrm()) as work:
+        work.desk.present({OWNER.owner_id: OWNER})
+        await work.outcome(PLACE)
+        known = Known(work.office.waits[0][1].version)
+    for owner, calls in ((OWNER, 0), (replace(OWNER, contact_email="ada@firm.example"), 1)):
+        async with working(AssetCrm()) as work:
+            work.desk.remember(known)
+            work.desk.present({owner.owner_id: owner})
+            await work.outcome(PLACE)
+            assert len(work.crm.called("upsert_customer")) == calls
+
+
+@virtual_time
+async def test_an_owner_whom_nobody_named_or_whom_the_crm_keeps_not_is_not_told() -> None:
+    for crm, owners in ((AssetCrm(), {}), (AssetCrm(customers=False), {OWNER.owner_id: OWNER})):
+        async with working(crm) as work:
+            work.desk.present(owners)
+            assert isinstance(await work.outcome(PLACE), Created)
+            assert crm.called("upsert_customer") == []
+
+
+@virtual_time
+async def test_where_the_owner_is_refused_nothing_is_placed_and_the_order_hears_why() -> None:
+    async with working(AssetCrm()) as work:
+        work.desk.present({OWNER.owner_id: OWNER})
+        work.crm.plan("upsert_customer", Permanent(code="x", message="no such country"))
+        work.give(FIRST)
+        assert await work.reports() == [IntroductionFailed(attempt=FIRST.attempt, reason="no such country")]
+        assert [name for name, _ in work.crm.calls] == ["upsert_customer"]
