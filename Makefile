@@ -22,8 +22,10 @@ $(PEERS): $(STAMP)
 demo: $(STAMP)
 	$(BIN)/iot2crm demo
 
+# WORKERS=2 deals the test files to two processes, the tests of one file stay together; 0 runs all of them in one.
+WORKERS ?= 0
 test: $(STAMP) $(PEERS)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
