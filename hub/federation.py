@@ -27,6 +27,8 @@ from hub.storage.whole import HubJournal
 
 FORMAT: Final = "iot2crm-community-1"
 IMPORTED: Final = "imported"
+_TRAVELS: Final = frozenset({Topic.MATERIAL, Topic.HEALTH, Topic.REMEDY})
+"""Topics whose answers keep a foreign hub to a third of the weight; cards of others stay at home."""
 _FINGERPRINT: Final = 32
 _QUANTILES: Final = (0.1, 0.5, 0.9)
 _PSEUDONYM: Final = 24
@@ -126,7 +128,8 @@ class Federation:
         told = [
             (book, own)
             for book in self._peers.evidence.books(community_id)
-            if _n_owners(own := [card for card in book.told() if not card.hub]) >= k_owners
+            if book.cell.topic in _TRAVELS
+            and _n_owners(own := [card for card in book.told() if not card.hub]) >= k_owners
         ]
         content = Content(
             format=FORMAT,
@@ -152,7 +155,7 @@ class Federation:
         former = None if known is None else msgspec.json.decode(known, type=Imported)
         if former is not None and content.number < former.number:
             raise NotTakenIn("older", "this export is older than the one taken in last; ask that hub for a new one")
-        cards = [_ours(content, card) for card in content.cards]
+        cards = [_ours(content, card) for card in content.cards if card.topic in _TRAVELS]
         gone = self._gone(community_id, content.hub, {card.card_id for card in cards})
         body = msgspec.json.encode(Imported(number=content.number, sketches=content.sketches))
         mark = RecordRow(kind=IMPORTED, key=key, owner="", body=body)
