@@ -27,6 +27,7 @@ from hub.demo.cmapss import Subset, read_subset
 Say = Callable[[str], None]
 
 SEEDS = (0, 1, 2)
+DATA = "NASA C-MAPSS engines: simulated, real failures are harder to foresee"
 K_OWNERS = 5
 
 _BASELINE_ROWS = 20
@@ -41,7 +42,7 @@ def measure(folder: Path, name: str, say: Say, *, seeds: Sequence[int] = SEEDS) 
     for seed in seeds:
         found.append(_one_seed(subset, seed))
         say(f"{name} seed {seed}: " + ", ".join(f"{key} {value:.4g}" for key, value in found[-1].items()))
-    return {"subset": name, **worst_of(found), "seeds": list(seeds), "by_seed": found}
+    return {"subset": name, "data": DATA, **worst_of(found), "seeds": list(seeds), "by_seed": found}
 
 
 def scores_of(trained: Trained, subset: Subset, cards: CardMatrix | None = None) -> Scores:

@@ -170,7 +170,7 @@ def print_summary(console: Console, told: Mapping[str, Told]) -> None:
 
 def print_figures(console: Console, data: Mapping[str, Figures]) -> None:
     """Print how the engines of each subset fared."""
-    table = Table(title="Engines replayed")
+    table = Table(title="Engines replayed (simulated data: real failures are harder to foresee)")
     for column in ("subset", "engines", "due", "of these caught", "far from failure", "of these ordered for", "missed"):
         table.add_column(column)
     for name, found in data.items():
