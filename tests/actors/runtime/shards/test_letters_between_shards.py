@@ -73,7 +73,7 @@ async def test_a_death_at_any_commit_of_any_shard_loses_and_doubles_no_letter(
     tmp_path: Path, batch_turns: int, writes_last: bool
 ) -> None:
     commits = await commits_of_the_story(tmp_path / "whole", batch_turns)
-    assert commits > 10
+    assert commits >= 8
     for dies_at in range(1, commits + 1):
         path, left = tmp_path / str(dies_at), whole_story()
         fate = Fate(dies_at, writes_last=writes_last)
