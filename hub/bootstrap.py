@@ -42,14 +42,13 @@ from actors.purchasing.core import OrderCore
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.runtime.contract import EngineSettings
 from actors.thing.core import ThingCore
-from crm_adapters.rest.addresses import AddressPolicy
+from crm_adapters.addresses import AddressPolicy
 from hub.announcing.sender import EndpointSender
 from hub.announcing.tail import NoteTail
 from hub.api.application import build_application
 from hub.api.context import Hub
 from hub.api.direct import runner_of
 from hub.clock import SystemClock
-from hub.collecting import calm_collector
 from hub.commands import CommandRelay
 from hub.compute import Compute
 from hub.config import HubConfig
@@ -60,6 +59,7 @@ from hub.federation import Federation
 from hub.files import write_whole
 from hub.gone_crm import GoneCrm, gone_connections
 from hub.ingest import DurableSink
+from hub.interpreter import tune_interpreter
 from hub.introductions import JournalledIntroductions
 from hub.keeping import Keeping
 from hub.logs import UnreadableRequests
@@ -96,7 +96,7 @@ async def run(config: HubConfig, disk: JournalSettings | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with open_hub(config, disk=disk) as running:
-        calm_collector()
+        tune_interpreter()
         log.info("hub_started", name=config.name, url=running.url, data_dir=str(config.data_dir))
         await stop.wait()
         log.info("hub_stopping", name=config.name)

@@ -27,16 +27,16 @@ from actors.model.outcomes import (
     Unsupported,
 )
 from actors.ports import CrmDeps, RefusesExtras, Webhook
+from crm_adapters.addresses import AddressPolicy
+from crm_adapters.guard import GuardedResolver, GuardedTransport
 from crm_adapters.proving import Preview
 from crm_adapters.readiness import Finding, Step, Verdict, check_by_port
 from crm_adapters.redaction import Redactor
 from crm_adapters.rest import answers, mapping, webhooks
-from crm_adapters.rest.addresses import AddressPolicy
 from crm_adapters.rest.auth import check_credentials, secrets_of, sender
 from crm_adapters.rest.compiling import compile_manifest
 from crm_adapters.rest.config import RestConfig
 from crm_adapters.rest.expressions import ExpressionError
-from crm_adapters.rest.guard import GuardedResolver, GuardedTransport
 from crm_adapters.rest.manifest import Idempotency
 from crm_adapters.rest.needs import Needs
 from crm_adapters.rest.placing import Placed, Placer

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from actors.model.secrets import Secret
-from crm_adapters.rest.addresses import AddressPolicy
+from crm_adapters.addresses import AddressPolicy
 
 _NONE = Secret("")
 

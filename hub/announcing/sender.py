@@ -27,8 +27,8 @@ from actors.model.endpoints import (
 from actors.ports import Clock
 from actors.runtime.contract import Engine
 from actors.runtime.journal import JournalUnavailable, OutboxRow
-from crm_adapters.rest.addresses import AddressPolicy
-from crm_adapters.rest.guard import GuardedResolver, GuardedTransport
+from crm_adapters.addresses import AddressPolicy
+from crm_adapters.guard import GuardedResolver, GuardedTransport
 from crm_adapters.transport import Call, Exchange, Reply, TransportSettings, open_transport, retry_after_s
 from hub.announcing.tail import Notes
 from hub.plugins import hub_version

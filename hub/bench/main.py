@@ -10,7 +10,7 @@ from hub.bench import actors, coap, communities_speed, drain, fleet, http, opcua
 from hub.bench.appends import JournalAppender, RawAppender, rate
 from hub.bench.grown import grown_vs_fresh
 from hub.bench.turns import TurnBench, row_bytes
-from hub.collecting import calm_collector
+from hub.interpreter import tune_interpreter
 from hub.storage.sqlite import open_journal
 
 Say = Callable[[str], None]
@@ -20,7 +20,7 @@ _ROUNDS = 5
 def run(say: Say, *, rounds: int = _ROUNDS, scale: float = 1.0) -> dict[str, float]:
     """Return the medians; ``scale`` shrinks the work for a quick look."""
     figures: dict[str, list[float]] = {}
-    calm_collector()  # as the hub does; for the peers too
+    tune_interpreter()  # as the hub does; for the peers too
     for number in range(1, rounds + 1):
         for key, value in (asyncio.run(_round(scale)) | actors.measure_round(scale)).items():
             figures.setdefault(key, []).append(value)

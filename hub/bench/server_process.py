@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from importlib.util import find_spec
 
-from hub.collecting import calm_collector
+from hub.interpreter import tune_interpreter
 
 Opened = Callable[[int], AbstractAsyncContextManager[int]]
 """Opens a server for so many things, and gives its port."""
@@ -36,7 +36,7 @@ def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def _serve(opened: Opened, things: int) -> None:
     async with opened(things) as port:
-        calm_collector()  # as the hub does
+        tune_interpreter()  # as the hub does
         print(port, flush=True)  # noqa: T201 - read by the benchmark
         while await asyncio.to_thread(sys.stdin.readline):
             print(time.process_time(), flush=True)  # noqa: T201 - as above

@@ -12,7 +12,7 @@ from actors.model.ids import OwnerId
 from actors.model.profiles import Name, ThingProfile
 from actors.model.things import Place, ShortText
 from actors.ports import CrmSpec, ProtocolSpec
-from crm_adapters.rest.addresses import AddressPolicy
+from crm_adapters.addresses import AddressPolicy
 from hub.config.listen import Listen
 from hub.logs import LogFormat
 

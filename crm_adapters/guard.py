@@ -9,7 +9,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from actors.model.outcomes import Failure, Transient
-from crm_adapters.rest.addresses import Address, AddressPolicy
+from crm_adapters.addresses import Address, AddressPolicy
 from crm_adapters.transport import Call, Exchange, Reply
 
 _ORIGIN: Final = re.compile(r"[^/?#]+//[^/?#]*")

@@ -10,9 +10,9 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from actors.model.outcomes import Transient
+from crm_adapters.addresses import AddressPolicy, is_public
+from crm_adapters.guard import GuardedResolver, GuardedTransport
 from crm_adapters.rest import RestConfig
-from crm_adapters.rest.addresses import AddressPolicy, is_public
-from crm_adapters.rest.guard import GuardedResolver, GuardedTransport
 from crm_adapters.transport import Call, Reply, TransportSettings, open_transport
 
 FORBIDDEN_HOSTS = """
