@@ -10,6 +10,8 @@ from rich.table import Table
 
 from actors.model.money import Money
 
+_NO_END = 100_000
+
 Columns = Sequence[tuple[str, str]]
 """Heading and where the value is: ``place.city``; the first of ``a|b`` that is there."""
 
@@ -23,10 +25,12 @@ def show_rows(answer: object, columns: Columns, *, as_json: bool, when_empty: st
     if not rows:
         click.echo(when_empty)
         return
-    table = Table(*[heading for heading, _ in columns], box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for place, (heading, _) in enumerate(columns):
+        table.add_column(heading, no_wrap=place == 0, overflow="fold")  # the first is what the next command is given
     for row in rows:
         table.add_row(*[text_of(pick(row, path)) for _, path in columns])
-    Console(highlight=False, markup=False, emoji=False).print(table)
+    _print(table)
 
 
 def show_entry(answer: object, *, as_json: bool) -> None:
@@ -38,7 +42,7 @@ def show_entry(answer: object, *, as_json: bool) -> None:
     for name, value in as_map(answer).items():
         if not is_empty(value):
             table.add_row(name, text_of(value))
-    Console(highlight=False, markup=False, emoji=False).print(table)
+    _print(table)
 
 
 def show_json(answer: object) -> None:
@@ -93,6 +97,14 @@ def as_list(value: object) -> Sequence[object]:
 def is_empty(value: object) -> bool:
     """Say whether a value tells nothing."""
     return value is None or value in ("", [], {})
+
+
+def _print(table: Table) -> None:
+    """Print a table as wide as the terminal; where none is, as in a pipe, as wide as it is."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _NO_END
+    console.print(table)
 
 
 def _text_of_facts(facts: Mapping[str, object]) -> str:

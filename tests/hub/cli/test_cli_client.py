@@ -133,6 +133,20 @@ def test_orders_show_money_and_reason(fake_hub: Any) -> None:
     assert "over_budget" in result.output
 
 
+@pytest.mark.parametrize("terminal", ["", "1"])
+def test_an_order_s_key_is_shown_whole_however_narrow_the_place(
+    fake_hub: Any, monkeypatch: pytest.MonkeyPatch, terminal: str
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", terminal)
+    monkeypatch.setenv("COLUMNS", "60")
+    key = "I2C" + "A" * 26
+    order = {"key": key, "state": "confirmed", "thing_id": "printer-1", "subject": "black_ink", "sentence": "why not"}
+    fake_hub.answers["GET /api/v1/orders"] = (200, {"orders": [order]})
+    shown = _run("orders", "list", *fake_hub.options).output
+    assert key in shown
+    assert "…" not in shown
+
+
 def test_a_trace_is_told_step_by_step(fake_hub: Any) -> None:
     steps = [
         {"at": "2026-01-31T12:00:00Z", "step": "reading", "value": 14.0},
