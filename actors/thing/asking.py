@@ -167,23 +167,10 @@ def supply_question(
     state: ThingState, record: ThingRecord, subject: str, spec: SlotSpec, asked: tuple[CorrelationId, datetime]
 ) -> Question | Declined:
     """Return what a thing asks its peers about a supply."""
-    if not state.communities:
-        return _no_community(record)
     slot = state.slots.get(subject)
     rate = use_per_day(slot) if slot is not None and slot.levels else 0.0
-    chain, now = asked
-    return Question(
-        correlation_id=chain,
-        community_id=state.communities[0],
-        topic=Topic.MATERIAL,
-        thing_id=record.thing_id,
-        owner_id=record.owner_id,
-        subject=subject,
-        features=(rate,) if rate else (),
-        skus=tuple(choice.sku for choice in spec.skus),
-        asked_at=now,
-        wider=_wider(state, (rate,) if rate else ()),
-    )
+    skus = tuple(choice.sku for choice in spec.skus)
+    return _plain_question(state, record, (Topic.MATERIAL, subject), asked, features=(rate,) if rate else (), skus=skus)
 
 
 def use_questions(
@@ -210,44 +197,14 @@ def remedy_question(
     state: ThingState, record: ThingRecord, subject: str, asked: tuple[CorrelationId, datetime]
 ) -> Question | Declined:
     """Return what a thing asks its peers about a fault: what did it take?"""
-    if not state.communities:
-        return _no_community(record)
-    chain, now = asked
-    return Question(
-        correlation_id=chain,
-        community_id=state.communities[0],
-        topic=Topic.REMEDY,
-        thing_id=record.thing_id,
-        owner_id=record.owner_id,
-        subject=subject,
-        asked_at=now,
-        wider=_wider(state, ()),
-    )
+    return _plain_question(state, record, (Topic.REMEDY, subject), asked)
 
 
 def spares_question(
     state: ThingState, record: ThingRecord, features: tuple[float, ...], sku: str, asked: tuple[CorrelationId, datetime]
 ) -> Question | Declined:
     """Return what a thing asks for its owner's fleet: how many of a spare part to keep."""
-    if not state.communities:
-        return _no_community(record)
-    chain, now = asked
-    return Question(
-        correlation_id=chain,
-        community_id=state.communities[0],
-        topic=Topic.SPARES,
-        thing_id=record.thing_id,
-        owner_id=record.owner_id,
-        subject=SPARES,
-        features=features,
-        skus=(sku,),
-        asked_at=now,
-        wider=_wider(state, features),
-    )
-
-
-def _wider(state: ThingState, features: tuple[float, ...]) -> tuple[Wider, ...]:
-    return tuple(Wider(community_id=each, features=features) for each in state.communities[1:])
+    return _plain_question(state, record, (Topic.SPARES, SPARES), asked, features=features, skus=(sku,))
 
 
 def health_question(
@@ -278,6 +235,35 @@ def health_question(
         asked_at=now,
         wider=tuple(wider),
         widened_from=None if first.community_id == state.communities[0] else state.communities[0],
+    )
+
+
+def _plain_question(
+    state: ThingState,
+    record: ThingRecord,
+    about: tuple[Topic, str],
+    asked: tuple[CorrelationId, datetime],
+    *,
+    features: tuple[float, ...] = (),
+    skus: tuple[str, ...] = (),
+) -> Question | Declined:
+    """Return a question that needs no model: the narrowest community is asked first, the wider ones the same."""
+    if not state.communities:
+        return _no_community(record)
+    narrowest, *wider = state.communities
+    topic, subject = about
+    chain, now = asked
+    return Question(
+        correlation_id=chain,
+        community_id=narrowest,
+        topic=topic,
+        thing_id=record.thing_id,
+        owner_id=record.owner_id,
+        subject=subject,
+        features=features,
+        skus=skus,
+        asked_at=now,
+        wider=tuple(Wider(community_id=each, features=features) for each in wider),
     )
 
 
