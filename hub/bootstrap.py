@@ -180,7 +180,9 @@ class _Parts:
             advice_s=max(waits, default=5.0),
             introduces_things=frozenset(choice.name for choice in self._config.crm if choice.desk.introduce_things),
         )
-        self._engine.add_kind(ThingCore(profiles, self._compute, self._installation, current))
+        seen_within = self._config.limits.seen_within_days
+        things = ThingCore(profiles, self._compute, self._installation, current, seen_within_days=seen_within)
+        self._engine.add_kind(things)
         limits = OwnerLimits(
             max_orders_per_7_days=self._config.limits.max_orders_per_7_days,
             min_between_orders=timedelta(hours=self._config.limits.min_hours_between_orders),

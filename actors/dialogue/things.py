@@ -58,6 +58,13 @@ class OrderProgressed(Message, frozen=True, kw_only=True):
     """Of one that ended: the steps that ended the fault, or did not help."""
 
 
+class NotSeenInTime(Message, frozen=True, kw_only=True):
+    """The time has passed in which the thing should have shown what its fulfilled order brought."""
+
+    subject: str
+    key: OrderKey
+
+
 class AdviceOutcome(Message, frozen=True, kw_only=True):
     """A person says what became of advice: ``rows`` are those of the ledger that this closes or corrects."""
 

@@ -13,6 +13,7 @@ class Topic(StrEnum):
     """What an owner may be told of."""
 
     NEED = "need.opened"
+    NEED_ENDED = "need.ended"
     ORDER = "order.changed"
     ADVICE = "recommendation.given"
     COMMAND = "command.ended"

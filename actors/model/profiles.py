@@ -204,4 +204,6 @@ class ThingProfile(Value, frozen=True, kw_only=True):
     peers: PeerPath = PeerPath()
     order_news: bool = False
     """The thing is told by a command what became of its orders."""
+    seen_within_days: Annotated[float, Meta(gt=0)] | None = None
+    """So long after an order was fulfilled the thing must have shown it; the hub's own where nothing is said."""
     sources: dict[str, dict[str, str]] = {}

@@ -1,7 +1,7 @@
 """The thing actor: follows its readings, asks its community, notices needs and raises them, once an episode."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from actors.dialogue import (
@@ -9,6 +9,7 @@ from actors.dialogue import (
     AdviceOutcome,
     AskCommunity,
     EndRequest,
+    NotSeenInTime,
     OrderProgressed,
     RegisterThing,
     RequestNeed,
@@ -24,10 +25,10 @@ from actors.model.orders import TERMINAL, OrderState
 from actors.model.profiles import ThingProfile
 from actors.model.readings import AnyDeviceMessage, DeviceMessage, PlainMessage
 from actors.model.things import ThingRecord
-from actors.runtime.turns import Effect, Note, Release, Step, Tell
+from actors.runtime.turns import Effect, Release, Step, Tell
 from actors.thing.absorb import absorb
 from actors.thing.asking import Models, order_news, use_questions
-from actors.thing.ending import chain_of_episode, closing, evidence_of_end
+from actors.thing.ending import closing, ended, evidence_of_end
 from actors.thing.evolving import evolve, evolve_all
 from actors.thing.foretelling import foretold
 from actors.thing.happenings import due_parts, part_need, settled_warnings
@@ -45,10 +46,12 @@ from actors.thing.raising import FROM_DEVICES, Decided, Source, open_name, raise
 from actors.thing.registering import register, retire
 from actors.thing.requests import end_request, requested_need
 from actors.thing.sharing import remedies_told, remedy_taken_back, supply_told, to_peers
+from actors.thing.sighting import SEEN_WITHIN_DAYS, await_sight, not_seen, unawaited
 from actors.thing.state import (
     ChancesTaken,
     CommunityAsked,
     NeedClosed,
+    NeedEnd,
     OrderFollowed,
     PeersUseTaken,
     ProfileChanged,
@@ -69,6 +72,7 @@ ThingMessage = (
     | RequestNeed
     | EndRequest
     | AdviceOutcome
+    | NotSeenInTime
 )
 
 _ENDED_BY_PEOPLE = frozenset({OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED})
@@ -78,7 +82,8 @@ class ThingCore:
     """The durable actor of one thing.
 
     ``profiles`` maps ``name@version`` to profiles, which never change; ``current`` tells by name which version things
-    go over to with their next message (the one they have where it says nothing).
+    go over to with their next message (the one they have where it says nothing). ``seen_within_days`` is how long a
+    thing has to show what a fulfilled order brought, where its profile does not say.
     """
 
     kind = "thing"
@@ -94,8 +99,11 @@ class ThingCore:
         models: Models,
         installation: InstallationId,
         current: Mapping[str, str] | None = None,
+        *,
+        seen_within_days: float = SEEN_WITHIN_DAYS,
     ) -> None:
         self._profiles = profiles
+        self._seen_within_days = seen_within_days
         self._plans: dict[str, Plan] = {}
         self._current = current or {}
         self._models = models
@@ -137,6 +145,8 @@ class ThingCore:
                 return self._request(state, record, wanted, now)
             case EndRequest(ending=ending):
                 return end_request(state, record, self._profiles[state.profile], ending)
+            case NotSeenInTime():
+                return not_seen(state, record, message)
             case AdviceOutcome(subject=subject, rows=rows):
                 closed = RowsClosed(subject=subject, keys=tuple(row.key for row in rows))
                 puts = tuple(ledger_put(row) for row in rows)
@@ -172,6 +182,8 @@ class ThingCore:
         opened = [*low_slots(after, profile, record, now), *active_faults(after, profile, record, now)]
         for need in opened:
             self._open(after, record, need, message, (events, effects))
+        for subject in unawaited(after):
+            await_sight(record, subject, after.needs[subject], self._seen_by(profile, now), (events, effects))
         self._ask_peers((state, after), record, now, (events, effects))
         foretold(state, after, (record, profile), self._models, now, (events, effects))
         if current != state.profile:
@@ -253,6 +265,9 @@ class ThingCore:
             self._open(state, record, need, advice, (events, effects))
         return Step(evolve_all(state, events), tuple(events), tuple(effects))
 
+    def _seen_by(self, profile: ThingProfile, now: datetime) -> datetime:
+        return now + timedelta(days=profile.seen_within_days or self._seen_within_days)
+
     def _follow(self, state: ThingState, record: ThingRecord, news: OrderProgressed, now: datetime) -> Step[ThingState]:
         known = need_state(state, news.subject)
         if known.key != news.key:
@@ -278,7 +293,9 @@ class ThingCore:
             effects.append(Release(open_name(record.thing_id, news.subject)))
         if known.is_open and news.state in _ENDED_BY_PEOPLE:
             events.append(NeedClosed(subject=news.subject, reason=news.sentence, muted=True))
-            effects.append(Note(chain_of_episode(record, known, news.subject), "need_closed", news.sentence))
+            effects += ended(record, known, news.subject, NeedEnd(reason=news.sentence, code=news.state))
+        elif known.is_open and news.state is OrderState.FULFILLED:
+            await_sight(record, news.subject, known, self._seen_by(profile, now), (events, effects))
         return Step(evolve_all(state, events), tuple(events), tuple(effects))
 
 

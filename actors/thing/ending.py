@@ -1,14 +1,23 @@
 """How a need ends by evidence: what shows it, and who is told."""
 
+from typing import Final
+
 from actors.dialogue import CloseNeed, order_address
 from actors.model.ids import CorrelationId
 from actors.model.profiles import ThingProfile
 from actors.model.things import ThingRecord
-from actors.runtime.turns import Effect, Note, Tell
+from actors.runtime.turns import Effect, Forget, Note, Put, Tell
 from actors.thing.happenings import replaced_parts
 from actors.thing.levels import newest
 from actors.thing.noticing import chain_of
-from actors.thing.state import NeedState, ThingState
+from actors.thing.state import NeedEnd, NeedState, ThingState
+
+MET: Final = "met"
+"""The thing showed it, or says so."""
+UNWANTED: Final = "unwanted"
+"""A person or the thing wants it no more."""
+NOT_SEEN: Final = "fulfilled_not_seen"
+"""Its order was fulfilled, and the thing never showed what that brought."""
 
 
 def evidence_of_end(before: ThingState, after: ThingState, profile: ThingProfile) -> list[tuple[str, str]]:
@@ -35,10 +44,21 @@ def closing(record: ThingRecord, known: NeedState, subject: str, reason: str) ->
     """Return what tells of an open need that it is over."""
     if not known.is_open or known.key is None:
         return []
-    return [
-        Note(chain_of_episode(record, known, subject), "need_closed", reason),
-        Tell(order_address(known.key), CloseNeed(reason=reason)),
-    ]
+    end = ended(record, known, subject, NeedEnd(reason=reason, code=MET))
+    return [*end, Tell(order_address(known.key), CloseNeed(reason=reason))]
+
+
+def ended(record: ThingRecord, known: NeedState, subject: str, end: NeedEnd) -> list[Effect]:
+    """Return what people read of the end of an open need: in its chain, and beside it."""
+    chain = chain_of_episode(record, known, subject)
+    facts = {"subject": subject, "code": end.code, **({"next_step": end.next_step} if end.next_step else {})}
+    waits = [Forget(waits_name(subject))] if known.seen_by else []
+    return [Note(chain, "need_closed", end.reason, facts), Put("need_end", chain, record.owner_id, end), *waits]
+
+
+def waits_name(subject: str) -> str:
+    """Return the name of the reminder that ends the wait for a subject to be seen."""
+    return f"seen/{subject}"
 
 
 def chain_of_episode(record: ThingRecord, known: NeedState, subject: str) -> CorrelationId:

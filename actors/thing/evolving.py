@@ -25,6 +25,7 @@ from actors.thing.state import (
     Registered,
     Retired,
     RowsClosed,
+    SightAwaited,
     SlotState,
     ThingEvent,
     ThingState,
@@ -59,6 +60,9 @@ def evolve(state: ThingState, event: ThingEvent) -> ThingState:
             return replace(state, needs={**state.needs, subject: closed})
         case OrderFollowed():
             return _followed(state, event)
+        case SightAwaited(subject=subject, seen_by=seen_by):
+            waits = replace(need_state(state, subject), seen_by=seen_by)
+            return replace(state, needs={**state.needs, subject: waits})
         case _:
             return _told_by_peers(state, event)
 

@@ -15,8 +15,9 @@ from actors.dialogue import (
 from actors.dialogue.placement import slot_of
 from actors.model.things import ThingRecord
 from actors.runtime.turns import Effect, Put, Step, Tell
+from actors.thing.ending import UNWANTED, ended
 from actors.thing.evolving import evolve, evolve_all
-from actors.thing.state import NeedClosed, Registered, Retired, ThingEvent, ThingState
+from actors.thing.state import NeedClosed, NeedEnd, Registered, Retired, ThingEvent, ThingState
 
 
 def register(state: ThingState, message: RegisterThing, now: datetime) -> Step[ThingState]:
@@ -45,8 +46,10 @@ def retire(state: ThingState, record: ThingRecord, by: str, now: datetime) -> St
         Retired(record=retired),
     )
     reason = f"the thing was retired by {by}"
+    end = NeedEnd(reason=reason, code=UNWANTED)
     effects: tuple[Effect, ...] = (
         Put("thing", record.thing_id, record.owner_id, retired),
+        *(effect for subject, need in closed for effect in ended(record, need, subject, end)),
         *(Tell(order_address(need.key), CloseNeed(reason=reason, dismissed=True)) for _, need in closed if need.key),
         *(
             Tell(chapter_address(c, record.thing_id), LeaveCommunity(thing_id=record.thing_id))

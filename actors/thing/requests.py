@@ -7,12 +7,12 @@ from actors.model.machine import DeclineCode, Declined, RequestEnding, RequestTa
 from actors.model.needs import Need
 from actors.model.profiles import ThingProfile
 from actors.model.things import ThingRecord
-from actors.runtime.turns import Note, Step, Tell
+from actors.runtime.turns import Step, Tell
 from actors.thing.asking import asked_need, subject_of
-from actors.thing.ending import chain_of_episode
+from actors.thing.ending import MET, UNWANTED, ended
 from actors.thing.evolving import evolve
 from actors.thing.noticing import may_open, need_state
-from actors.thing.state import NeedClosed, ThingState
+from actors.thing.state import NeedClosed, NeedEnd, ThingState
 
 
 def requested_need(
@@ -45,7 +45,7 @@ def end_request(
     reason = f"{told}: {ending.reason}" if ending.reason else told
     event = NeedClosed(subject=ending.subject, reason=reason)
     effects = (
-        Note(chain_of_episode(record, known, ending.subject), "need_closed", reason),
+        *ended(record, known, ending.subject, NeedEnd(reason=reason, code=MET if ending.met else UNWANTED)),
         Tell(order_address(known.key), CloseNeed(reason=reason, dismissed=not ending.met)),
     )
     reply = RequestTaken(key=known.key, subject=ending.subject, already=True)

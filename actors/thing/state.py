@@ -31,6 +31,8 @@ class NeedState(Struct, frozen=True, kw_only=True, gc=False):
     helped: RemedyTried | None = None
     """What ended the last episode of a fault, as far as its order knows."""
     helped_at: float = 0.0
+    seen_by: float = 0.0
+    """Until when the thing must have shown what the fulfilled order of an open need brought; 0 while none was."""
 
 
 class SlotState(Struct, frozen=True, kw_only=True, gc=False):
@@ -173,6 +175,13 @@ class OrderFollowed(Event, frozen=True, kw_only=True):
     at: float = 0.0
 
 
+class SightAwaited(Event, frozen=True, kw_only=True):
+    """The order was fulfilled, the need is open: the thing must show what it brought until then."""
+
+    subject: str
+    seen_by: float
+
+
 class CommunityAsked(Event, frozen=True, kw_only=True):
     """A question about a component's health is on its way."""
 
@@ -249,6 +258,7 @@ ThingEvent = (
     | NeedOpened
     | NeedClosed
     | OrderFollowed
+    | SightAwaited
     | CommunityAsked
     | EstimateTaken
     | RowsClosed
@@ -269,3 +279,11 @@ class NeedView(Struct, frozen=True, kw_only=True):
     is_open: bool
     closed_because: str = ""
     advice: Recommendation | None = None
+
+
+class NeedEnd(Struct, frozen=True, kw_only=True):
+    """The read model of the kind ``need_end``, under the need's correlation id. Needs of older hubs have none."""
+
+    reason: str
+    code: str
+    next_step: str = ""

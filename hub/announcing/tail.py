@@ -30,7 +30,7 @@ CURSOR: Final = "announced"
 ENDPOINT: Final = "endpoint"
 _PAGE: Final = 500
 _AGAIN_S: Final = 1.0
-_WAKES: Final = frozenset({"order", "command", ENDPOINT})
+_WAKES: Final = frozenset({"order", "command", "need_end", ENDPOINT})
 
 
 class Notes(Protocol):

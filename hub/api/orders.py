@@ -11,7 +11,7 @@ from actors.model.ids import OrderKey
 from actors.model.orders import OrderState
 from actors.model.routes import operation
 from actors.purchasing.view import OrderView
-from actors.thing.state import NeedView, ThingState
+from actors.thing.state import NeedEnd, NeedView, ThingState
 from hub.api.context import Hub, answer, asker, body_of, check_owner, hub_of, instant
 from hub.api.pages import PAGED, page_of, paged
 from hub.api.problems import Problem
@@ -126,8 +126,14 @@ def _need(hub: Hub, view: NeedView) -> dict[str, Any]:
     state: ThingState = hub.engine.read(f"thing/{view.need.thing_id}")
     known = state.needs.get(view.need.subject)
     is_open = known is not None and known.episode == view.need.episode and known.is_open
-    shown: dict[str, Any] = msgspec.to_builtins(view, enc_hook=str)
-    return shown | {"is_open": is_open}
+    shown: dict[str, Any] = msgspec.to_builtins(view, enc_hook=str) | {"is_open": is_open}
+    if known is not None and is_open and known.seen_by:
+        shown["seen_by"] = instant(known.seen_by)
+    body = None if is_open else hub.journal.record("need_end", view.need.correlation_id)
+    if body is not None:
+        end = msgspec.json.decode(body, type=NeedEnd)
+        shown |= {"closed_because": end.reason, "code": end.code, "next_step": end.next_step}
+    return shown
 
 
 ROUTES = (

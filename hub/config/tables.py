@@ -12,6 +12,7 @@ from actors.model.ids import OwnerId
 from actors.model.profiles import Name, ThingProfile
 from actors.model.things import Place, ShortText
 from actors.ports import CrmSpec, ProtocolSpec
+from actors.thing.sighting import SEEN_WITHIN_DAYS
 from crm_adapters.addresses import AddressPolicy
 from hub.config.listen import Listen
 from hub.logs import LogFormat
@@ -78,6 +79,8 @@ class LimitsConfig(Value, frozen=True, kw_only=True):
     """Orders of one thing in any seven days; a thing that wants more stops buying until a person looks."""
     min_hours_between_orders: Annotated[float, Meta(ge=0)] = 1.0
     """Least time between two orders of one thing for the same subject."""
+    seen_within_days: Annotated[float, Meta(gt=0)] = SEEN_WITHIN_DAYS
+    """So long after its order was fulfilled a need waits for its thing to show it; a profile may say otherwise."""
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 1_048_576
     """Largest request body that the hub's HTTP application reads."""
     body_within_s: Annotated[float, Meta(gt=0)] = 30.0

@@ -7,7 +7,15 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.dialogue import RECONCILING_RELAY, AnyDeskJob, LookUp, ReadChanges, connection_address, desk_relay
+from actors.dialogue import (
+    RECONCILING_RELAY,
+    AnyDeskJob,
+    LookUp,
+    ReadChanges,
+    connection_address,
+    desk_relay,
+    thing_address,
+)
 from actors.model.findings import Finding, Reconciliation
 from actors.model.ids import OrderKey, ThingId
 from actors.model.orders import TERMINAL, OrderState, RecordKind
@@ -51,6 +59,9 @@ def _unsettled(world: World, printers: Mapping[ThingId, Printer]) -> Iterator[st
         if _is_looking(work):
             continue
         yield f"work {work.outbox_id} of {work.address} at {work.relay} is not consumed"
+    for reminder in world.disks.reminders():
+        if reminder.address.startswith(thing_address(ThingId(""))):
+            yield f"{reminder.address}: still waits for {reminder.name!r}"
     for view in views(world):
         if not _is_at_rest(view):
             yield f"{view.key}: still {view.state} ({view.code}): {view.sentence}; waiting: {view.waiting}"
@@ -237,7 +248,7 @@ class Judge:
             yield f"claims are {disks.claims()}, open orders {claims}"
         for reminder in disks.reminders():
             order = orders.get(OrderKey(reminder.address.partition("/")[2]))
-            if reminder.address.startswith(connection_address("")):
+            if reminder.address.startswith((connection_address(""), thing_address(ThingId("")))):
                 continue
             if order is None or order.state in TERMINAL:
                 yield f"reminder {reminder.name!r} of {reminder.address} is left over"

@@ -56,6 +56,7 @@ PROFILE: Final = ThingProfile(
     },
     faults={"jam": FaultSpec(code="fault", equals="E1", title="Paper jam", work="Replace the roller")},
 )
+SEEN_WITHIN_DAYS: Final = 0.2
 _LONGEST_THOUGHT_S: Final = 8.0
 DESK: Final = DeskSettings(request_s=30.0)
 
@@ -147,7 +148,7 @@ class Parts:
 
     def things(self) -> ThingCore:
         """Return the core of things."""
-        return ThingCore({"printer@1": PROFILE}, NoModels(), INSTALLATION)
+        return ThingCore({"printer@1": PROFILE}, NoModels(), INSTALLATION, seen_within_days=SEEN_WITHIN_DAYS)
 
     def owners(self, limits: OwnerLimits) -> OwnerCore:
         """Return the core of owners."""

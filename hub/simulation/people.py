@@ -40,6 +40,8 @@ from hub.simulation.world import World
 
 _PATIENCE_S: Final = 20.0
 _AGAIN_S: Final = 45.0
+_LOST: Final = 0.15
+"""Deliveries that a CRM tells of and no thing ever sees."""
 _FOREIGN: Final = frozenset({"foreign_record", "foreign_booking"})
 
 
@@ -203,6 +205,7 @@ class Deliverers:
         self._world = world
         self._printers = printers
         self._chance = world.chance("deliverers")
+        self._losses = world.chance("losses")
         self._done: set[tuple[str, str]] = set()
 
     async def live(self) -> None:
@@ -247,6 +250,9 @@ class Deliverers:
             return
         self._done.add(name)
         printer = self._printers[ThingId(held.chain.split(".", maxsplit=1)[0])]
+        if not self._world.is_calm and self._losses.random() < _LOST:
+            crm.set_status(held, RecordStatus.FULFILLED)  # says the CRM: the thing never sees it
+            return
         if held.record.kind is RecordKind.ORDER:
             printer.refill()
         else:

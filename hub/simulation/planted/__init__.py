@@ -22,6 +22,7 @@ from hub.simulation.planted.rules import (
     ChangesNotTold,
     OffSwitchCached,
     RevocationCached,
+    SightNotMissed,
 )
 from hub.simulation.planted.shards import LettersDoubled, LettersForgotten
 from hub.simulation.planted.store import (
@@ -58,5 +59,6 @@ PLANTED: Final[Mapping[str, Parts]] = {
     "budget_outside": BudgetOutside(),
     "approval_skipped": ApprovalSkipped(),
     "changes_not_told": ChangesNotTold(),
+    "sight_not_missed": SightNotMissed(),
 }
 """Every fault by its name."""

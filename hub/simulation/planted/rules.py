@@ -1,4 +1,4 @@
-"""Faults of the rules that owners' and connections' actors keep."""
+"""Faults of the rules that the actors of owners, connections and things keep."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +13,9 @@ from actors.model.mandates import Verdict
 from actors.owner.core import OwnerCore, OwnerLimits
 from actors.owner.state import OwnerState
 from actors.runtime.turns import Meter, Step, Tell
-from hub.simulation.parts import Parts
+from actors.thing.asking import NoModels
+from actors.thing.core import ThingCore
+from hub.simulation.parts import INSTALLATION, PROFILE, Parts
 
 
 class _Careless(OwnerCore):
@@ -99,3 +101,10 @@ class ChangesNotTold(Parts):
 
     def connections(self, settings: Mapping[str, ConnectionSettings]) -> ConnectionCore:
         return _Forgetful(settings)
+
+
+class SightNotMissed(Parts):
+    """A need whose order was fulfilled waits for its thing for ever."""
+
+    def things(self) -> ThingCore:
+        return ThingCore({"printer@1": PROFILE}, NoModels(), INSTALLATION, seen_within_days=10_000.0)

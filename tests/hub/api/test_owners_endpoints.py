@@ -69,6 +69,21 @@ async def test_an_owner_is_told_what_becomes_of_a_need_in_order_and_signed(tmp_p
         assert (await shown_as(operator, endpoint, "up"))["failing_since"] is None
 
 
+async def test_an_owner_is_told_why_a_need_ended_and_reads_it_at_the_need(tmp_path: Path) -> None:
+    async with receiving() as receiver, served_hub(tmp_path, FakeCrm(), webhooks=HERE) as operator:
+        await registered(operator, receiver, topics=["need.ended"])
+        await operator.post("/api/v1/mandates", MANDATE)
+        printer = await operator.registered()
+        await printer.report({"ink": 5.0})
+        await operator.order_in("confirmed")
+        await printer.report({"ink": 100.0})
+        await receiver.until(lambda r: len(r.heard) == 1)
+        told = json.loads(receiver.heard[0][1])
+        assert (told["type"], told["data"]["code"], told["data"]["subject"]) == ("need.ended", "met", "black")
+        _, (need,) = await operator.get("/api/v1/needs")
+        assert (need["is_open"], need["closed_because"], need["code"]) == (False, told["data"]["sentence"], "met")
+
+
 async def test_what_is_not_taken_comes_again_under_its_id_also_after_a_restart(tmp_path: Path) -> None:
     async with receiving() as receiver:
         receiver.status = 500

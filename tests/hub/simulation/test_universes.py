@@ -16,6 +16,7 @@ CAUGHT_BY = {
     "letters_forgotten": 4, "lost_answer_is_final": 3, "lost_answer_is_not_sent": 3, "fingerprint_ignored": 17,
     "new_key_per_attempt": 0, "no_settling": 3, "plain_create": 13, "restart_sends_again": 14, "off_switch_cached": 23,
     "revocation_cached": 8, "budget_outside": 0, "approval_skipped": 1, "changes_not_told": 48,
+    "sight_not_missed": 0,
 }  # fmt: skip
 """Fault -> the seed that caught it when it was last recorded (``python -m hub.simulation --planted``)."""
 NEARBY = 60
