@@ -89,6 +89,7 @@ def begin_search(state: DeviceState, settings: InquirySettings, message: SearchO
         subject=message.subject,
         kind=message.kind,
         is_test=message.is_test,
+        sellers=settings.sellers,
         reply_to=device_address(message.thing_id),
     )
     due = now + timedelta(seconds=settings.offers_s)
@@ -113,8 +114,10 @@ def take_permission(
             next_step="the owner changes what the reason names",
         )
         return _ended(search, declined)
-    asked = SellersAsked(connections=settings.sellers)
-    if not settings.sellers:
+    allowed = settings.sellers if message.sellers is None else message.sellers
+    sellers = tuple(name for name in settings.sellers if name in allowed)
+    asked = SellersAsked(connections=sellers)
+    if not sellers:
         events, effects, reply = _ended(search, _found(search, now))
         return (asked, *events), effects, reply
     query = OfferQuery(
@@ -123,7 +126,7 @@ def take_permission(
         currency=settings.currency,
         country=search.asked.country,
     )
-    return (asked,), tuple(Emit(desk_relay(name), FindOffers(query=query)) for name in settings.sellers), None
+    return (asked,), tuple(Emit(desk_relay(name), FindOffers(query=query)) for name in sellers), None
 
 
 def take_offers(state: DeviceState, message: OffersReported, now: datetime) -> Decided:

@@ -52,6 +52,8 @@ class PermissionAnswered(Message, frozen=True, kw_only=True):
     sentence: str
     inquiry: str = ""
     """The key that was asked for, where no order asked."""
+    sellers: tuple[str, ...] | None = None
+    """Those of the sellers asked about that a mandate names: nobody else may hear of the need. None: no word of it."""
 
 
 class ReservationAnswered(Message, frozen=True, kw_only=True):

@@ -53,6 +53,8 @@ class AskPermission(Message, frozen=True, kw_only=True):
     subject: str
     kind: NeedKind
     is_test: bool = False
+    sellers: tuple[str, ...] | None = None
+    """Whom it would be asked of; None where that is nobody, and in what older hubs asked."""
     reply_to: str = ""
     """Who asks, where it is not the order ``key``; then nothing waits for another answer either."""
 

@@ -27,7 +27,15 @@ from actors.dialogue import (
 from actors.model.ids import MandateId, OrderKey, ThingId
 from actors.model.mandates import Mandate, Verdict
 from actors.model.needs import NeedKind
-from actors.owner.judgement import SENTENCES, budget_meter, judge_candidate, judge_mandate, most_telling
+from actors.owner.judgement import (
+    SENTENCES,
+    budget_meter,
+    judge_candidate,
+    judge_mandate,
+    most_telling,
+    names_seller,
+    no_seller,
+)
 from actors.owner.state import (
     REMEMBERED,
     Blocked,
@@ -240,11 +248,16 @@ def _permit(
     state: OwnerState, ask: AskPermission, limits: OwnerLimits, now: datetime
 ) -> tuple[tuple[OwnerEvent, ...], tuple[Effect, ...]]:
     """Judge what depends on no price, before anything is sent for the need."""
-    _, verdict = _allowing(state, ask, limits, now)
+    covering, verdict = _allowing(state, ask, limits, now)
+    sentence, sellers = SENTENCES[verdict], ask.sellers
+    if verdict is Verdict.ALLOWED and ask.sellers:
+        sellers = tuple(name for name in ask.sellers if any(names_seller(m, name, ask.kind) for m in covering))
+        if not sellers:
+            verdict, sentence = Verdict.PAYEE_NOT_ALLOWED, no_seller(covering, ask.sellers)
     if ask.reply_to:
-        told = PermissionAnswered(verdict=verdict, sentence=SENTENCES[verdict], inquiry=ask.key)
+        told = PermissionAnswered(verdict=verdict, sentence=sentence, inquiry=ask.key, sellers=sellers)
         return (), (Tell(ask.reply_to, told),)
-    answer = PermissionAnswered(verdict=verdict, sentence=SENTENCES[verdict])
+    answer = PermissionAnswered(verdict=verdict, sentence=sentence, sellers=sellers)
     events = () if verdict is Verdict.ALLOWED else (Blocked(key=ask.key),)
     return events, (Tell(order_address(ask.key), answer),)
 

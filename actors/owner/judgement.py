@@ -65,6 +65,21 @@ def judge_mandate(mandate: Mandate, thing_id: ThingId, kind: NeedKind, now: date
     return Verdict.ALLOWED
 
 
+def names_seller(mandate: Mandate, connection: str, kind: NeedKind) -> bool:
+    """Say whether anything of this kind may be bought there under a mandate; a fixed one has its first seller only."""
+    payees = mandate.allowed_payees[:1] if mandate.levels.get(kind) is Level.FIXED else mandate.allowed_payees
+    return connection in payees
+
+
+def no_seller(covering: Sequence[Mandate], sellers: Sequence[str]) -> str:
+    """Return why none of the connected sellers may hear of a need."""
+    named = ", ".join(dict.fromkeys(payee for mandate in covering for payee in mandate.allowed_payees))
+    return (
+        f"no connected seller is one that the mandate allows: it names {named}, connected are {', '.join(sellers)};"
+        " nobody was asked; add a seller to the mandate, or connect one that it names"
+    )
+
+
 def judge_candidate(mandate: Mandate, candidate: Candidate, kind: NeedKind, used_minor: int) -> Verdict:
     """Say whether a mandate that covers the need allows this candidate, with ``used_minor`` of the budget gone."""
     if candidate.connection not in mandate.allowed_payees:

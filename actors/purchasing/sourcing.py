@@ -162,7 +162,12 @@ def source(turn: Turn, settings: PurchasingSettings) -> None:
     turn.forget("source_again")
     turn.happen(PermissionAsked())
     ask = AskPermission(
-        key=turn.key, thing_id=need.thing_id, subject=need.subject, kind=need.kind, is_test=turn.order.is_test
+        key=turn.key,
+        thing_id=need.thing_id,
+        subject=need.subject,
+        kind=need.kind,
+        is_test=turn.order.is_test,
+        sellers=_sellers(settings),
     )
     turn.tell_owner(ask)
 
@@ -172,17 +177,24 @@ def take_permission(turn: Turn, settings: PurchasingSettings, answer: Permission
     if turn.data.state is not OrderState.DRAFTED or not turn.data.asking:
         return
     if answer.verdict is Verdict.ALLOWED:
-        _ask_sellers(turn, settings)
+        _ask_sellers(turn, settings, answer.sellers)
         return
     turn.happen(MandateAnswered(verdict=answer.verdict))
     turn.note("mandate", answer.sentence, verdict=answer.verdict)
     block(turn, settings, answer.verdict, answer.sentence)
 
 
-def _ask_sellers(turn: Turn, settings: PurchasingSettings) -> None:
-    """Ask every connection that could meet the need."""
+def _sellers(settings: PurchasingSettings) -> tuple[str, ...]:
+    return tuple(name for name, can in settings.connections.items() if can.offers and can.orders)
+
+
+def _ask_sellers(turn: Turn, settings: PurchasingSettings, allowed: tuple[str, ...] | None) -> None:
+    """Ask every connection that could meet the need, and that the owner lets hear of it (all where nothing is said)."""
     need = turn.order.need
-    sellers = tuple(name for name, can in settings.connections.items() if can.offers and can.orders)
+    able = _sellers(settings)
+    sellers = able if allowed is None else tuple(name for name in able if name in allowed)
+    if left_out := [name for name in able if name not in sellers]:
+        turn.note("offers", f"not asked, no mandate names them: {', '.join(left_out)}", not_asked=left_out)
     turn.happen(SellersAsked(connections=sellers))
     query = OfferQuery(
         skus=tuple(choice.sku for choice in need.skus),

@@ -138,3 +138,11 @@ def test_a_seller_that_fails_is_named_with_its_reason() -> None:
     world.send(ADDRESS, search())
     world.answer(FindOffers, Transient(reason="closed"))
     assert (found(world).offers, found(world).silent) == ((), {"shop": "closed"})
+
+
+def test_a_seller_that_no_mandate_names_does_not_hear_what_a_thing_asks_for() -> None:
+    world = World()
+    world.send(owner_address(OWNER), granted(allowed_payees=("maker",)))
+    world.send(ADDRESS, search())
+    assert world.jobs == []
+    assert "it names maker, connected are shop" in found(world).detail

@@ -16,6 +16,7 @@ from actors.dialogue import (
     GiveBackTurn,
     LookUp,
     OffersReported,
+    PermissionAnswered,
     PlaceReported,
     PlaceRequest,
     Reject,
@@ -25,6 +26,7 @@ from actors.dialogue import (
 )
 from actors.model.advice import Abstention, Evidence, Paid, Recommendation, Topic
 from actors.model.ids import CorrelationId
+from actors.model.mandates import Level, Verdict
 from actors.model.needs import NeedKind
 from actors.model.orders import OrderState
 from actors.model.outcomes import (
@@ -93,6 +95,41 @@ def test_without_a_mandate_no_seller_hears_anything() -> None:
     assert (buying.state, buying.data.code, buying.world.jobs) == (S.BLOCKED, "no_mandate", [])
 
 
+def asked(buying: Buying) -> list[str]:
+    return [job.connection for job in buying.world.jobs if isinstance(job.body, FindOffers)]
+
+
+@pytest.mark.parametrize("level", [Level.ADAPTABLE, Level.FIXED])
+def test_a_seller_that_no_mandate_names_never_hears_of_the_need(level: Level) -> None:
+    payees = ("shop",) if level is Level.ADAPTABLE else ("shop", "maker")
+    terms = granted(levels=dict.fromkeys(NeedKind, level), allowed_payees=payees)
+    buying = Buying(connections={"maker": SHOP, "shop": SHOP}, mandate=terms).raised()
+    assert asked(buying) == ["shop"]
+    assert any(note.facts.get("not_asked") == ["maker"] for note in buying.world.notes)
+
+
+def test_where_no_seller_is_left_nobody_is_asked_and_the_reason_names_them() -> None:
+    buying = Buying(connections={"maker": SHOP}, mandate=granted(allowed_payees=("shop",))).raised()
+    assert (buying.state, buying.data.code, asked(buying)) == (S.BLOCKED, "payee_not_allowed", [])
+    assert "it names shop, connected are maker" in buying.data.sentence
+    buying.world.send(OWNER_ADDRESS, granted(allowed_payees=("maker",)))
+    assert (buying.state, asked(buying)) == (S.DRAFTED, ["maker"])
+
+
+def test_every_mandate_that_covers_the_need_adds_its_sellers() -> None:
+    buying = Buying(connections={"maker": SHOP, "shop": SHOP, "other": SHOP})
+    buying.world.send(OWNER_ADDRESS, granted("m2", allowed_payees=("maker",)))
+    assert asked(buying.raised()) == ["maker", "shop"]
+
+
+def test_a_word_of_an_older_hub_that_names_no_sellers_lets_all_be_asked() -> None:
+    buying = Buying(connections={"maker": SHOP, "shop": SHOP})
+    buying.world.ask(buying.address, buying.need)
+    buying.world.mail.clear()
+    buying.tell(PermissionAnswered(verdict=Verdict.ALLOWED, sentence="inside the mandate"))
+    assert asked(buying) == ["maker", "shop"]
+
+
 def test_a_silent_community_is_not_waited_for() -> None:
     buying = Buying(raised(community=COMMUNITY))
     buying.world.ask(buying.address, buying.need)
@@ -121,8 +158,11 @@ def test_no_seller_at_all_is_told_at_once() -> None:
     assert buying.data.waiting.reason == "no offer: no connected seller has the item"
 
 
+BOTH = granted(allowed_payees=("shop", "maker"))
+
+
 def test_a_seller_that_stays_silent_is_not_waited_for() -> None:
-    buying = Buying(connections={"shop": SHOP, "maker": SHOP}).raised()
+    buying = Buying(connections={"shop": SHOP, "maker": SHOP}, mandate=BOTH).raised()
     buying.tell(OffersReported(connection="shop", outcome=Offers(offers=(OFFER,))))
     assert buying.state is S.DRAFTED
     buying.world.advance(21)
@@ -130,7 +170,7 @@ def test_a_seller_that_stays_silent_is_not_waited_for() -> None:
 
 
 def test_what_a_seller_says_too_late_changes_nothing() -> None:
-    buying = Buying(connections={"shop": SHOP, "maker": SHOP}).raised()
+    buying = Buying(connections={"shop": SHOP, "maker": SHOP}, mandate=BOTH).raised()
     buying.tell(OffersReported(connection="shop", outcome=Offers(offers=(OFFER,))))
     buying.world.advance(21)
     before = buying.data
@@ -139,11 +179,11 @@ def test_what_a_seller_says_too_late_changes_nothing() -> None:
 
 
 def test_a_refused_offer_is_not_the_last_word_while_an_allowed_seller_is_down() -> None:
-    buying = Buying(connections={"shop": SHOP, "maker": SHOP}).raised()
+    buying = Buying(connections={"shop": SHOP, "maker": SHOP}, mandate=BOTH).raised()
     buying.tell(OffersReported(connection="shop", outcome=Transient(reason="no connection")))
-    buying.tell(OffersReported(connection="maker", outcome=Offers(offers=(offer(connection="maker"),))))
+    buying.tell(OffersReported(connection="maker", outcome=Offers(offers=(offer(minor=20_000, connection="maker"),))))
     waiting = buying.data.waiting
-    assert (buying.state, buying.data.code) == (S.BLOCKED, "payee_not_allowed")
+    assert (buying.state, buying.data.code) == (S.BLOCKED, "over_order_limit")
     assert waiting is not None
     assert waiting.reason == "not heard: shop: no connection"
     assert waiting.next_try_at is not None
