@@ -38,7 +38,7 @@ from actors.ports import ConnectedThing, ProtocolAdapter, ProtocolDeps
 TANK: Final = ThingId("tank-1")
 OWNER: Final = OwnerId("owner-1")
 TOKEN: Final = "token-of-tank-1"  # noqa: S105 - a word for tests, known to all
-DEADLINE_S: Final = 10.0
+DEADLINE_S: Final = 30.0
 
 
 def sample_profile() -> ThingProfile:

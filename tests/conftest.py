@@ -1,10 +1,23 @@
 """What every test starts with."""
 
 import logging
+import signal
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import structlog
+
+# Whether an example is quick says more about what else the machine does than about the code: benchmarks measure.
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c_is_heard() -> None:
+    """Let programs that tests start hear SIGINT, which shells let nobody hear whom they start in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,7 @@
 """Boosted trees fitted by scikit-learn and handed over as plain arrays. Needs seconds: run it off the loop."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,9 @@ _SAME = 1e-6
 
 def fit_amounts(rows: FloatArray, target: FloatArray, *, rounds: int, learning_rate: float, seed: int) -> Forest:
     """Return a forest that predicts an amount; the same rows and seed give the same forest."""
-    booster = _boost(HistGradientBoostingRegressor, rows, target, rounds=rounds, rate=learning_rate, seed=seed)
-    return _checked(booster, booster.predict, rows)
+    with _one_thread():
+        booster = _boost(HistGradientBoostingRegressor, rows, target, rounds=rounds, rate=learning_rate, seed=seed)
+        return _checked(booster, booster.predict, rows)
 
 
 def fit_log_odds(
@@ -28,8 +31,15 @@ def fit_log_odds(
     """
     if happened.all() or not happened.any():
         raise ValueError(f"rows of both kinds expected, got {int(happened.sum())} of {len(happened)} where it happened")
-    booster = _boost(HistGradientBoostingClassifier, rows, happened, rounds=rounds, rate=learning_rate, seed=seed)
-    return _checked(booster, booster.decision_function, rows)
+    with _one_thread():
+        booster = _boost(HistGradientBoostingClassifier, rows, happened, rounds=rounds, rate=learning_rate, seed=seed)
+        return _checked(booster, booster.decision_function, rows)
+
+
+@contextmanager
+def _one_thread() -> Generator[None, None, None]:
+    with threadpool_limits(limits=1, user_api="openmp"):  # OpenMP's spinning threads take ages beside a busy hub
+        yield
 
 
 def _boost(kind: Any, rows: FloatArray, target: Any, *, rounds: int, rate: float, seed: int) -> Any:
@@ -41,8 +51,7 @@ def _boost(kind: Any, rows: FloatArray, target: Any, *, rounds: int, rate: float
         early_stopping=False,
         random_state=seed % 2**32,
     )
-    with threadpool_limits(limits=1, user_api="openmp"):  # OpenMP's spinning threads take ages beside a busy hub
-        return booster.fit(rows, target)
+    return booster.fit(rows, target)
 
 
 def _checked(booster: Any, predict: Any, rows: FloatArray) -> Forest:

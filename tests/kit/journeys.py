@@ -1,7 +1,6 @@
 """Hubs that were read from their hub.toml, each with one CRM behind a real socket: nothing but the file differs."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from free_ports import free_port
 from served_hub import MANDATE, Client
 
 from crm_adapters.sandboxing import SandboxOptions, SandboxRecord, SandboxSpec, listening
@@ -153,9 +153,7 @@ async def journey(
         env.setenv(secret.upper(), value)
     options = SandboxOptions(clock=SystemClock(), accounts=(OWNER,), credentials=credentials)
     async with listening(spec, options) as url, administer(url) as crm, aiohttp.ClientSession() as session:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         connection = CONNECTIONS[name].format(url=url, port=port, name=name, **credentials)
         (folder / "hub.toml").write_text(HUB.format(root=ROOT, port=port, connection=connection) + tables)
         async with open_hub(load(folder / "hub.toml")) as running:

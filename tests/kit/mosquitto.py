@@ -2,15 +2,15 @@
 
 import asyncio
 import os
-import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-_PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+import debian
+from free_ports import free_port
+
 _CONFIG = """
 listener {port} 127.0.0.1
 allow_anonymous true
@@ -31,21 +31,7 @@ def program() -> str:
     Raises:
         NoMosquitto: it is not there, and cannot be installed.
     """
-    found = shutil.which("mosquitto", path=_PLACES)
-    if found is not None:
-        return found
-    if shutil.which("apt-get") is None or os.geteuid() != 0:
-        raise NoMosquitto("mosquitto is not installed (Debian: apt-get install mosquitto)")
-    install = ["apt-get", "install", "-y", "--no-install-recommends", "mosquitto"]
-    try:
-        subprocess.run(install, check=True, capture_output=True, timeout=90, text=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise NoMosquitto(f"mosquitto cannot be installed: {error}") from error
-    return program() if shutil.which("mosquitto", path=_PLACES) else _missing()
-
-
-def _missing() -> str:
-    raise NoMosquitto("mosquitto was installed and is not found")
+    return debian.installed("mosquitto", "mosquitto", NoMosquitto)
 
 
 class Broker:
@@ -54,9 +40,7 @@ class Broker:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
 
     async def start(self) -> None:
         """Start, and wait until it listens."""

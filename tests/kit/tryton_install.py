@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from free_ports import free_port
 from msgspec import Struct
 
 from crm_adapters.sandboxing import DEFAULT_CATALOG
@@ -112,15 +112,8 @@ def write_config(folder: Path, port: int) -> Path:
     return path
 
 
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         try:
             call(f"http://127.0.0.1:{port}/rpc/", "common.server.version", [])

@@ -9,17 +9,12 @@ from typing import Any
 
 from coap_secured import SECRET, RawDevice, keep_client_context
 from coap_wire import ACK, CHANGED, GET, Address, asked, options_of, payload_of, received, request, udp_peer
+from free_ports import free_port
 from real_hub import RealHub, real_hub
 
 CREATED = 0x41
 INK = b'[{"n":"ink","v":50}]'
 READING = request(7, (11, b"t"), (11, b"tank-0"), (12, b"\x6e"), body=INK)
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def register(hub: RealHub, thing: str, options: dict[str, str]) -> None:
@@ -32,7 +27,7 @@ async def register(hub: RealHub, thing: str, options: dict[str, str]) -> None:
 
 @asynccontextmanager
 async def coap_hub(folder: Path) -> AsyncIterator[tuple[RealHub, Address]]:
-    port = free_port()
+    port = free_port(socket.SOCK_DGRAM)
     (folder / "oscore").write_text(SECRET)
     more = f'\n[protocols.coap]\nport = {port}\nplain_from = ["127.0.0.1"]\n'
     more += '\n[protocols.coap.oscore.tank-1]\nthing_id = "01"\nsecret = { file = "oscore" }\n'

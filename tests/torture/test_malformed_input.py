@@ -10,6 +10,7 @@ from typing import Any
 import cbor2
 import pytest
 from aiocoap import POST, Code, Context, Message
+from free_ports import free_port
 from real_hub import RealHub, real_hub
 
 HTTP = "application/json"
@@ -57,12 +58,6 @@ BAD_COAP: dict[str, tuple[str, int, Any, str, str]] = {
 
 def body_of(content: Any) -> bytes:
     return content if isinstance(content, bytes) else json.dumps(content).encode()
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 async def counted(hub: RealHub, protocol: str) -> dict[str, float]:
@@ -118,7 +113,7 @@ async def test_every_bad_request_over_http_is_told_counted_and_survived(hub: Rea
 
 
 async def test_every_bad_request_over_coap_is_told_counted_and_survived(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_port(socket.SOCK_DGRAM)
     more = f'\n[protocols.coap]\nport = {port}\nplain_from = ["127.0.0.1"]\n'
     async with real_hub(tmp_path, more=more) as hub:
         await hub.begin()

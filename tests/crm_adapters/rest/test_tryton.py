@@ -10,7 +10,8 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from tryton_install import NoTryton, free_port, prepared, running
+from free_ports import free_port
+from tryton_install import NoTryton, prepared, running
 from tryton_server import TrytonServer
 
 from actors.model.orders import RecordKind

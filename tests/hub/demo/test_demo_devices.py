@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import socket
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from free_ports import free_port
 
 from actors.model.readings import ReadingRefusal
 from protocols.coap import SPEC as COAP
@@ -90,9 +90,7 @@ def printer(tmp_path: Path) -> Sequence[str]:
 
 @pytest.fixture
 def closed_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    return free_port()
 
 
 def levels(kit: ProtocolKit) -> dict[str, Any]:

@@ -5,8 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 from journeys import GRANT, SANDBOXED, Journey, journey
-from tryton_install import NoTryton, free_port, prepared, running
+from tryton_install import NoTryton, prepared, running
 from tryton_server import TrytonServer
 
 from actors.model.outcomes import RecordStatus

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from coap_wire import asked, coap_listening, post, udp_peer
+from free_ports import free_port
 from libcoap import NoLibcoap, client
 
 from actors.model.secrets import Secret
@@ -21,16 +22,10 @@ KEYS = {TANK: DtlsConfig(identity="tank", key=Secret(KEY.hex()))}
 PACK = json.dumps([{"n": "level", "v": 41.5}])
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @asynccontextmanager
 async def secured_hub(kit: ProtocolKit, **config: Any) -> AsyncGenerator[int]:
     pytest.importorskip("DTLSSocket", reason="DTLSSocket is not installed (extra dtls; needs autoconf)")
-    port = free_port()
+    port = free_port(socket.SOCK_DGRAM)
     async with coap_listening(kit, **({"dtls_port": port, "dtls": KEYS} | config)):
         yield port
 
@@ -72,7 +67,7 @@ async def test_a_wrong_key_is_refused() -> None:
 
 async def test_plain_coap_is_refused_for_a_thing_with_a_key() -> None:
     pytest.importorskip("DTLSSocket", reason="DTLSSocket is not installed")
-    async with coap_listening(ProtocolKit(), dtls_port=free_port(), dtls=KEYS) as (_, address):
+    async with coap_listening(ProtocolKit(), dtls_port=free_port(socket.SOCK_DGRAM), dtls=KEYS) as (_, address):
         with udp_peer() as peer:
             assert (await asked(peer, address, post(1)))[1] == 0x81
 
