@@ -74,6 +74,7 @@ from hub.storage.connection import FILE_NAME, JournalSettings, explained
 from hub.storage.shards import open_shards
 from hub.storage.shelf import Shelves, open_shelves
 from hub.storage.sqlite import SqliteJournal
+from hub.switching import Switches
 
 log = structlog.get_logger(__name__)
 
@@ -154,6 +155,7 @@ class _Parts:
             key=journal.setting("hub_key", lambda: secrets.token_hex(32)),
             salt=journal.setting("hub_salt", lambda: secrets.token_hex(32)),
         )
+        self._switches = Switches(self._engine)
         self._sink = DurableSink(self._engine, self._registry)
         self._watch = RecordWatch()
         self._machine = MachineDesk(self._engine, self._registry, journal, self._compute, clock, self._watch)
@@ -274,6 +276,7 @@ class _Parts:
 
     async def _drain(self) -> None:
         finished = await self._engine.stop(within_s=_DRAIN_S)
+        self._switches.tell_of_loss()
         log.info("turns_drained", finished=finished, **self._engine.counters())
 
     async def _open_protocols(self, stack: AsyncExitStack, shelves: Shelves) -> dict[str, ProtocolAdapter]:
@@ -316,6 +319,7 @@ class _Parts:
             },
             seal=self._seal,
             forms=self._forms,
+            switches=self._switches,
             sender=self._sender,
             most_endpoints=self._config.webhooks.most_endpoints,
             watch=self._watch,

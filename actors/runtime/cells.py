@@ -81,6 +81,8 @@ class Envelope(Struct, eq=False, gc=False):
     """The message's bytes, as the journal keeps them."""
     poison: str | None = None
     """Why nobody can take this message: it goes to the dead letters."""
+    urgent: bool = False
+    """It stands before all that is not, also before what is put back."""
 
 
 def opened(kind: "Kind", envelope: Envelope) -> Any:
@@ -196,11 +198,21 @@ class Cell(Struct, eq=False, gc=False):
     def put_back(self, envelope: Envelope) -> None:
         """Add a message at the head: nothing has become of it."""
         envelope.outcome = None
+        if self.first is not None and self.first.urgent and not envelope.urgent:
+            self.put_first(envelope)
+            return
         envelope.following = self.first
         self.first = envelope
         if self.last is None:
             self.last = envelope
         self.waiting += 1
+
+    def put_first(self, envelope: Envelope) -> None:
+        """Add a message before all others but the urgent ones."""
+        mail = list(self._mail())
+        place = next((place for place, each in enumerate(mail) if not each.urgent), len(mail))
+        mail.insert(place, envelope)
+        self._refill(mail)
 
     def take(self) -> Envelope:
         """Return the first message, of which there must be one, and remove it."""
@@ -217,10 +229,12 @@ class Cell(Struct, eq=False, gc=False):
 
     def withdraw(self, unwanted: set[int]) -> None:
         """Remove the messages with these identities (``id``)."""
-        kept = [envelope for envelope in self._mail() if id(envelope) not in unwanted]
+        self._refill([envelope for envelope in self._mail() if id(envelope) not in unwanted])
+
+    def _refill(self, mail: list[Envelope]) -> None:
         self.first = self.last = None
         self.waiting = 0
-        for envelope in kept:
+        for envelope in mail:
             envelope.following = None
             self.put(envelope)
 

@@ -92,6 +92,13 @@ class Engine(Protocol):
         """
         ...
 
+    def urge(self, address: str, message: Any, done: Done, stalled: Callable[[], None]) -> None:
+        """Hand in what must be heard at once, before all else that its actor is asked.
+
+        It is kept until it is written; ``stalled`` is called, once, when the disk takes no writes at the moment.
+        """
+        ...
+
     async def ask(self, address: str, message: Any, *, timeout_s: float = 10.0, message_id: str = "") -> Any:
         """Hand in a message and return the core's reply once it is durable. Raises ``AskFailed``."""
         ...

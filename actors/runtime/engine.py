@@ -124,6 +124,26 @@ class TurnEngine(Pump):
         self._enqueue(cell, Envelope(kept, message_id, token, settle, packed=packed))
         return True
 
+    def urge(self, address: str, message: Any, done: Done, stalled: Callable[[], None]) -> None:
+        """Hand in what must be heard at once: it goes before all else that its actor is asked, however much waits.
+
+        While the disk takes no writes it is kept and tried again until it is written; ``stalled`` is called, once, when
+        that is so and nothing is on its way to the disk. Refused only while the hub stops.
+        """
+        cell = self._cell(address)
+        if self._stopping:
+            done(self._refusal(cell))
+            return
+        envelope = Envelope(message, token=done, settle=_call, urgent=True)
+        cell.put_first(envelope)
+        if not cell.queued:
+            cell.queued = True
+            self._ready.appendleft(cell)
+        self._stalled.append((envelope, stalled))
+        if self.storage_down and self._committing is None:
+            self._tell_stalled()
+        self._schedule_pump()
+
     async def ask(self, address: str, message: Any, *, timeout_s: float = 10.0, message_id: str = "") -> Any:
         """Hand in a message and return the core's reply once it is durable.
 

@@ -35,6 +35,8 @@ class Pump(Turning):
         self._committing: Run | None = None
         self._runs = 0
         self._storage_failures = 0
+        self._stalled: list[tuple[Envelope, Callable[[], None]]] = []
+        """What was urged and is not written, and whom to tell when it cannot be."""
         self._idle = asyncio.Event()
 
     @property
@@ -139,6 +141,9 @@ class Pump(Turning):
     def _release(self, run: Run) -> None:
         """Let out what the run decided: it is durable now."""
         self._counters["turns"] += run.turns
+        if self._stalled:
+            written = {id(envelope) for envelope in run.processed}
+            self._stalled = [(urged, tell) for urged, tell in self._stalled if id(urged) not in written]
         self._counters["duplicates"] += run.duplicates
         self._reminders.apply(run.batch.reminders_set, run.batch.reminders_cleared)
         if run.batch.records:
@@ -209,6 +214,12 @@ class Pump(Turning):
         assert self._loop is not None  # noqa: S101 - a commit implies a started engine
         self._pump_scheduled = True
         self._loop.call_later(wait_s, self._pump)
+        self._tell_stalled()
+
+    def _tell_stalled(self) -> None:
+        stalled, self._stalled = self._stalled, []
+        for _, tell in stalled:
+            tell()
 
 
 def _follow(watcher: Callable[[Sequence[RecordRow]], None], records: Sequence[RecordRow]) -> None:

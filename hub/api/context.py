@@ -25,6 +25,7 @@ from hub.federation import Federation
 from hub.record_watch import RecordWatch
 from hub.registry import Registry
 from hub.storage.whole import HubJournal
+from hub.switching import Switches
 
 _T = TypeVar("_T")
 _PAGE = 1000
@@ -55,6 +56,7 @@ class Hub(Struct, frozen=True, kw_only=True):
     seal: Callable[[bytes], str]
     forms: Callable[[str, ConnectedThing, str], ThingForms]
     """How a thing is reached by its protocol, for whom the hub is at this host."""
+    switches: Switches
     sender: EndpointSender
     most_endpoints: int
     watch: RecordWatch

@@ -8,7 +8,7 @@ from aiohttp import web
 from msgspec import Meta
 from msgspec.structs import replace
 
-from actors.dialogue import GrantMandate, RevokeMandate, SwitchOff, SwitchOn, owner_address
+from actors.dialogue import GrantMandate, RevokeMandate, SwitchOn, owner_address
 from actors.model.base import Instant, Value
 from actors.model.ids import MandateId, OwnerId, ThingId
 from actors.model.mandates import Level, Mandate, Period
@@ -20,6 +20,7 @@ from actors.runtime.journal import Batch, RecordRow
 from hub.api.context import Hub, OwnerName, answer, asker, body_of, check_owner, hub_of, owner_in_path, scope_of
 from hub.api.problems import Problem
 from hub.api.terms import check_terms
+from hub.api.things import switched_off
 from hub.registry import Credential, new_token, token_hash
 from hub.storing import store
 
@@ -81,13 +82,11 @@ async def revoke(request: web.Request) -> web.Response:
     return answer({"mandate_id": mandate_id, "state": "revoked"})
 
 
-@operation()
+@operation(status=(200, 202))
 async def all_off(request: web.Request) -> web.Response:
-    """Stop everything this owner's things could order; the answer lists what had left before."""
+    """Stop all that this owner's things could order; the answer lists what had left. 202: it holds, not written yet."""
     owner_id, principal = _owner(request), asker(request)
-    command = SwitchOff(thing_id=None, by=principal.name)
-    acknowledged = await hub_of(request).engine.ask(owner_address(owner_id), command)
-    return answer({"owner_id": owner_id, "state": "off", "already_under_way": acknowledged.already_under_way})
+    return switched_off(await hub_of(request).switches.off(owner_id, None, principal.name), {"owner_id": owner_id})
 
 
 @operation()

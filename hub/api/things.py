@@ -8,7 +8,7 @@ from aiohttp import web
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.dialogue import RegisterThing, RetireThing, SwitchOff, SwitchOn, owner_address, thing_address
+from actors.dialogue import RegisterThing, RetireThing, SwitchOn, owner_address, thing_address
 from actors.model.base import Value
 from actors.model.ids import ThingId
 from actors.model.routes import operation
@@ -29,6 +29,7 @@ from hub.api.context import (
 )
 from hub.api.problems import Problem
 from hub.registry import new_token, token_hash
+from hub.switching import Off
 
 _TOKEN_PROTOCOLS = frozenset({"http"})
 
@@ -107,13 +108,12 @@ async def retire(request: web.Request) -> web.Response:
     return answer({"thing_id": record.thing_id, "state": "retired"})
 
 
-@operation()
+@operation(status=(200, 202))
 async def switch_off(request: web.Request) -> web.Response:
-    """Switch a thing off; the answer lists what had left before."""
+    """Switch a thing off; the answer lists what had left before. 202: it holds, and the disk takes no writes yet."""
     record, principal = record_in_path(request), asker(request)
-    command = SwitchOff(thing_id=record.thing_id, by=principal.name)
-    acknowledged = await hub_of(request).engine.ask(owner_address(record.owner_id), command)
-    return answer({"thing_id": record.thing_id, "state": "off", "already_under_way": acknowledged.already_under_way})
+    off = await hub_of(request).switches.off(record.owner_id, record.thing_id, principal.name)
+    return switched_off(off, {"thing_id": record.thing_id})
 
 
 @operation()
@@ -124,6 +124,19 @@ async def switch_on(request: web.Request) -> web.Response:
         owner_address(record.owner_id), SwitchOn(thing_id=record.thing_id, by=principal.name)
     )
     return answer({"thing_id": record.thing_id, "state": "on"})
+
+
+def switched_off(off: Off, named: dict[str, str]) -> web.Response:
+    """Return the answer to a switch: what had left before, and whether it is written."""
+    told = {**named, "state": "off", "written": off.is_written, "already_under_way": off.already_under_way}
+    if off.is_written:
+        return answer(told)
+    detail = (
+        "it is off from now on, but the hub's disk takes no writes: it is written as soon as it does, and a restart of"
+        " the hub before that forgets it; already_under_way lists all that may have left"
+    )
+    next_step = "free disk space or repair the disk (the hub's log says which), and look at the thing again"
+    return answer({**told, "detail": detail, "next_step": next_step}, status=202)
 
 
 async def registered(hub: Hub, new: NewThing) -> Registration:
@@ -169,11 +182,12 @@ def _record_of(new: NewThing, token: str | None) -> ThingRecord:
 
 def _shown(hub: Hub, record: ThingRecord) -> dict[str, Any]:
     owner = hub.engine.read(owner_address(record.owner_id))
-    off_by = owner.all_off_by or owner.things_off.get(record.thing_id, "")
+    unwritten = hub.switches.unwritten(record.owner_id, record.thing_id)
+    off_by = owner.all_off_by or owner.things_off.get(record.thing_id, "") or unwritten
     state = "retired" if record.retired_at else "off" if off_by else "on"
     public = replace(record, token_sha256="")
     shown: dict[str, Any] = msgspec.to_builtins(public)
-    return shown | {"state": state, "off_by": off_by}
+    return shown | {"state": state, "off_by": off_by} | ({"off_is_written": False} if unwritten else {})
 
 
 def _slot(level: float, refills: int, sku: str) -> dict[str, Any]:

@@ -84,6 +84,10 @@ class ShardHost:
         """Hand in a message; see ``Engine.deliver``."""
         return self._engine_of(address).deliver(address, message, message_id, settle, token, packed)
 
+    def urge(self, address: str, message: Any, done: Done, stalled: Callable[[], None]) -> None:
+        """Hand in what must be heard at once; see ``Engine.urge``."""
+        self._engine_of(address).urge(address, message, done, stalled)
+
     async def ask(self, address: str, message: Any, *, timeout_s: float = 10.0, message_id: str = "") -> Any:
         """Hand in a message and return the core's reply once it is durable.
 

@@ -387,3 +387,30 @@ async def test_a_disk_that_can_be_read_again_is_trusted_though_nothing_was_to_be
         assert await total(engine, "a") == 0
         assert not engine.storage_down
         assert await engine.ask("sum/a", Add(amount=1)) == "done"
+
+
+async def test_what_is_urged_goes_first_also_before_what_a_full_disk_put_back(tmp_path: Path) -> None:
+    async with running(tmp_path) as (engine, journal):
+        order: list[str] = []
+        journal.failures += [JournalUnavailable("disk full")] * 2
+        engine.submit("sum/a", Add(amount=1), lambda _outcome: order.append("usual"))
+        await until(lambda: engine.storage_down)
+        engine.submit("sum/a", Add(amount=5), lambda outcome: order.append(getattr(outcome, "code", "")))
+        engine.urge(
+            "sum/a", Ask(), lambda outcome: order.append(f"urged: {outcome.reply}"), lambda: order.append("stalled")
+        )  # type: ignore[union-attr]
+        engine.urge(
+            "sum/a", Ask(), lambda outcome: order.append(f"second: {outcome.reply}"), lambda: order.append("stalled")
+        )  # type: ignore[union-attr]
+        assert order == ["storage_down", "stalled", "stalled"]
+        await until(lambda: len(order) == 6)
+        assert order[3:] == ["urged: 0", "second: 0", "usual"]
+
+
+async def test_what_is_urged_while_the_disk_is_taken_for_good_is_kept_when_it_is_not(tmp_path: Path) -> None:
+    async with running(tmp_path) as (engine, journal):
+        order: list[str] = []
+        journal.failures += [JournalUnavailable("disk full")]
+        engine.urge("sum/a", Add(amount=3), lambda _outcome: order.append("written"), lambda: order.append("stalled"))
+        await until(lambda: len(order) == 2)
+        assert (order, await total(engine, "a")) == (["stalled", "written"], 3)

@@ -1,0 +1,95 @@
+"""The off switch, which works whatever the disk does: what cannot be written holds in memory until it can."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from actors.dialogue import SwitchOff, owner_address
+from actors.model.ids import OrderKey, OwnerId, ThingId
+from actors.owner.state import OwnerState
+from actors.runtime.cells import NotTaken, Outcome
+from actors.runtime.contract import AskFailed, Engine
+
+log = structlog.get_logger(__name__)
+
+WRITTEN_WITHIN_S: Final = 5.0
+"""A disk that takes longer is taken for one that takes no writes."""
+
+
+class Off(Struct, frozen=True, kw_only=True):
+    """From now on nothing leaves. ``already_under_way`` had left before; while OFF is not written: may have."""
+
+    already_under_way: tuple[OrderKey, ...]
+    is_written: bool = True
+
+
+class Switches:
+    """Switches things off. Until OFF is written it stands before all else that its owner's actor is asked."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._unwritten: dict[tuple[OwnerId, ThingId | None], str] = {}
+
+    def unwritten(self, owner_id: OwnerId, thing_id: ThingId) -> str:
+        """Return who switched a thing off, or all of its owner's, where that is not written yet; else nothing."""
+        return self._unwritten.get((owner_id, None)) or self._unwritten.get((owner_id, thing_id), "")
+
+    async def off(self, owner_id: OwnerId, thing_id: ThingId | None, by: str) -> Off:
+        """Switch a thing off, or all of an owner's.
+
+        Raises:
+            AskFailed: the hub is stopping, or failed on it.
+        """
+        place = (owner_id, thing_id)
+        if place in self._unwritten:
+            return self._held(place)
+        told: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        self._engine.urge(
+            owner_address(owner_id), SwitchOff(thing_id=thing_id, by=by), self._done(place, told), _teller(told)
+        )
+        try:
+            async with asyncio.timeout(WRITTEN_WITHIN_S):
+                outcome = await told
+        except TimeoutError:
+            outcome = None
+        if isinstance(outcome, NotTaken):
+            raise AskFailed(outcome.code, outcome.detail)
+        if outcome is not None:
+            return Off(already_under_way=outcome.reply.already_under_way)
+        self._unwritten[place] = by or "somebody"
+        next_step = "free disk space; a restart before off_written forgets it"
+        log.warning("off_not_written_yet", owner_id=owner_id, thing_id=thing_id, by=by, next_step=next_step)
+        return self._held(place)
+
+    def tell_of_loss(self) -> None:
+        """Say which switches the end of the hub forgets."""
+        for owner_id, thing_id in self._unwritten:
+            log.error("off_lost", owner_id=owner_id, thing_id=thing_id, next_step="switch it off again")
+
+    def _held(self, place: tuple[OwnerId, ThingId | None]) -> Off:
+        owner_id, thing_id = place
+        owner: OwnerState = self._engine.read(owner_address(owner_id))
+        keys = (key for key, held in owner.reservations.items() if thing_id in {None, held.thing_id})
+        return Off(already_under_way=tuple(keys), is_written=False)
+
+    def _done(
+        self, place: tuple[OwnerId, ThingId | None], told: "asyncio.Future[Outcome | None]"
+    ) -> Callable[[Outcome], None]:
+        def done(outcome: Outcome) -> None:
+            if not told.done():
+                told.set_result(outcome)
+            if self._unwritten.pop(place, ""):
+                log.info("off_written", owner_id=place[0], thing_id=place[1])
+
+        return done
+
+
+def _teller(told: "asyncio.Future[Outcome | None]") -> Callable[[], None]:
+    def stalled() -> None:
+        if not told.done():
+            told.set_result(None)
+
+    return stalled
