@@ -11,7 +11,7 @@ from msgspec import Struct
 from actors.model.advice import Advice
 from actors.model.commands import CommandFailure, CommandOutcome, NotCarried, ThingCommand
 from actors.model.customers import Customer, CustomerThing
-from actors.model.ids import OrderKey, OwnerId, ThingId
+from actors.model.ids import CommandId, OrderKey, OwnerId, ThingId
 from actors.model.machine import Declined, OffersFound, RequestEnding, RequestTaken, ThingOrder, Wanted
 from actors.model.offers import OfferQuery
 from actors.model.orders import (
@@ -228,6 +228,14 @@ class ProtocolAdapter(Protocol):
         """
         ...
 
+    def recall(self, command_id: CommandId) -> bool:
+        """Take back a command that waits here and has not left: its ``carry_out`` ends with ``NotCarried(RECALLED)``.
+
+        It can be taken back from the first step of ``carry_out`` on. False where it is not known, or may have left: it
+        stays under way then. Asks nobody, and never waits.
+        """
+        ...
+
 
 class RefusesCommands:
     """What an adapter inherits that has no way back to its things."""
@@ -237,6 +245,11 @@ class RefusesCommands:
         del command, again
         detail = f"the connection of {thing.thing_id} has no way to bring it a command"
         return NotCarried(code=CommandFailure.UNSUPPORTED, detail=detail)
+
+    def recall(self, command_id: CommandId) -> bool:
+        """Nothing waits here."""
+        del command_id
+        return False
 
 
 class ThingForms(Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """The off switch, which works whatever the disk does: what cannot be written holds in memory until it can."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -19,6 +20,10 @@ WRITTEN_WITHIN_S: Final = 5.0
 """A disk that takes longer is taken for one that takes no writes."""
 
 
+TakeBack = Callable[[OwnerId, ThingId | None], Awaitable[None]]
+"""Takes back what waits to leave for a thing, or for all of an owner's."""
+
+
 class Off(Struct, frozen=True, kw_only=True):
     """From now on nothing leaves. ``already_under_way`` had left before; while OFF is not written: may have."""
 
@@ -31,18 +36,36 @@ class Switches:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._take_back: TakeBack | None = None
         self._unwritten: dict[tuple[OwnerId, ThingId | None], str] = {}
 
     def unwritten(self, owner_id: OwnerId, thing_id: ThingId) -> str:
         """Return who switched a thing off, or all of its owner's, where that is not written yet; else nothing."""
         return self._unwritten.get((owner_id, None)) or self._unwritten.get((owner_id, thing_id), "")
 
+    def is_off(self, owner_id: OwnerId, thing_id: ThingId) -> bool:
+        """Say whether a thing is switched off, written or not."""
+        owner: OwnerState = self._engine.read(owner_address(owner_id))
+        return bool(owner.all_off_by or thing_id in owner.things_off or self.unwritten(owner_id, thing_id))
+
+    def recall_by(self, take_back: TakeBack) -> None:
+        """Have commands taken back before OFF is acknowledged."""
+        self._take_back = take_back
+
     async def off(self, owner_id: OwnerId, thing_id: ThingId | None, by: str) -> Off:
-        """Switch a thing off, or all of an owner's.
+        """Switch a thing off, or all of an owner's; commands that wait for it in an adapter are taken back.
 
         Raises:
             AskFailed: the hub is stopping, or failed on it.
         """
+        off = await self._switched(owner_id, thing_id, by)
+        if self._take_back is not None:
+            with suppress(TimeoutError):  # a hub that ends lets nothing leave either
+                async with asyncio.timeout(WRITTEN_WITHIN_S):
+                    await self._take_back(owner_id, thing_id)
+        return off
+
+    async def _switched(self, owner_id: OwnerId, thing_id: ThingId | None, by: str) -> Off:
         place = (owner_id, thing_id)
         if place in self._unwritten:
             return self._held(place)

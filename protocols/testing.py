@@ -452,6 +452,11 @@ class ProtocolAdapterContract:
             assert not await device.report(41.5)
             assert device.adapter.counters()["refused"] >= 1
 
+    async def test_a_command_that_is_not_here_is_not_taken_back(self) -> None:
+        """What the adapter does not hold may have left: it says so, and does not raise."""
+        async with self._connected() as (_, device):
+            assert not device.adapter.recall(CommandId("unknown"))
+
     async def test_two_reports_are_two_messages(self) -> None:
         """The same value twice is news twice; only a repeated message is a duplicate."""
         async with self._connected() as (kit, device):

@@ -50,7 +50,7 @@ def issue(state: DeviceState, message: CommandThing | SendCommand, now: datetime
         noted,
         Put("command", _key(command), command.owner_id, CommandView(command=command)),
         Remind(_reminder(command.command_id), command.deadline, DeviceDeadline(command_id=command.command_id)),
-        Emit(THINGS_RELAY, CarryOut(command=command)),
+        Emit(THINGS_RELAY, CarryOut(command=command, by_itself=isinstance(message, SendCommand))),
     )
     return (issued,), effects, CommandKnown(command_id=command.command_id, deadline=command.deadline)
 

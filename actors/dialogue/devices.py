@@ -80,6 +80,8 @@ class CarryOut(Struct, frozen=True, kw_only=True, tag=True):
     """Work for the relay ``things``: bring a command to its thing; answered by ``CommandReported``."""
 
     command: ThingCommand
+    by_itself: bool = False
+    """The hub wants it on the thing's behalf, and no person asked for it: the thing's off switch holds it back."""
 
 
 class CommandKnown(Struct, frozen=True, kw_only=True):

@@ -69,6 +69,8 @@ class CommandFailure(StrEnum):
     """No acknowledgement until the deadline: it may have been carried out."""
     DOUBTFUL = "doubtful"
     """It left, and nobody knows what came of it: the link broke, or the hub was restarted."""
+    RECALLED = "recalled"
+    """Its thing was switched off while it waited, and it surely never left."""
     TOO_MANY = "too_many"
     """Too many wait for this thing already."""
 

@@ -72,6 +72,10 @@ class FixBegun(Event, frozen=True, kw_only=True):
     """The thing is told to help itself; whether that helped is waited for."""
 
 
+class FixRecalled(Event, frozen=True, kw_only=True):
+    """The thing was switched off before its fix reached it: it is tried once more when it is on again."""
+
+
 class SellersAsked(Event, frozen=True, kw_only=True):
     """Offers are looked for."""
 
@@ -195,6 +199,7 @@ OrderEvent = (
     | VisitMoved
     | NeedOver
     | FixBegun
+    | FixRecalled
     | LadderSet
     | StepTried
 )

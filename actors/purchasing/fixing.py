@@ -11,12 +11,12 @@ from actors.dialogue import (
     order_address,
 )
 from actors.model.advice import Remedy, RemedyKind, RemedyOutcome, RemedyTried
-from actors.model.commands import Carried, InvokeAction
+from actors.model.commands import Carried, CommandFailure, InvokeAction
 from actors.model.ids import CommandId
 from actors.model.needs import NeedKind
 from actors.model.orders import OrderState
 from actors.purchasing import sourcing
-from actors.purchasing.events import FixBegun, PermissionAsked, StepTried
+from actors.purchasing.events import FixBegun, FixRecalled, PermissionAsked, StepTried
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.purchasing.turn import Turn
 
@@ -63,6 +63,10 @@ def take_fix(turn: Turn, settings: PurchasingSettings, ended: CommandEnded) -> N
         turn.remind("fix", turn.order.need.fix_settles_s)  # a fault that is gone closes the need before
         return
     turn.forget("fix")
+    if ended.outcome.code is CommandFailure.RECALLED:
+        turn.happen(FixRecalled())
+        fix_or_source(turn, settings)  # asks the switches again, which hold it back
+        return
     turn.note("remote_fix", f"{turn.order.need.remote_fix} was not done: {ended.outcome.detail or ended.outcome.code}")
     sourcing.source(turn, settings)
 
@@ -114,4 +118,4 @@ def _has_fix(turn: Turn) -> bool:
 
 
 def _command_id(turn: Turn) -> CommandId:
-    return CommandId(f"{turn.key}.fix")
+    return CommandId(f"{turn.key}.fix{turn.data.recalls or ''}")

@@ -22,6 +22,7 @@ from actors.purchasing.events import (
     BookingStarted,
     ClearanceAsked,
     FixBegun,
+    FixRecalled,
     LadderSet,
     MandateAnswered,
     MandateAsked,
@@ -71,6 +72,8 @@ class OrderData(Struct, frozen=True, kw_only=True):
     """The thing was told to help itself; whether that helped is waited for."""
     fix_tried: bool = False
     """It is told so once; a fix that was held back by the owner's switch is not tried yet."""
+    recalls: int = 0
+    """How often a fix was taken back: the next one goes under another id."""
     usual: Need | None = None
     """What is done instead where the step that peers speak for is refused, or cannot be had."""
     tried: tuple[RemedyTried, ...] = ()
@@ -144,6 +147,8 @@ def _source(data: OrderData, event: OrderEvent) -> OrderData:
             return replace(data, tried=(*data.tried, tried))
         case FixBegun():
             return replace(data, asking=False, fixing=True, fix_tried=True)
+        case FixRecalled():
+            return replace(data, fixing=False, fix_tried=False, recalls=data.recalls + 1)
         case SellersAsked():
             return _ask_sellers(data, event)
         case SellerAnswered():

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, final
 
 from actors.model.commands import CommandOutcome, ThingCommand
-from actors.model.ids import ThingId
+from actors.model.ids import CommandId, ThingId
 from actors.ports import ConnectedThing, LinkStatus, ProtocolDeps
 from protocols.coap import commands
 from protocols.coap.client import DeviceClient, RenewalSettings
@@ -25,6 +25,7 @@ from protocols.coap.resources import site_for
 from protocols.coap.roster import Roster
 from protocols.coap.stack import AiocoapStack, stacked
 from protocols.coap.watching import WatchSettings
+from protocols.recalling import Recalls
 
 
 @asynccontextmanager
@@ -130,6 +131,7 @@ class CoapAdapter:
         self._intake = intake
         self._devices = devices
         self._client = client
+        self._recalls = Recalls()
 
     @property
     def devices(self) -> Devices:
@@ -162,4 +164,10 @@ class CoapAdapter:
 
     async def carry_out(self, thing: ConnectedThing, command: ThingCommand, *, again: bool) -> CommandOutcome:
         """Bring a command to a device; see ``ProtocolAdapter.carry_out``."""
-        return await commands.carry_out(thing, command, again=again, devices=self._devices, client=self._client)
+        return await commands.carry_out(
+            thing, command, again=again, devices=self._devices, client=self._client, recalls=self._recalls
+        )
+
+    def recall(self, command_id: CommandId) -> bool:
+        """Take back a command that waits for a sleeping device."""
+        return self._recalls.recall(command_id)

@@ -23,6 +23,7 @@ from protocols.coap.devices import Devices
 from protocols.coap.lwm2m.objects import path_of, resource_at
 from protocols.coap.lwm2m.values import TEXT, TLV, encode_resource, encode_text
 from protocols.coap.roster import PROTOCOL
+from protocols.recalling import Recalled, Recalls
 
 ORDERS_OPTION: Final = "orders"
 _JSON: Final = 50
@@ -43,7 +44,13 @@ class NoWay(Exception):
 
 
 async def carry_out(
-    thing: ConnectedThing, command: ThingCommand, *, again: bool, devices: Devices, client: DeviceClient
+    thing: ConnectedThing,
+    command: ThingCommand,
+    *,
+    again: bool,
+    devices: Devices,
+    client: DeviceClient,
+    recalls: Recalls,
 ) -> CommandOutcome:
     """Bring a command to a thing and return how it acknowledged it; see ``ProtocolAdapter.carry_out``."""
     is_action = isinstance(command.body, InvokeAction)
@@ -54,7 +61,10 @@ async def carry_out(
         way = way_to(thing, command, is_lwm2m=devices.is_lwm2m(thing.thing_id))
     except NoWay as why:
         return NotCarried(code=CommandFailure.UNSUPPORTED, detail=str(why))
-    end = await devices.reach(thing.thing_id)
+    try:
+        end = await recalls.wait(command.command_id, devices.reach(thing.thing_id))
+    except Recalled as recalled:
+        return recalled.outcome
     if end is None:
         detail = f"nobody knows where {thing.thing_id} is: it is not registered, and has no connection option 'uri'"
         return NotCarried(code=CommandFailure.UNREACHABLE, detail=detail)

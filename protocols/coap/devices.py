@@ -107,13 +107,12 @@ class Devices:
 
     async def reach(self, thing_id: ThingId) -> FarEnd | None:
         """Return where a thing listens; wait until it listens when it sleeps. Nothing when nobody knows where it is."""
-        known = self._known.get(thing_id)
-        if known is None:
-            return None
-        while known.queues and not self._is_awake(known):
+        while (known := self._known.get(thing_id)) is not None:  # it may register anew, from elsewhere, meanwhile
+            if not known.queues or self._is_awake(known):
+                return known.end
             await known.spoke.wait()
             known.spoke.clear()
-        return known.end
+        return None
 
     async def read(self, thing_id: ThingId, path: str) -> tuple[Told, ...]:
         """Read a resource, an instance or an object of a device now.

@@ -7,6 +7,7 @@ from typing import final
 from aiohttp import web
 
 from actors.model.commands import CommandOutcome, ThingCommand
+from actors.model.ids import CommandId
 from actors.ports import ConnectedThing, LinkStatus, ProtocolDeps
 from protocols.http.commands import CommandBoard, CommandRoutes
 from protocols.http.config import HttpConfig
@@ -78,6 +79,10 @@ class HttpAdapter:
         """Let the command wait until the thing fetches and acknowledges it; it knows by the id what it has done."""
         del thing, again
         return await self._board.put(command)
+
+    def recall(self, command_id: CommandId) -> bool:
+        """Take back a command that its thing has not fetched, and was not told by its stream."""
+        return self._board.recall(command_id)
 
     def close(self) -> None:
         """End the event streams; commands that wait stay the hub's."""

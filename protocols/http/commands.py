@@ -18,6 +18,7 @@ from actors.model.routes import operation
 from protocols.http.config import HttpConfig
 from protocols.http.door import Door, check_json, decoded, json_response
 from protocols.http.mapping import Rejected
+from protocols.recalling import RECALLED
 
 _MOST_KNOWN: Final = 1000
 
@@ -45,11 +46,27 @@ class CommandBoard:
             defaultdict(dict)
         )
         self._watchers: dict[ThingId, list[Callable[[ThingCommand], None]]] = defaultdict(list)
+        self._given: set[CommandId] = set()
+        """Those that wait still and may have reached their thing."""
         self._acknowledged: OrderedDict[tuple[ThingId, CommandId], None] = OrderedDict()
 
-    def waiting(self, thing_id: ThingId) -> Sequence[ThingCommand]:
-        """Return what waits for a thing, oldest first."""
-        return [command for command, _ in self._waiting.get(thing_id, {}).values()]
+    def has_waiting(self, thing_id: ThingId) -> bool:
+        """Say whether anything waits for a thing."""
+        return thing_id in self._waiting
+
+    def fetch(self, thing_id: ThingId) -> Sequence[ThingCommand]:
+        """Return what waits for a thing, oldest first, to be given to it now."""
+        commands = [command for command, _ in self._waiting.get(thing_id, {}).values()]
+        self._given.update(command.command_id for command in commands)
+        return commands
+
+    def recall(self, command_id: CommandId) -> bool:
+        """Take a command back that was not given to its thing; one that was may be under way there."""
+        held = next((mine[command_id] for mine in self._waiting.values() if command_id in mine), None)
+        if held is None or command_id in self._given or held[1].done():
+            return False
+        held[1].set_result(RECALLED)
+        return True
 
     async def put(self, command: ThingCommand) -> CommandOutcome:
         """Let a command wait, and return what its thing said; cancelled, it waits no more."""
@@ -63,6 +80,7 @@ class CommandBoard:
             return await outcome
         finally:
             mine.pop(command_id, None)
+            self._given.discard(command_id)
             if not mine:
                 self._waiting.pop(thing_id, None)
 
@@ -78,6 +96,15 @@ class CommandBoard:
         if len(self._acknowledged) > _MOST_KNOWN:
             self._acknowledged.popitem(last=False)
         return True
+
+    def give_to(self, thing_id: ThingId, take: Callable[[ThingCommand], None]) -> Callable[[], None]:
+        """Give each new command for a thing to ``take``, which brings it there; the answer ends that."""
+
+        def give(command: ThingCommand) -> None:
+            self._given.add(command.command_id)
+            take(command)
+
+        return self.watch(thing_id, give)
 
     def watch(self, thing_id: ThingId, told: Callable[[ThingCommand], None]) -> Callable[[], None]:
         """Call ``told`` with each new command for a thing; the answer ends that."""
@@ -111,9 +138,9 @@ class CommandRoutes:
         """Return the commands that wait; with ``?wait=SECONDS`` as soon as there is one."""
         _, thing = self._door.sender(request)
         wait_s = min(self._wait(request), self._config.longest_wait_s)
-        if wait_s > 0 and not self._board.waiting(thing.thing_id):
+        if wait_s > 0 and not self._board.has_waiting(thing.thing_id):
             await self._wait_for_one(thing.thing_id, wait_s)
-        return json_response(Waiting(commands=tuple(self._board.waiting(thing.thing_id))))
+        return json_response(Waiting(commands=tuple(self._board.fetch(thing.thing_id))))
 
     @operation(body=Acknowledgement)
     async def acknowledge(self, request: web.Request) -> web.Response:

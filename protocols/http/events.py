@@ -173,7 +173,7 @@ class EventStreams:
         if isinstance(orders, Declined):
             raise Rejected.declined(orders)
         told = [channel.written("order", order) for order in orders]
-        commands = self._board.waiting(principal.thing_id) if principal.thing_id else ()
+        commands = self._board.fetch(principal.thing_id) if principal.thing_id else ()
         return [*told, *(channel.written("command", command) for command in commands)]
 
     async def _events(self, queue: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
@@ -197,7 +197,7 @@ class EventStreams:
             heard = channel
             channel.leave = (
                 self._machine.watch_orders(thing_id, lambda order: heard.tell("order", order)),
-                self._board.watch(thing_id, lambda command: heard.tell("command", command)),
+                self._board.give_to(thing_id, lambda command: heard.tell("command", command)),
             )
             self._channels[thing_id] = channel
         return channel

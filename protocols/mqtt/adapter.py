@@ -43,6 +43,7 @@ from protocols.mqtt.mapping import (
 )
 from protocols.mqtt.order import AckOrder
 from protocols.mqtt.stack import acknowledge, arrival_of, made
+from protocols.recalling import RECALLED
 
 _log = structlog.get_logger(__name__)
 _MOST_OUT: Final = 10_000
@@ -84,8 +85,11 @@ class MqttAdapter:
         self._numbers = count()
         self._out: deque[_Out] = deque(maxlen=_MOST_OUT)
         self._out_grew = asyncio.Event()
+        self._head_left = False
+        """What is first in line was on its way to the broker, and may have arrived."""
         self._timers: set[asyncio.TimerHandle] = set()
         self._commands: dict[tuple[ThingId, CommandId], asyncio.Future[CommandOutcome]] = {}
+        self._waiting: dict[CommandId, tuple[_Out, asyncio.Future[CommandOutcome]]] = {}
 
     def links(self) -> Sequence[LinkStatus]:
         """Return how the connection to the broker is doing."""
@@ -102,10 +106,22 @@ class MqttAdapter:
         outcome: asyncio.Future[CommandOutcome] = asyncio.get_running_loop().create_future()
         self._commands[key] = outcome
         try:
-            self._publish(thing.thing_id, COMMANDS, msgspec.json.encode(command), qos=1)
+            out = self._publish(thing.thing_id, COMMANDS, msgspec.json.encode(command), qos=1)
+            self._waiting[command.command_id] = (out, outcome)
             return await outcome
         finally:
             self._commands.pop(key, None)
+            self._waiting.pop(command.command_id, None)
+
+    def recall(self, command_id: CommandId) -> bool:
+        """Take back a command that was not published yet: the broker cannot be reached, or others go before it."""
+        out, outcome = self._waiting.get(command_id, (None, None))
+        place = next((place for place, each in enumerate(self._out) if each is out), None)
+        if outcome is None or outcome.done() or place is None or (place == 0 and self._head_left):
+            return False
+        del self._out[place]
+        outcome.set_result(RECALLED)
+        return True
 
     def close(self) -> None:
         """Try nothing again any more."""
@@ -155,12 +171,14 @@ class MqttAdapter:
             self._out_grew.clear()
             while self._out:
                 topic, body, qos = self._out[0]
+                self._head_left = True
                 try:
                     await client.publish(topic, body, qos=qos)
                 except aiomqtt.MqttError:
                     self._out_grew.set()
                     return  # the connection ended: it goes with the next one
                 self._out.popleft()
+                self._head_left = False
 
     def _is_now(self, state: str, reason: str = "") -> None:
         if self._status.state == state:
@@ -240,9 +258,11 @@ class MqttAdapter:
     def _tell(self, thing_id: ThingId, told: Told) -> None:
         self._publish(thing_id, RECEIPTS, msgspec.json.encode(told), qos=0)
 
-    def _publish(self, thing_id: ThingId, kind: str, body: bytes, *, qos: int) -> None:
-        self._out.append((f"{self._config.prefix}/{thing_id}/{kind}", body, qos))
+    def _publish(self, thing_id: ThingId, kind: str, body: bytes, *, qos: int) -> _Out:
+        out = (f"{self._config.prefix}/{thing_id}/{kind}", body, qos)
+        self._out.append(out)
         self._out_grew.set()
+        return out
 
     def _later(self, after_s: float, action: Callable[[], None]) -> None:
         def act() -> None:

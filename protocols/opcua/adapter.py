@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from actors.model.commands import CommandFailure, CommandOutcome, NotCarried, ThingCommand
-from actors.model.ids import ThingId
+from actors.model.ids import CommandId, ThingId
 from actors.ports import ConnectedThing, LinkStatus, ProtocolAdapter, ProtocolDeps
 from protocols.opcua.addressing import PROTOCOL
 from protocols.opcua.commands import CannotDo, target_of
@@ -69,7 +69,11 @@ class OpcUaAdapter:
             detail = f"{target.node}: it may have been called before the hub was restarted"
             return NotCarried(code=CommandFailure.DOUBTFUL, detail=detail)
         left_s = (command.deadline - self._deps.clock.now()).total_seconds()
-        return await link.carry_out(target, max(0.0, left_s - _BEFORE_DEADLINE_S))
+        return await link.carry_out(target, max(0.0, left_s - _BEFORE_DEADLINE_S), command.command_id)
+
+    def recall(self, command_id: CommandId) -> bool:
+        """Take back a command that waits for its link."""
+        return any(link.recall(command_id) for link in self._links)
 
     def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """Start a task for each link."""

@@ -10,7 +10,7 @@ import structlog
 
 from actors.model.commands import CommandFailure, CommandOutcome, NotCarried
 from actors.model.errors import HubError, LinkDown, LinkRefused
-from actors.model.ids import ThingId
+from actors.model.ids import CommandId, ThingId
 from actors.model.readings import Principal, PrincipalKind
 from actors.ports import LinkStatus, ProtocolDeps
 from protocols.backoff import next_delay_s
@@ -28,8 +28,12 @@ from protocols.opcua.losses import Losses
 from protocols.opcua.mapping import Decoder, Origin, Subject
 from protocols.opcua.publishing import Notice, Publisher
 from protocols.opcua.wanted import Wanted, wanted_at
+from protocols.recalling import Recalled, Recalls
 
 _AGAIN_S: Final = 0.2
+_TAKEN_BACK: Final = NotCarried(
+    code=CommandFailure.DOUBTFUL, detail="taken back while the link was down; it may have arrived before that"
+)
 _REFRESH_S: Final = 1.0
 _log = structlog.get_logger()
 
@@ -61,6 +65,11 @@ class Link:
         self._has_items = asyncio.Event()
         self._present: Connection | None = None
         self._is_present = asyncio.Event()
+        self._recalls = Recalls()
+
+    def recall(self, command_id: CommandId) -> bool:
+        """Take back a command that waits for the link."""
+        return self._recalls.recall(command_id)
 
     @property
     def status(self) -> LinkStatus:
@@ -79,18 +88,22 @@ class Link:
             ignore_changes()
             self._courier.close()
 
-    async def carry_out(self, target: Target, within_s: float) -> CommandOutcome:
+    async def carry_out(self, target: Target, within_s: float, command_id: CommandId) -> CommandOutcome:
         """Write or call as soon as the link is up, and again on the next connection where repeating does no harm."""
+        left = False
         while True:
             try:
                 async with asyncio.timeout(within_s):
-                    await self._is_present.wait()
+                    await self._recalls.wait(command_id, self._is_present.wait())
+            except Recalled as recalled:
+                return _TAKEN_BACK if left else recalled.outcome
             except TimeoutError:
                 reason = f"{self._config.url}: {self._status.reason or self._status.state}"
                 return NotCarried(code=CommandFailure.UNREACHABLE, detail=reason)
             connection = self._present
             if connection is None:
                 continue
+            left = True
             try:
                 if target.alarms is not None:
                     return await acknowledge(connection, target, self._alarms.unacknowledged(target.alarms))

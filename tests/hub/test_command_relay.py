@@ -10,12 +10,14 @@ import pytest
 
 from actors.dialogue import CarryOut
 from actors.model.commands import Carried, CommandFailure, CommandOutcome, NotCarried
+from actors.model.ids import CommandId, OwnerId, ThingId
 from actors.model.things import Connection, ThingRecord
 from actors.ports import ConnectedThing, RefusesCommands
 from actors.runtime.encoding import encode
 from actors.runtime.journal import OutboxRow
 from hub.commands import CommandRelay
-from protocols.testing import TANK, ManualClock, sample_command, sample_thing
+from protocols.recalling import Recalled, Recalls
+from protocols.testing import OWNER, TANK, ManualClock, sample_command, sample_thing
 
 Answer = Callable[[bool], Awaitable[CommandOutcome]]
 
@@ -72,10 +74,10 @@ async def silent(_again: bool) -> CommandOutcome:
 
 @asynccontextmanager
 async def relay(
-    adapter: Any = None, things: Any = None, clock: Any = None
+    adapter: Any = None, things: Any = None, clock: Any = None, *, is_off: bool = False
 ) -> AsyncIterator[tuple[CommandRelay, Office]]:
     office: Any = Office()
-    it = CommandRelay(office, things or Things(), clock or ManualClock())
+    it = CommandRelay(office, things or Things(), clock or ManualClock(), lambda _owner, _thing: is_off)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(it.run())
         it.connect({"fake": adapter or Adapter(carried)})
@@ -83,8 +85,8 @@ async def relay(
         running.cancel()
 
 
-def work(within_s: float = 60.0) -> OutboxRow:
-    body = encode(CarryOut(command=sample_command(within_s=within_s)))
+def work(within_s: float = 60.0, *, by_itself: bool = False) -> OutboxRow:
+    body = encode(CarryOut(command=sample_command(within_s=within_s), by_itself=by_itself))
     return OutboxRow(outbox_id=1, address=f"device/{TANK}", relay="things", body=body, created_at=0.0)
 
 
@@ -138,3 +140,47 @@ async def test_what_waited_past_its_deadline_is_not_sent() -> None:
     async with relay(clock=clock) as (it, office):
         assert await failure(it, office, work()) is CommandFailure.LATE
         assert it.counters()["sent"] == 0
+
+
+class Queue(RefusesCommands):
+    """An adapter in which commands wait for ever, unless they are taken back."""
+
+    def __init__(self, *, left: bool = False) -> None:
+        self._left = left
+        self._recalls = Recalls()
+
+    async def carry_out(self, thing: ConnectedThing, command: Any, *, again: bool) -> CommandOutcome:
+        try:
+            await self._recalls.wait(command.command_id, asyncio.Event().wait())
+        except Recalled as recalled:
+            return recalled.outcome
+        raise AssertionError
+
+    def recall(self, command_id: CommandId) -> bool:
+        return not self._left and self._recalls.recall(command_id)
+
+
+@pytest.mark.parametrize(("again", "code"), [(False, CommandFailure.RECALLED), (True, CommandFailure.DOUBTFUL)])
+async def test_what_waits_for_a_thing_that_is_switched_off_is_taken_back(again: bool, code: CommandFailure) -> None:
+    async with relay(Queue()) as (it, office):
+        it.work(work(), recovered=again)
+        await it.take_back(OWNER, TANK)
+        outcome = await office.outcomes.get()
+        assert isinstance(outcome, NotCarried)
+        assert outcome.code is code
+
+
+@pytest.mark.parametrize(
+    ("owner_id", "thing_id", "left"), [(OWNER, None, True), (OwnerId("x"), None, False), (OWNER, ThingId("x"), False)]
+)
+async def test_what_left_and_what_is_anothers_stays_under_way(owner_id: OwnerId, thing_id: Any, left: bool) -> None:
+    async with relay(Queue(left=left)) as (it, office):
+        it.work(work(), recovered=False)
+        await it.take_back(owner_id, thing_id)
+        assert office.outcomes.empty()
+
+
+async def test_what_the_hub_wants_by_itself_does_not_leave_for_a_thing_that_is_off() -> None:
+    async with relay(is_off=True) as (it, office):
+        assert await failure(it, office, work(by_itself=True)) is CommandFailure.RECALLED
+        assert await outcome_of(it, office, work()) == Carried(detail="done")

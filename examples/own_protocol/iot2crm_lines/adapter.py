@@ -8,7 +8,7 @@ from typing import Any
 
 from actors.model.commands import Carried, CommandFailure, CommandOutcome, NotCarried, ThingCommand
 from actors.model.errors import MalformedPayload
-from actors.model.ids import ThingId
+from actors.model.ids import CommandId, ThingId
 from actors.model.readings import Principal, PrincipalKind, ReadingRefusal, Receipt, Refused
 from actors.ports import ConnectedThing, LinkStatus, ProtocolDeps
 from iot2crm_lines.config import LinesConfig
@@ -94,6 +94,11 @@ class LinesAdapter:
             return await said
         finally:
             self._orders.pop(key, None)
+
+    def recall(self, command_id: CommandId) -> bool:
+        """Take nothing back: a line is sent at once, or not at all."""
+        del command_id
+        return False
 
     async def close(self) -> None:
         """End all conversations."""

@@ -213,3 +213,17 @@ def test_a_fix_that_waits_for_a_thing_switched_off_meanwhile_ends_at_its_deadlin
     it.advance(31)
     assert it.state(device_address(PRINTER)).commands == {}
     assert (order(it).state, is_called(it)) == (OrderState.BLOCKED, False)
+
+
+def test_a_fix_that_was_taken_back_is_tried_once_more_under_another_id_when_the_thing_is_on() -> None:
+    it = world()
+    first = fix(it)
+    it.send(OWNED, SwitchOff(thing_id=PRINTER, by="anna"))
+    end(it, NotCarried(code=CommandFailure.RECALLED, detail="taken back"))
+    assert (order(it).state, order(it).code, is_called(it)) == (OrderState.BLOCKED, Verdict.THING_OFF, False)
+    it.other_work.clear()
+    it.send(OWNED, SwitchOn(thing_id=PRINTER, by="anna"))
+    assert fix(it) != first
+    end(it, Carried())
+    it.advance(61)
+    assert is_called(it)

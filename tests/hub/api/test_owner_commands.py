@@ -141,3 +141,16 @@ async def test_a_key_carries_an_owners_post_out_once(operator: Client) -> None:
     other = await operator.post(COMMANDS, body | {"reason": "so"}, headers={"Idempotency-Key": "k"})
     assert (other[0], other[1]["code"]) == (422, "key_reused")
     assert len((await operator.get(COMMANDS))[1]) == 1
+
+
+@pytest.mark.parametrize("path", ["/api/v1/things/printer-1/off", "/api/v1/owners/firm/off"])
+async def test_off_takes_back_what_its_thing_has_not_fetched(operator: Client, path: str) -> None:
+    thing = await operator.registered()
+    told = {"command_id": "c1", "body": {"type": "invoke", "name": "clean"}, "reason": "dirty", "within_s": 600}
+    assert (await operator.post(COMMANDS, told))[0] == 202
+    assert (await operator.post(path))[0] == 200
+    assert await thing.get("/things/printer-1/commands") == (200, {"commands": []})
+    async with asyncio.timeout(10):
+        while not (ended := (await operator.get(f"{COMMANDS}/c1"))[1].get("outcome")):  # noqa: ASYNC110 - over HTTP
+            await asyncio.sleep(0.01)
+    assert (ended["type"], ended["code"]) == ("not_carried", "recalled")

@@ -36,6 +36,7 @@ from actors.model.commands import (
     TellOrder,
     WriteProperty,
 )
+from actors.model.ids import CommandId
 from actors.model.profiles import ActionSpec, PropertyKind, PropertySpec, ThingProfile
 from actors.model.readings import PrincipalKind, ReadingRefusal
 from protocols.coap import CoapAdapter, CoapConfig, open_coap
@@ -301,6 +302,35 @@ async def test_a_sleeping_device_is_told_when_it_wakes() -> None:
         done = group.create_task(command(device, WriteProperty(name="open", value=False)))
         update = await asked(device.sock, device.address, request(9, (11, b"rd"), (11, key)))
         assert update[1] == CHANGED
+        device.answer(await device.heard("/3306/0/5850", PUT), b"", code=CHANGED)
+        assert isinstance(await done, Carried)
+
+
+async def test_a_command_that_waits_for_a_sleeping_device_can_be_taken_back() -> None:
+    async with running(uri="") as device, asyncio.TaskGroup() as group:
+        await registered(device, b"b=U", b"Q")
+        device.answer(await device.heard("/3306/0/5850"), b"1", (6, b"\x01"))
+        await device.levels(1)
+        device.kit.clock.advance(94)
+        done = group.create_task(command(device, WriteProperty(name="open", value=False)))
+        await asyncio.sleep(0)
+        assert device.adapter.recall(CommandId("c1"))
+        assert await done == NotCarried(code=CommandFailure.RECALLED, detail="taken back before it left")
+        assert not device.adapter.recall(CommandId("c1"))
+
+
+async def test_a_command_waits_on_when_what_is_known_of_its_sleeping_device_changes() -> None:
+    async with running(uri="") as device, asyncio.TaskGroup() as group:
+        key = await registered(device, b"b=U", b"Q")
+        device.answer(await device.heard("/3306/0/5850"), b"1", (6, b"\x01"))
+        await device.levels(1)
+        device.kit.clock.advance(94)
+        done = group.create_task(command(device, WriteProperty(name="open", value=False)))
+        await asyncio.sleep(0)
+        options = {"address": "127.0.0.1", "orders": "/inbox"}
+        device.kit.things.register(sample_thing(profile=PROFILE, options=options))
+        device.answer(await device.heard("/3306/0/5850"), b"1", (6, b"\x01"))
+        assert (await asked(device.sock, device.address, request(9, (11, b"rd"), (11, key))))[1] == CHANGED
         device.answer(await device.heard("/3306/0/5850", PUT), b"", code=CHANGED)
         assert isinstance(await done, Carried)
 

@@ -10,6 +10,7 @@ from http_device import Post, connected
 from msgspec import structs
 
 from actors.model.commands import Carried, CommandFailure, CommandOutcome, NotCarried
+from actors.model.ids import CommandId
 from actors.model.machine import DeclineCode, RequestEnding, Wanted
 from actors.model.orders import OrderState
 from protocols.http.mapping import Rejected
@@ -125,6 +126,19 @@ async def test_a_command_ends_as_the_thing_says(tank: Post, said: Any, outcome: 
         assert (await tank.ask("POST", "/commands/c1/outcome", said))[0] == 200
         assert await task == outcome
     assert (await tank.ask("GET", "/commands"))[2] == {"commands": []}
+
+
+async def test_a_command_is_taken_back_until_its_thing_has_fetched_it(tank: Post) -> None:
+    async with asyncio.TaskGroup() as group:
+        waiting = await ordered(tank, group)
+        assert tank.adapter.recall(CommandId("c1"))
+        assert await waiting == NotCarried(code=CommandFailure.RECALLED, detail="taken back before it left")
+        assert (await tank.ask("GET", "/commands"))[2] == {"commands": []}
+        fetched = await ordered(tank, group, "c2")
+        assert len((await tank.ask("GET", "/commands"))[2]["commands"]) == 1
+        assert not tank.adapter.recall(CommandId("c2"))
+        await tank.ask("POST", "/commands/c2/outcome", {"ok": True})
+        assert await fetched == Carried()
 
 
 async def test_acknowledging_twice_is_acknowledging_once(tank: Post) -> None:

@@ -13,6 +13,7 @@ import pytest
 from mosquitto import Broker, NoMosquitto, broker, program
 
 from actors.model.commands import Carried, CommandFailure, NotCarried
+from actors.model.ids import CommandId
 from actors.model.readings import ReadingRefusal
 from protocols.mqtt import SPEC, MqttAdapter, MqttConfig
 from protocols.mqtt.order import AckOrder
@@ -216,6 +217,29 @@ async def test_a_command_ends_as_the_thing_says(running: Broker, said: Any, outc
         assert (kind, command["command_id"], command["body"]["name"]) == ("commands", "c1", "reset")
         await tank.ends(command_id="c1", **said)
         assert await task == outcome
+
+
+async def test_a_command_that_was_not_published_can_be_taken_back(unused_tcp_port: int) -> None:
+    kit = ProtocolKit()
+    kit.things.register(sample_thing())
+    config = MqttConfig(host="127.0.0.1", port=unused_tcp_port, retry_after_s=0.05, retry_cap_s=1.0)
+    async with SPEC.open(config, kit.deps()) as adapter, asyncio.TaskGroup() as group:
+        first = group.create_task(adapter.carry_out(sample_thing(), sample_command(command_id="c1"), again=False))
+        second = group.create_task(adapter.carry_out(sample_thing(), sample_command(command_id="c2"), again=False))
+        await asyncio.sleep(0)
+        assert adapter.recall(CommandId("c2"))
+        assert await second == NotCarried(code=CommandFailure.RECALLED, detail="taken back before it left")
+        assert not first.done()
+        assert adapter.recall(CommandId("c1"))
+
+
+async def test_a_command_that_was_published_stays_under_way(running: Broker) -> None:
+    async with connected(ProtocolKit(), running.port) as tank, asyncio.TaskGroup() as group:
+        task = group.create_task(tank.adapter.carry_out(sample_thing(), sample_command(), again=False))
+        await tank.heard()
+        assert not tank.adapter.recall(CommandId("c1"))
+        await tank.ends(command_id="c1", ok=True)
+        await task
 
 
 def test_acknowledgements_leave_in_the_order_of_arrival() -> None:

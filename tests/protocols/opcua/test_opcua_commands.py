@@ -1,5 +1,6 @@
 """Commands back to things at a server that is not ours (node-opcua): writes, method calls, and what is refused."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -106,6 +107,23 @@ async def test_a_write_waits_for_a_broken_path_and_is_done_then(sim: NodeServer,
             command = sample_command(WriteProperty(name="setpoint", value=7.0))
             assert await link.adapter.carry_out(PRESS, command, again=False) == Carried()
     assert sim.do("call", what="value", name="Setpoint")["value"] == 7.0
+
+
+async def test_a_command_that_waits_for_a_broken_path_can_be_taken_back(
+    sim: NodeServer, network_path: Any, hub: Any
+) -> None:
+    async with network_path.open(sim.port, "UA/Sim") as path, asyncio.TaskGroup() as group:
+        path.cut()
+        async with hub.running(path.url) as link:
+            await link.until(lambda: link.state == "down")
+            command = sample_command(WriteProperty(name="setpoint", value=99.0))
+            waiting = group.create_task(link.adapter.carry_out(PRESS, command, again=False))
+            await asyncio.sleep(0)
+            assert link.adapter.recall(command.command_id)
+            assert (await waiting).code is CommandFailure.RECALLED
+            path.mend()
+            await link.until(lambda: link.state == "up")
+    assert sim.do("call", what="value", name="Setpoint")["value"] != 99.0
 
 
 async def test_what_never_left_is_told_as_unreachable(hub: Any) -> None:
