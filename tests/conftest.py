@@ -12,6 +12,25 @@ import structlog
 hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("suite")
 
+LONG = (
+    "test_demo_end_to_end.py",
+    "test_sigkill.py",
+    "test_universes.py",
+    "test_tryton.py",
+    "test_trimming_liars.py",
+    "test_opcua_node_peer.py",
+    "test_forgotten_lives.py",
+    "test_fault_matrix.py",
+    "test_openapi.py",
+)
+"""Files that take long, longest first: dealt out early, so that no process is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files; the others, and the tests in a file, keep their order."""
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _ctrl_c_is_heard() -> None:

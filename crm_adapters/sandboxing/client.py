@@ -97,7 +97,7 @@ class Inbox:
     def __init__(self) -> None:
         self._arrived: asyncio.Queue[Webhook] = asyncio.Queue()
 
-    async def get(self, within_s: float = 10.0) -> Webhook:
+    async def get(self, within_s: float = 30.0) -> Webhook:
         """Return the next message.
 
         Raises:

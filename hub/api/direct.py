@@ -13,12 +13,15 @@ from aiohttp import hdrs, web
 from msgspec import Struct
 
 from actors.model.routes import operation_of
+from hub.api.bodies import WITHIN_S
 from hub.api.problems import explained
 from hub.logs import UnreadableRequests
 
 _ONE_VARIABLE: Final = re.compile(r"([^{}]*)\{\w+\}([^{}]*)")
 _PLAIN: Final = "([A-Za-z0-9][A-Za-z0-9._~-]*)"
 """Stands for itself in a path, and begins so that it is no dot segment."""
+_LINGERS_S: Final = 10.0
+"""aiohttp's own: how long it reads the rest of a body that was answered before its end."""
 _Answer = Callable[[Any], Awaitable[web.StreamResponse]]
 
 
@@ -30,7 +33,9 @@ class _Direct(Struct, frozen=True):
 async def runner_of(application: web.Application, unreadable: UnreadableRequests | None = None) -> web.AppRunner:
     """Return a runner that is set up and has no address yet; ``unreadable`` counts what is no HTTP."""
     log = (unreadable or UnreadableRequests()).logger
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0, auto_decompress=False, logger=log)
+    lingers_s = min(_LINGERS_S, application.get(WITHIN_S, _LINGERS_S))
+    how: dict[str, Any] = {"access_log": None, "shutdown_timeout": 2.0, "auto_decompress": False, "logger": log}
+    runner = web.AppRunner(application, lingering_time=lingers_s, **how)
     await runner.setup()
     server = runner.server
     if server is not None:

@@ -92,7 +92,7 @@ def work(within_s: float = 60.0, *, by_itself: bool = False) -> OutboxRow:
 
 async def outcome_of(it: CommandRelay, office: Office, row: OutboxRow, *, recovered: bool = False) -> CommandOutcome:
     it.work(row, recovered=recovered)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         return await office.outcomes.get()
 
 

@@ -55,7 +55,7 @@ async def outcome(journal: SqliteJournal, **parts: Any) -> Exception | None:
     """Commit a batch and return how that ended."""
     answer: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
     journal.commit(Batch(**parts), answer.set_result)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         return await answer
 
 

@@ -49,7 +49,7 @@ class Broker:
             _CONFIG.format(port=self.port, folder=self._folder) + ("user root\n" if not os.geteuid() else "")
         )
         self._process = await asyncio.create_subprocess_exec(program(), "-c", str(file), stderr=subprocess.DEVNULL)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while True:
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", self.port)

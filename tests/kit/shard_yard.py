@@ -117,7 +117,7 @@ class Yard:
         self.journals = journals
         self.fate = fate
 
-    async def until(self, condition: Callable[[], bool], within_s: float = 10.0) -> bool:
+    async def until(self, condition: Callable[[], bool], within_s: float = 30.0) -> bool:
         """Wait for a condition; False when the process died first."""
         async with asyncio.timeout(within_s):
             while not condition():

@@ -116,7 +116,7 @@ class SmallHub:
         self.fate = fate
         self._journals = journals
 
-    async def until(self, condition: Callable[[], bool], within_s: float = 10.0) -> bool:
+    async def until(self, condition: Callable[[], bool], within_s: float = 30.0) -> bool:
         """Wait for a condition; False when the hub died first."""
         async with asyncio.timeout(within_s):
             while not condition():

@@ -62,7 +62,7 @@ class Market:
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         core: Any = market_kinds()[address.partition("/")[0]].core
         self.engine.submit(address, core.message_type(amount), answer.set_result, message_id)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             outcome = await answer
         assert not isinstance(outcome, NotTaken), outcome
         return outcome.duplicate
@@ -71,7 +71,7 @@ class Market:
         """Wait until what was sealed is noted."""
         with_rest = "SELECT count(*) FROM segment WHERE noted = 0"
         file = self.journal.look()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while file.execute(with_rest).get > 1:  # noqa: ASYNC110 - a thread notes
                 await asyncio.sleep(0.001)
         file.close()

@@ -126,7 +126,7 @@ class Shop:
 
         for amount in amounts:
             self.engine.submit(f"till/{till}", self.core.message_type(amount, *more), done)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await left.wait()
 
     def state(self, till: str = "a") -> Any:

@@ -14,5 +14,5 @@ class TestAcme(CrmAdapterContract):
 
     def open_adapter(self, base_url: str, *, wrong_credentials: bool) -> AbstractAsyncContextManager[CrmAdapter]:
         secret = "wrong" if wrong_credentials else SANDBOX.credentials["secret"]
-        config = AcmeConfig(url=base_url, client="hub", secret=Secret(secret), read_timeout_s=0.3, total_timeout_s=1.0)
+        config = AcmeConfig(url=base_url, client="hub", secret=Secret(secret), read_timeout_s=1.0, total_timeout_s=2.0)
         return SPEC.open(config, deps())

@@ -84,7 +84,7 @@ async def tanks(path: Path, seed: int = 0, snapshot_every: int = 48) -> AsyncIte
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - the engine offers no event for it
             await asyncio.sleep(0.001)
 

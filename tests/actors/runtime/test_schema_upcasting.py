@@ -69,7 +69,7 @@ async def test_a_tell_and_a_reminder_of_an_older_schema_reach_the_newer_release(
         reminder = ReminderRow(address="till/a", name="later", due=1.0, message=message, schema=1)
         await commit(journal, tells_added=[tell], reminders_set=[reminder])
     async with shop(tmp_path, 3) as third:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while third.state() != Till3({"EUR": 100}):  # noqa: ASYNC110 - the engine tells nobody
                 await asyncio.sleep(0.001)
         assert third.journal.counts()["dead_letter"] == 0

@@ -149,7 +149,7 @@ async def total(engine: TurnEngine, name: str) -> int:
     return int(await engine.ask(f"sum/{name}", Ask()))
 
 
-async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 30.0) -> None:
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 - the engine under test offers no event to wait for
             await asyncio.sleep(0.005)

@@ -19,7 +19,7 @@ def config(base_url: str, *, wrong_credentials: bool = False, **changes: object)
         client_id=SANDBOX.credentials["client_id"],
         client_secret=Secret(secret),
         connect_timeout_s=1.0,
-        timeout_s=1.0,
+        timeout_s=2.0,
         **changes,  # type: ignore[arg-type] -- keyword arguments of a Struct
     )
 

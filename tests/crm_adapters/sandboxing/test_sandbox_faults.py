@@ -26,7 +26,7 @@ async def plan(client: aiohttp.ClientSession, **fault: Any) -> None:
 
 
 async def until_noted(client: aiohttp.ClientSession, key: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while key not in await noted(client):
             continue  # each look is a request, so the sandbox gets its turn
 
@@ -157,7 +157,7 @@ async def test_tokens_expire_in_the_moment_that_is_planned(spec: SandboxSpec, cl
 
 
 async def noted_once_open(client: aiohttp.ClientSession) -> list[str]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             try:
                 return await noted(client)

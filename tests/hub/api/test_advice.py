@@ -92,7 +92,7 @@ async def test_a_fleet_asks_through_a_thing_how_many_spares_to_keep(tmp_path: Pa
             assert status == 200
         await operator.registered()
         owner = await operator.owner("firm")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while True:
                 status, said = await owner.post("/api/v1/things/printer-1/spares", wanted)
                 if (status, said["type"]) == (200, "recommendation"):

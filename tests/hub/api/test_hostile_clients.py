@@ -21,7 +21,7 @@ async def exchanged(operator: Client, sent: bytes) -> bytes:
     try:
         writer.write(sent)
         await writer.drain()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(9):  # before aiohttp by itself would stop to wait for the rest
             return await reader.read()
     finally:
         writer.close()

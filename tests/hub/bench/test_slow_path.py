@@ -33,7 +33,7 @@ async def test_what_is_sent_comes_back_whole_and_a_round_trip_later() -> None:
         path = slow_path(server.sockets[0].getsockname()[1], ROUND_TRIP_S)
         port = await asyncio.to_thread(path.__enter__)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 back, took_s = await _there_and_back(port)
         finally:
             await asyncio.to_thread(path.__exit__, None, None, None)

@@ -1,5 +1,6 @@
 """Journals of every released schema, replayed by the present program: nothing they hold is lost or read otherwise."""
 
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,8 @@ async def test_messages_taken_by_an_older_release_are_known_again(tmp_path: Path
 async def test_the_present_release_goes_on_where_the_older_one_stopped(tmp_path: Path, release: str) -> None:
     lay_out(tmp_path, release)
     async with small_hub(tmp_path, FakeCrm()) as hub:
-        before = hub.journal.counts()["turn"]
-        assert await hub.until(lambda: not hub.journal.counts()["tell"] and not hub.journal.counts()["outbox"])
+        before, under_way = hub.journal.counts()["turn"], itemgetter("tell", "outbox")
+        assert await hub.until(lambda: under_way(hub.journal.counts()) == (0, 0))
         assert hub.journal.counts()["turn"] > before
         assert hub.journal.counts()["dead_letter"] == 0
     assert verify(tmp_path / FILE_NAME, KINDS, lambda _done: None).problems == []

@@ -27,7 +27,7 @@ def opened(folder: Path) -> Iterator[apsw.Connection]:
 
 
 async def all_noted(file: apsw.Connection) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while file.execute("SELECT count(*) FROM segment WHERE noted = 0").get > 1:  # noqa: ASYNC110 - a thread notes
             await asyncio.sleep(0.001)
 

@@ -146,7 +146,7 @@ async def test_who_resets_a_notification_or_deregisters_is_told_no_more(peer: so
 
 
 async def until_watchers(kit: ProtocolKit, count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while kit.machine.watchers != count:  # noqa: ASYNC110 - a fake has no event
             await asyncio.sleep(0)
 

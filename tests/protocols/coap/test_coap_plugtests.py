@@ -226,7 +226,7 @@ async def changed(hub: Wire, state: OrderState, reply: int | None = ACK) -> byte
 
 async def unobserved(hub: Wire) -> None:
     """Wait until nobody is told any more."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while hub.kit.machine.watchers:  # noqa: ASYNC110 - a fake has no event
             await asyncio.sleep(0.01)
 

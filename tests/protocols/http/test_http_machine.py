@@ -187,7 +187,7 @@ class Stream:
     async def event(self) -> dict[str, str]:
         """Return the next event by its fields; a comment stands under the empty name."""
         fields: dict[str, str] = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (line := (await self._reply.content.readline()).decode().rstrip("\n")) or not fields:
                 name, _, value = line.partition(": ")
                 fields[name] = value

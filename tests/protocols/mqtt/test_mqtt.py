@@ -37,7 +37,7 @@ class Device:
 
     async def heard(self) -> tuple[str, Any]:
         """Return the kind and the body of what the hub says next."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             message = await anext(aiter(self._client.messages))
         assert isinstance(message.payload, bytes)
         return str(message.topic).rsplit("/", 1)[1], json.loads(message.payload)

@@ -178,7 +178,7 @@ async def test_closing_ends_the_subscription_at_the_server(plant: Any, hub: Any)
     async with hub.running(plant.url, items=4):
         assert plant.do("settle", within_s=0)["subscriptions"] == 1
         closing_at = asyncio.get_running_loop().time()
-    assert asyncio.get_running_loop().time() - closing_at < 1.0
+    assert asyncio.get_running_loop().time() - closing_at < 4.0
     assert plant.do("settle", within_s=0)["subscriptions"] == 0
 
 

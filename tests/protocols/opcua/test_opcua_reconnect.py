@@ -83,7 +83,7 @@ async def test_a_link_that_cannot_connect_says_so_and_ends_at_once(hub: Any) -> 
             await link.until(lambda: link.state == "down")
             assert "ConnectionRefusedError" in link.adapter.links()[0].reason
             closing_at = asyncio.get_running_loop().time()
-    assert asyncio.get_running_loop().time() - closing_at < 1.0
+    assert asyncio.get_running_loop().time() - closing_at < 4.0
 
 
 @pytest.mark.parametrize("connected", [True, False])
@@ -93,7 +93,7 @@ async def test_a_black_hole_does_not_hold_up_the_end(connected: bool, path: Any,
     async with hub.running(path.url, items=0 if connected else None, silence_s=60):
         path.flows.clear()
         closing_at = asyncio.get_running_loop().time()
-    assert asyncio.get_running_loop().time() - closing_at < 1.0
+    assert asyncio.get_running_loop().time() - closing_at < 4.0
 
 
 async def test_an_error_inside_the_context_comes_out_as_it_is(plant: Any, hub: Any) -> None:

@@ -123,7 +123,7 @@ def test_whatever_bytes_come_are_readings_or_refusals_with_codes(seed: bytes, ed
 
 def test_hostile_lengths_take_no_time() -> None:
     nested = b"\x98\x0f\0\0\0" * 16 + b"\x01" * 40
-    started = time.perf_counter()
+    started = time.thread_time()
     for data in (b"\xcb\xff\xff\xff\x7f\xff\xff\xff\x7f", nested, b"\x99" + b"\xff\xff\xff\x7f" * 9):
         examine_value(b"\x01" + data)
-    assert time.perf_counter() - started < 0.1
+    assert time.thread_time() - started < 0.1
