@@ -62,6 +62,7 @@ from crm_adapters.salesforce.sandbox import SANDBOX as ORGANISATION
 from hub.bench.recorder import Recorded, recording
 from hub.bench.turns import BenchFailed, profile
 from hub.clock import SystemClock
+from hub.interpreter import tune_interpreter
 from hub.storage.sqlite import SqliteJournal, open_journal
 from hub.torture.processes import Child
 
@@ -344,6 +345,7 @@ _WAITS: Final = b'"state":"awaiting_approval"'
 
 def main(arguments: Sequence[str]) -> None:
     """Measure and print."""
+    tune_interpreter()  # as the hub does
     orders, rounds = [int(text) for text in [*arguments, *("300", "5")[len(arguments) :]]]
     for key, value in measure(_say, orders=orders, rounds=rounds).items():
         sys.stdout.write(f"{key:40} {value:12.3f}\n")
