@@ -28,6 +28,8 @@ _RETRY_AFTER_DEFAULT_S: Final = 5.0
 _RETRY_AFTER_CAP_S: Final = 3600.0
 _IDLE_S: Final = 15.0
 """Shorter than servers keep an idle connection, so that a request does not leave into one that just closed."""
+_SENT_ONCE: Final = frozenset({"POST", "PATCH"})
+"""What aiohttp never sends again by itself, so that nothing has to keep it from that."""
 
 
 class TransportSettings(Struct, frozen=True, kw_only=True):
@@ -126,6 +128,7 @@ class Transport:
             headers=headers,
             data=data,
             allow_redirects=False,
+            middlewares=() if call.method in _SENT_ONCE else None,
         ) as response:
             content = await _read_capped(response, self._settings.body_cap)
             if content is None:

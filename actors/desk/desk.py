@@ -176,22 +176,31 @@ class Desk:
         """Take a job from the outbox."""
         if self._group is None:
             self._early.append((row, recovered))
-            return
-        job: AnyDeskJob = self._decode(row.body)
+        else:
+            self._take(self._group, row, self._decode(row.body), recovered=recovered)
+
+    def begin(self, row: OutboxRow, job: AnyDeskJob) -> None:
+        """Take a job that was just put into the outbox."""
+        if self._group is None:
+            self._early.append((row, False))
+        else:
+            self._take(self._group, row, job, recovered=False)
+
+    def _take(self, group: asyncio.TaskGroup, row: OutboxRow, job: AnyDeskJob, *, recovered: bool) -> None:
         if isinstance(job, TakeTurn):
             if job.after_s > 0:
-                self._begin(self._group, self._turns.stand_in_line(row, job))
+                self._start(group, self._turns.stand_in_line(row, job))
             else:
                 self._turns.join(row, job)
         elif isinstance(job, PlaceRequest | BookTime):
-            self._take_write(self._group, row, job, recovered=recovered)
+            self._take_write(group, row, job, recovered=recovered)
         elif isinstance(job, GiveBackTurn):
             self._turns.give_back(row.address)
             asyncio.get_running_loop().call_soon(self._office.discard, row.outbox_id)
         elif isinstance(job, ReadChanges):
-            self._begin(self._group, self._follow(row, job))
+            self._start(group, self._follow(row, job))
         else:
-            self._begin(self._group, self._read(row, job))
+            self._start(group, self._read(row, job))
 
     def _take_write(
         self, group: asyncio.TaskGroup, row: OutboxRow, job: PlaceRequest | BookTime, *, recovered: bool
@@ -201,9 +210,9 @@ class Desk:
             asyncio.get_running_loop().call_soon(self._report, row, _written(job, Ambiguous(reason=_RESTARTED)))
             return
         self._writing += 1
-        self._begin(group, self._write(row, job, is_admitted=self._turns.take_up(row.address)))
+        self._start(group, self._write(row, job, is_admitted=self._turns.take_up(row.address)))
 
-    def _begin(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
         """Begin work; while the desk ends it stays in the outbox, for the next start."""
         try:
             group.create_task(work)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -50,6 +50,15 @@ class Relay(Protocol):
 
     def work(self, row: OutboxRow, *, recovered: bool) -> None:
         """Take one piece of work. ``recovered``: a former process may have begun it already."""
+        ...
+
+
+@runtime_checkable
+class JobRelay(Relay, Protocol):
+    """A relay that takes work which this process decided as the object it is, and need not decode it."""
+
+    def begin(self, row: OutboxRow, job: Any) -> None:
+        """Take one piece of work that nobody has begun; ``job`` is what ``row.body`` says."""
         ...
 
 

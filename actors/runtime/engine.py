@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import DecodeError
 
 from actors.runtime.cells import Cell, Done, Envelope, Kind, NotTaken, Outcome, PendingTell, Settle, Work
-from actors.runtime.contract import AskFailed, EngineClock, EngineSettings, Relay
+from actors.runtime.contract import AskFailed, EngineClock, EngineSettings, JobRelay, Relay
 from actors.runtime.idle_cells import IdleCells
 from actors.runtime.journal import Journal, RecordRow
 from actors.runtime.pump import Pump
@@ -50,6 +50,10 @@ class TurnEngine(Pump):
     def add_relay(self, name: str, relay: Relay) -> None:
         """Register who executes the outbox rows of this relay name."""
         self._relays[name] = relay
+        if isinstance(relay, JobRelay):
+            self._beginners[name] = relay
+        else:
+            self._beginners.pop(name, None)
 
     def on_records(self, watcher: Callable[[Sequence[RecordRow]], None]) -> None:
         """Call ``watcher`` after each commit that wrote read models, with all of them."""
@@ -70,7 +74,7 @@ class TurnEngine(Pump):
         for reminder in recovered.reminders:
             self._reminders.set(reminder)
         for row in recovered.outbox:
-            self._hand_out(row, recovered=True)
+            self._hand_out(row)
         self._rearm()
         self._schedule_pump()
 

@@ -4,6 +4,7 @@ import asyncio
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import structlog
 
@@ -156,15 +157,26 @@ class Pump(Turning):
                 envelope.settle(envelope.token, envelope.outcome or TAKEN)
             except Exception:
                 log.exception("answer_not_taken", actor=envelope.cell.address)
-        for work in run.batch.outbox_added:
-            self._hand_out(work, recovered=False)
+        for row, job in zip(run.batch.outbox_added, run.jobs, strict=True):
+            self._begin(row, job)
         self._rearm()
         if self._ready:
             self._schedule_pump()
         else:
             self._idle.set()
 
-    def _hand_out(self, row: OutboxRow, *, recovered: bool) -> None:
+    def _begin(self, row: OutboxRow, job: Any) -> None:
+        """Give new work to its relay."""
+        beginner = self._beginners.get(row.relay)
+        if beginner is None:
+            self._hand_out(row, recovered=False)
+            return
+        try:
+            beginner.begin(row, job)
+        except Exception:
+            log.exception("work_not_taken", relay=row.relay, outbox_id=row.outbox_id)
+
+    def _hand_out(self, row: OutboxRow, *, recovered: bool = True) -> None:
         """Give work to its relay; what no relay takes stays in the outbox for the next start."""
         try:
             self._relay(row.relay).work(row, recovered=recovered)

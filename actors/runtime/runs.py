@@ -7,7 +7,7 @@ import structlog
 
 from actors.runtime.cells import Cell, Envelope, PendingTell, Taken
 from actors.runtime.encoding import encode
-from actors.runtime.journal import Batch, ReminderRow, SnapshotRow, TellRow
+from actors.runtime.journal import Batch, OutboxRow, ReminderRow, SnapshotRow, TellRow
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +24,7 @@ class Run:
         "batch",
         "duplicates",
         "former",
+        "jobs",
         "now",
         "number",
         "processed",
@@ -44,6 +45,8 @@ class Run:
         self.former: list[Any] = []
         """The states of the touched actors before this run, in their order."""
         self.told: list[tuple[Cell, Envelope]] = []
+        self.jobs: list[Any] = []
+        """What the batch's new rows of the outbox say, in their order: who takes them up need not decode them."""
         self.reminders: dict[tuple[str, str], ReminderRow | None] = {}
         self._consumed: set[tuple[str, str]] = set()
         self._consumed_upto = 0
@@ -55,6 +58,12 @@ class Run:
             cell.run = self.number
             self.touched.append(cell)
             self.former.append(cell.state)
+
+    def emit(self, work: tuple[OutboxRow, Any]) -> None:
+        """Add work for a relay, as a row and as what it says."""
+        row, job = work
+        self.batch.outbox_added.append(row)
+        self.jobs.append(job)
 
     def pass_over(self, envelope: Envelope) -> None:
         """Answer a message that was consumed before; it has no effect."""

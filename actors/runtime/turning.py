@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from actors.runtime.cells import Cell, Envelope, Kind, NotTaken, Origin, PendingTell, Taken, Work, opened
-from actors.runtime.contract import EngineClock, EngineSettings, Relay
+from actors.runtime.contract import EngineClock, EngineSettings, JobRelay, Relay
 from actors.runtime.effects import Prepared, prepared_row
 from actors.runtime.encoding import encode, for_people
 from actors.runtime.journal import DeadLetterRow, Journal, JournalUnavailable, OutboxRow, TurnRow
@@ -33,6 +33,7 @@ class Turning(ABC):
         self._settings = settings or EngineSettings()
         self._kinds: dict[str, Kind] = {}
         self._relays: dict[str, Relay] = {}
+        self._beginners: dict[str, JobRelay] = {}
         self._cells: dict[str, Cell] = {}
         self._one_by_one = 0
         self._next_position = self._next_tell_id = self._next_outbox_id = 1
@@ -160,7 +161,7 @@ class Turning(ABC):
             return self._tell, (run, self._cell(effect.address), envelope)
         if type(effect) is Emit:
             self._relay(effect.relay)
-            return run.batch.outbox_added.append, self._work(run, cell, effect.relay, encode(effect.body))
+            return run.emit, (self._work(run, cell, effect.relay, encode(effect.body)), effect.body)
         return prepared_row(run, cell.address, effect, cell.kind.schema if cell.kind else 1)
 
     def _tell(self, told: tuple[Run, Cell, Envelope]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from actors.runtime.cells import Done, Kind, Settle
-from actors.runtime.contract import Relay
+from actors.runtime.contract import JobRelay, Relay
 from actors.runtime.engine import TurnEngine
 from actors.runtime.journal import OutboxRow, RecordRow
 from actors.runtime.shards.courier import Courier
@@ -141,9 +141,18 @@ class _Door:
 
     def __init__(self, relay: Relay, shard: int, shards: int) -> None:
         self._relay = relay
+        self._beginner = relay if isinstance(relay, JobRelay) else None
         self._shard = shard
         self._shards = shards
 
     def work(self, row: OutboxRow, *, recovered: bool) -> None:
-        number = row.outbox_id * self._shards + self._shard
-        self._relay.work(replace(row, outbox_id=number), recovered=recovered)
+        self._relay.work(self._numbered(row), recovered=recovered)
+
+    def begin(self, row: OutboxRow, job: Any) -> None:
+        if self._beginner is None:
+            self._relay.work(self._numbered(row), recovered=False)
+        else:
+            self._beginner.begin(self._numbered(row), job)
+
+    def _numbered(self, row: OutboxRow) -> OutboxRow:
+        return replace(row, outbox_id=row.outbox_id * self._shards + self._shard)
