@@ -25,11 +25,17 @@ class Redactor:
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         self._fixed = tuple(form for secret in secrets for form in _forms(secret))
         self._learnt: list[str] = []
+        self._sought: list[bytes] = []
+        self._seek()
 
     def learn(self, secrets: Iterable[Secret]) -> None:
         """Remember tokens."""
         self._learnt += [form for secret in secrets for form in _forms(secret)]
         del self._learnt[:-_KEPT]
+        self._seek()
+
+    def _seek(self) -> None:
+        self._sought = [secret.encode() for secret in (*self._fixed, *self._learnt)]
 
     def clean(self, text: str) -> str:
         """Return a text without any secret in it."""
@@ -46,12 +52,12 @@ class Redactor:
 
     def cleaned_reply(self, reply: Reply) -> Reply:
         """Return an answer without any secret in its body, before a part of one is cut off or taken for a value."""
-        told = [secret for secret in (*self._fixed, *self._learnt) if secret.encode() in reply.content]
+        content = reply.content
+        told = [secret for secret in self._sought if secret in content]
         if not told:
             return reply
-        content = reply.content
         for secret in sorted(told, key=len, reverse=True):
-            content = content.replace(secret.encode(), SHOWN.encode())
+            content = content.replace(secret, SHOWN.encode())
         return with_content(reply, content)
 
     def cleaned_tree(self, value: Any) -> Any:

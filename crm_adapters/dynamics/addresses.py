@@ -6,6 +6,9 @@ from urllib.parse import quote
 
 _GUID: Final = re.compile(r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")
 
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]+")
+"""Stands in an address as it is (RFC 3986 section 2.3), as our keys do."""
+
 
 def is_guid(text: str) -> bool:
     """Say whether a text is a row's id."""
@@ -19,7 +22,7 @@ def literal(text: str) -> str:
 
 def by_key(entity_set: str, column: str, value: str) -> str:
     """Return the address of the row with this alternate key."""
-    encoded = quote(literal(value), safe="'")
+    encoded = f"'{value}'" if _PLAIN.fullmatch(value) else quote(literal(value), safe="'")
     return f"{entity_set}({column}={encoded})"
 
 

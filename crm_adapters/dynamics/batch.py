@@ -1,7 +1,7 @@
 """``$batch`` on the wire: one changeset and what follows it (OData 4.0 part 1, section 11.7)."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -13,8 +13,9 @@ _MULTIPART: Final = re.compile(r"\s*multipart/", re.IGNORECASE)
 _BOUNDARY: Final = re.compile(r""";\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;"]+))""", re.IGNORECASE)
 _CONTENT_TYPE: Final = re.compile(rb"^content-type:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
-_BATCH: Final = "batch_hub"
-_CHANGESET: Final = "changeset_hub"
+_OUTER: Final = b"Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
+_BATCH: Final = b"batch_hub"
+_CHANGESET: Final = b"changeset_hub"
 """Boundaries need not be random: JSON never holds a bare line break."""
 
 
@@ -41,13 +42,13 @@ def batch_content(
 ) -> tuple[str, bytes]:
     """Return media type and bytes of a batch: single requests, a changeset, single requests."""
     members = [
-        _part(_request(root, operation), {"Content-ID": str(number)})
+        b"%bContent-ID: %d\r\n\r\n%b" % (_OUTER, number, _request(root, operation))
         for number, operation in enumerate(changeset, start=1)
     ]
-    nested = _with_headers({"Content-Type": f'multipart/mixed; boundary="{_CHANGESET}"'}, _join(_CHANGESET, members))
-    first = [_part(_request(root, operation), {}) for operation in before]
-    last = [_part(_request(root, operation), {}) for operation in after]
-    return f'multipart/mixed; boundary="{_BATCH}"', _join(_BATCH, [*first, nested, *last])
+    nested = b'Content-Type: multipart/mixed; boundary="%b"\r\n\r\n%b' % (_CHANGESET, _join(_CHANGESET, members))
+    first = [b"%b\r\n%b" % (_OUTER, _request(root, operation)) for operation in before]
+    last = [b"%b\r\n%b" % (_OUTER, _request(root, operation)) for operation in after]
+    return f'multipart/mixed; boundary="{_BATCH.decode()}"', _join(_BATCH, [*first, nested, *last])
 
 
 def read_batch(content_type: str, content: bytes) -> list[WireAnswer | list[WireAnswer]]:
@@ -67,24 +68,16 @@ def read_batch(content_type: str, content: bytes) -> list[WireAnswer | list[Wire
 
 
 def _request(root: str, operation: Operation) -> bytes:
-    line = f"{operation.method} {root}{operation.path} HTTP/1.1\r\n".encode()
-    if operation.body is None:
-        return line + _with_headers({"Accept": "application/json", **operation.headers}, b"")
-    headers = {"Content-Type": "application/json; type=entry", **operation.headers}
-    return line + _with_headers(headers, json_bytes(operation.body))
+    body = operation.body
+    typed = "Accept: application/json" if body is None else "Content-Type: application/json; type=entry"
+    head = f"{operation.method} {root}{operation.path} HTTP/1.1\r\n{typed}\r\n"
+    for name, value in operation.headers.items():
+        head += f"{name}: {value}\r\n"
+    return b"%b\r\n%b" % (head.encode(), b"" if body is None else json_bytes(body))
 
 
-def _part(content: bytes, headers: Mapping[str, str]) -> bytes:
-    outer = {"Content-Type": "application/http", "Content-Transfer-Encoding": "binary", **headers}
-    return _with_headers(outer, content)
-
-
-def _with_headers(headers: Mapping[str, str], content: bytes) -> bytes:
-    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() + b"\r\n" + content
-
-
-def _join(boundary: str, parts: Iterable[bytes]) -> bytes:
-    return b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts) + b"--%b--\r\n" % boundary.encode()
+def _join(boundary: bytes, parts: Iterable[bytes]) -> bytes:
+    return b"".join([b"--%b\r\n%b\r\n" % (boundary, part) for part in parts]) + b"--%b--\r\n" % boundary
 
 
 def _parts(content_type: str, content: bytes) -> list[bytes]:
@@ -113,9 +106,24 @@ def _cut(content: bytes) -> tuple[bytes, bytes]:
     return head, body
 
 
-def _headers(head: bytes) -> dict[str, str]:
-    lines = (line.partition(":") for line in head.decode("latin-1").split("\r\n") if line)
-    return {name.strip().lower(): value.strip() for name, _, value in lines}
+class _Headers(Mapping[str, str]):
+    """The headers of a part, by lower-case name. Read when asked for: only those of a failure ever are."""
+
+    def __init__(self, head: bytes) -> None:
+        self._head = head
+
+    def _read(self) -> dict[str, str]:
+        lines = (line.partition(":") for line in self._head.decode("latin-1").split("\r\n") if line)
+        return {name.strip().lower(): value.strip() for name, _, value in lines}
+
+    def __getitem__(self, name: str) -> str:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
 
 
 def _answer(content: bytes) -> WireAnswer:
@@ -128,4 +136,4 @@ def _answer(content: bytes) -> WireAnswer:
         decoded = msgspec.json.decode(body) if body.strip() else None
     except msgspec.DecodeError as error:
         raise MalformedBatch(f"a part of the answer is no JSON: {error}") from error
-    return WireAnswer(status=int(words[1]), headers=_headers(head), body=decoded)
+    return WireAnswer(status=int(words[1]), headers=_Headers(head), body=decoded)

@@ -20,7 +20,7 @@ from crm_adapters.dynamics.client import DataverseClient, Row, Written, understo
 from crm_adapters.dynamics.config import DynamicsConfig
 from crm_adapters.dynamics.directory import Introduction, Introductions
 from crm_adapters.dynamics.failures import WireAnswer, failure_of
-from crm_adapters.dynamics.records import RecordTable, keyed_read, read_record
+from crm_adapters.dynamics.records import RecordTable, keyed_read, read_options, read_record
 
 _NO_SUCH_KEY = "0x80060891"
 """Customers, assets and work orders are bound by alternate key; all else is bound by id and fails otherwise."""
@@ -33,12 +33,13 @@ class Register:
         self._client = client
         self._config = config
         self.introductions = Introductions(config)
+        self._asked: dict[str, str] = {}
 
     async def place(
         self, table: RecordTable, key: OrderKey, introduction: Introduction, changeset: list[Operation]
     ) -> PlaceOutcome:
         """Make the record, unless one is there already under the key."""
-        reading = keyed_read(table, key, self._config)
+        reading = self._reading(table, key)
         written = await self._client.write_and_read(introduction.operations, changeset, reading)
         if not isinstance(written, Written):
             return written
@@ -52,7 +53,7 @@ class Register:
 
     async def change(self, table: RecordTable, key: OrderKey, changeset: list[Operation]) -> FindOutcome:
         """Change a record in one transaction and return it as it stands then."""
-        written = await self._client.write_and_read((), changeset, keyed_read(table, key, self._config))
+        written = await self._client.write_and_read((), changeset, self._reading(table, key))
         if not isinstance(written, Written):
             return written
         if written.error is not None:
@@ -68,10 +69,17 @@ class Register:
 
     async def row(self, table: RecordTable, key: OrderKey) -> dict[str, Any] | Failure | None:
         """Return the record as the environment holds it, None where there is none."""
-        answer = await self._client.read(keyed_read(table, key, self._config).path)
+        answer = await self._client.read(self._reading(table, key).path)
         if not isinstance(answer, WireAnswer):
             return answer
         return None if answer.is_absent else dict(answer.body)
+
+    def _reading(self, table: RecordTable, key: OrderKey) -> Operation:
+        """Return ``keyed_read`` of a table, whose columns are written down once."""
+        asked = self._asked.get(table.logical_name)
+        if asked is None:
+            asked = self._asked[table.logical_name] = read_options(table, self._config)
+        return keyed_read(table, key, self._config, asked)
 
     async def _read_back(self, table: RecordTable, key: OrderKey, written: Written) -> FindOutcome:
         reading = written.reading

@@ -122,10 +122,15 @@ def record_options(table: RecordTable, config: DynamicsConfig) -> dict[str, str]
     }
 
 
-def keyed_read(table: RecordTable, key: str, config: DynamicsConfig) -> Operation:
-    """Return the request that reads the record under our key."""
+def read_options(table: RecordTable, config: DynamicsConfig) -> str:
+    """Return the query of the request that reads one record of a table."""
+    return with_options("", **record_options(table, config))
+
+
+def keyed_read(table: RecordTable, key: str, config: DynamicsConfig, options: str | None = None) -> Operation:
+    """Return the request that reads the record under our key; ``options`` are ``read_options`` where they are known."""
     path = by_key(table.entity_set, config.columns.key, key)
-    return Operation(method="GET", path=with_options(path, **record_options(table, config)))
+    return Operation(method="GET", path=path + (read_options(table, config) if options is None else options))
 
 
 def read_record(table: RecordTable, row: Row, config: DynamicsConfig) -> CrmRecord:
