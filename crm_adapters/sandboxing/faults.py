@@ -54,13 +54,15 @@ class FaultAction(StrEnum):
 class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One planned fault. ``match`` is a regular expression searched in "METHOD /path?query".
 
-    The first ``skip`` matching requests pass, the next ``times`` are hit; ``times`` None never ends.
+    The first ``skip`` matching requests pass, the next ``times`` are hit; ``times`` None never ends. One that
+    ``follows`` counts from the moment on at which the fault ahead of it in the plan is over.
     """
 
     match: str = ""
     action: FaultAction
     times: Annotated[int, Meta(ge=1)] | None = 1
     skip: Annotated[int, Meta(ge=0)] = 0
+    follows: bool = False
     delay_s: Annotated[float, Meta(ge=0)] = 0.0
     status: Annotated[int, Meta(ge=200, le=599)] = 503
     headers: dict[str, str] = {}
@@ -116,12 +118,15 @@ class FaultPlan:
     def take(self, request_line: str) -> Fault | None:
         """Return the fault that hits this request, and count it."""
         for index, state in enumerate(self._states):
-            if state.spent or not re.search(state.fault.match, request_line):
+            if state.spent or not re.search(state.fault.match, request_line) or not self._has_begun(index):
                 continue
             self._states[index] = FaultState(fault=state.fault, seen=state.seen + 1)
             if state.seen >= state.fault.skip:
                 return state.fault
         return None
+
+    def _has_begun(self, index: int) -> bool:
+        return index == 0 or not self._states[index].fault.follows or self._states[index - 1].spent
 
 
 def load_faults(path: Path) -> tuple[Fault, ...]:

@@ -108,7 +108,8 @@ def _on_write(flow: Flow, fault: Fault) -> Fault:
 
 
 def _on_look(flow: Flow, fault: Fault) -> Fault:
-    return replace(fault, match=flow.look, skip=flow.looks_before)
+    """Return what hits the look-up after the write that was hit: searches before it, however many, meet nothing."""
+    return replace(fault, match=flow.look, follows=True)
 
 
 async def _approved(place: Premises, admin: SandboxAdmin, plan: Sequence[Fault], now: datetime) -> None:

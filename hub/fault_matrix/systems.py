@@ -52,7 +52,6 @@ class Flow(Struct, frozen=True, kw_only=True):
     write: str
     look: str
     writes_before: int = 0
-    looks_before: int = 0
     role: Role = Role.RECORD
 
 
@@ -221,15 +220,14 @@ SYSTEMS: Final = (
         flows=(
             _order("customer", "^POST /json/2/res.partner/search_read", "", role=Role.READ),
             _order("search", f"{_ODOO_ORDER}/search_read", "", role=Role.READ),
-            _order("order", f"{_ODOO_ORDER}/create", f"{_ODOO_ORDER}/search_read", looks_before=1),
+            _order("order", f"{_ODOO_ORDER}/create", f"{_ODOO_ORDER}/search_read"),
             _order(
                 "finish",
                 f"{_ODOO_ORDER}/action_confirm",
                 f"{_ODOO_ORDER}/search_read",
-                looks_before=2,
                 role=Role.STEP,
             ),
-            _service("service", f"{_ODOO_TICKET}/create", f"{_ODOO_TICKET}/search_read", looks_before=1),
+            _service("service", f"{_ODOO_TICKET}/create", f"{_ODOO_TICKET}/search_read"),
         ),
     ),
     System(
@@ -255,10 +253,10 @@ SYSTEMS: Final = (
         flows=(
             _order("customer", f"^GET {_TABLE}/core_company", "", role=Role.READ),
             _order("search", _SNOW_LOOK, "", role=Role.READ),
-            _order("order", f"^POST {_TABLE}/sc_request", _SNOW_LOOK, looks_before=1),
-            _order("lines", f"^POST {_TABLE}/sc_req_item", _SNOW_LOOK, looks_before=1, role=Role.STEP),
-            _order("finish", f"^PATCH {_TABLE}/sc_request", _SNOW_LOOK, looks_before=2, role=Role.STEP),
-            _service("service", f"^POST {_TABLE}/wm_order", _SNOW_WORK, looks_before=1),
+            _order("order", f"^POST {_TABLE}/sc_request", _SNOW_LOOK),
+            _order("lines", f"^POST {_TABLE}/sc_req_item", _SNOW_LOOK, role=Role.STEP),
+            _order("finish", f"^PATCH {_TABLE}/sc_request", _SNOW_LOOK, role=Role.STEP),
+            _service("service", f"^POST {_TABLE}/wm_order", _SNOW_WORK),
         ),
     ),
     System(

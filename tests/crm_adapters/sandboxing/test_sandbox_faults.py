@@ -90,6 +90,13 @@ def test_a_fault_lets_the_first_ones_pass_and_ends() -> None:
     assert faults.states[0].hits == 2
 
 
+def test_a_fault_that_follows_counts_once_the_one_ahead_is_over() -> None:
+    dropped = Fault(match="^PUT ", action=FaultAction.DROP_BEFORE)
+    faults = FaultPlan([dropped, Fault(match="^GET ", action=FaultAction.STATUS, follows=True)])
+    hit = [faults.take(line) is not None for line in ["GET /a", "GET /a", "PUT /a", "GET /a", "GET /a"]]
+    assert hit == [False, False, True, True, False]
+
+
 def test_a_fault_without_times_never_ends() -> None:
     faults = FaultPlan([Fault(action=FaultAction.SLOW, times=None)])
     assert all(faults.take("GET /") for _ in range(100))

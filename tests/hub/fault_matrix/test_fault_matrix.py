@@ -16,8 +16,9 @@ from actors.model.ids import OrderKey
 from actors.model.orders import PurchaseOrder, RecordKind
 from actors.model.outcomes import Ambiguous, Created, CrmRecord, Permanent, PlaceOutcome, RecordStatus, Transient
 from actors.ports import CrmAdapter, CrmDeps, CrmSpec
+from crm_adapters.sandboxing.faults import FaultPlan
 from hub.fault_matrix.__main__ import main
-from hub.fault_matrix.cell import Cell
+from hub.fault_matrix.cell import Cell, plan_of
 from hub.fault_matrix.judge import Judgement
 from hub.fault_matrix.running import Played, all_cells, figures_of, play_all
 
@@ -70,6 +71,24 @@ def test_the_sample_meets_every_system_and_every_way_to_end(sample: list[Played]
 def test_the_whole_matrix_has_a_row_a_trouble_and_over_a_thousand_cells() -> None:
     names = [cell.name for cell in all_cells()]
     assert len(names) == len(set(names)) > 1000
+
+
+@pytest.mark.parametrize("name", ["409/odoo/service/absent", "409/odoo/finish/found", "409/servicenow/lines/found"])
+def test_searches_before_the_lost_write_meet_nothing_of_what_the_look_up_is_to_meet(name: str) -> None:
+    (cell,) = cells(name)
+    faults = FaultPlan(plan_of(cell))
+    search, write = (sample_of(line) for line in (cell.flow.look, cell.flow.write))
+    slow_machine = [faults.take(search) for _ in range(5)]  # each answer came too late, so it was asked for again
+    lost, met = faults.take(write), faults.take(search)
+    assert slow_machine == [None] * 5
+    assert lost is not None
+    assert met is not None
+    assert (lost.action, met.status) == (plan_of(cell)[0].action, 409)
+
+
+def sample_of(expression: str) -> str:
+    """Return a request that a plain expression of a flow matches."""
+    return re.sub(r"\[(.)\]", r"\1", expression).lstrip("^")
 
 
 PERMANENT = Permanent(code="refused", message="it did not work")
