@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import Struct
 
@@ -105,6 +106,17 @@ class Recorder:
 
     def work(self, row: OutboxRow, *, recovered: bool) -> None:
         self.rows.append((row, recovered))
+
+
+class Beginner(Recorder):
+    """A relay that takes new work as what it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[tuple[OutboxRow, Any]] = []
+
+    def begin(self, row: OutboxRow, job: Any) -> None:
+        self.begun.append((row, job))
 
 
 class Faulty:
@@ -285,6 +297,20 @@ async def test_work_is_handed_out_again_until_its_outcome_is_consumed(tmp_path: 
         assert await total(engine, "a") == 11
     async with running(tmp_path, relay):
         assert len(relay.rows) == 2
+
+
+async def test_a_relay_that_can_begin_gets_new_work_as_it_was_decided_and_recovered_work_as_bytes(
+    tmp_path: Path,
+) -> None:
+    relay = Beginner()
+    async with running(tmp_path, relay) as (engine, _):
+        await engine.ask("sum/a", Add(amount=7, emit="desk"))
+        await until(lambda: bool(relay.begun))
+    async with running(tmp_path, relay):
+        await until(lambda: bool(relay.rows))
+    ((row, job),) = relay.begun
+    assert (job, msgspec.msgpack.decode(row.body)) == ({"amount": 7}, {"amount": 7})
+    assert relay.rows == [(row, True)]
 
 
 async def test_messages_of_one_sender_keep_their_order_through_failed_commits(tmp_path: Path) -> None:
