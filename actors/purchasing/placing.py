@@ -125,7 +125,7 @@ def take_place_outcome(turn: Turn, settings: PurchasingSettings, attempt: int, o
     if turn.data.state is not OrderState.PLACING or attempt != turn.data.attempt:
         return
     if isinstance(outcome, Ambiguous):
-        _look_up(turn, outcome.reason)
+        _look_up(turn, settings, outcome.reason)
         return
     turn.tell_owner(AttemptEnded(key=turn.key))
     match outcome:
@@ -166,7 +166,7 @@ def _refused(turn: Turn, code: str, sentence: str, named: str) -> None:
     end(turn, OrderState.REJECTED, code, sentence, next_step)
 
 
-def _look_up(turn: Turn, reason: str) -> None:
+def _look_up(turn: Turn, settings: PurchasingSettings, reason: str) -> None:
     """Ask the CRM whether it holds our record; only its evidence leads out of doubt.
 
     Its settle time counts from now: the request may have left later than it was decided, and been answered later still.
@@ -174,6 +174,10 @@ def _look_up(turn: Turn, reason: str) -> None:
     turn.move(OrderState.UNKNOWN, "answer_lost", f"the answer was lost ({reason}); nothing is sent again unseen")
     turn.move(OrderState.RECONCILING, "looking_up", "asking the CRM whether it holds the order")
     turn.work(turn.data.connection, LookUp(key=turn.key, kind=record_kind(turn), placed_at=turn.now))
+    can = settings.connections.get(turn.data.connection)
+    if can is not None and can.settle_s:
+        told = f"what {turn.data.connection} does not hold may still come: it counts as absent after {can.settle_s:g} s"
+        turn.pause(told, turn.now + timedelta(seconds=can.settle_s))
 
 
 def take_look_up(turn: Turn, settings: PurchasingSettings, kind: RecordKind, outcome: FindOutcome) -> None:

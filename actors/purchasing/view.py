@@ -1,5 +1,7 @@
 """An order as its owner sees it."""
 
+from typing import Final
+
 from actors.dialogue import RaiseNeed
 from actors.model.base import Value
 from actors.model.ids import OrderKey, OwnerId, ThingId
@@ -8,6 +10,18 @@ from actors.model.orders import OrderState, PurchaseOrder, TimeSlot
 from actors.model.outcomes import CrmRecord
 from actors.purchasing.events import Waiting
 from actors.purchasing.state import OrderData, Passage
+
+_NEXT: Final = {
+    OrderState.DRAFTED: "nothing to do: offers are looked for",
+    OrderState.APPROVED: "nothing to do: it leaves when the CRM's turn comes",
+    OrderState.PLACING: "nothing to do: the CRM's answer is awaited",
+    OrderState.UNKNOWN: "nothing to do: the CRM is asked whether it holds the order",
+    OrderState.RECONCILING: "nothing to do: the CRM is asked until its answer is proof; nothing is ordered twice",
+    OrderState.PLACED: "nothing to do: the CRM's confirmation is awaited",
+    OrderState.CONFIRMED: "nothing to do: what was ordered is awaited; cancel it where it is not wanted any more",
+    OrderState.CANCELLING: "nothing to do: the CRM's word that it is cancelled is awaited",
+}
+"""What is said of an order that the hub goes on with by itself, where its turn said nothing."""
 
 
 class OrderView(Value, frozen=True, kw_only=True):
@@ -56,7 +70,7 @@ def view_of(key: OrderKey, order: RaiseNeed, data: OrderData) -> OrderView:
         state=data.state,
         code=data.code,
         sentence=data.sentence,
-        next_step=data.next_step,
+        next_step=data.next_step or _NEXT.get(data.state, ""),
         reason=order.need.reason,
         waiting=data.waiting,
         connection=data.connection,

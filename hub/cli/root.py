@@ -20,6 +20,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "orders": ("hub.cli.orders:orders", "Follow orders and read why they were made."),
     "mandates": ("hub.cli.mandates:mandates", "Say what things may buy, and take it back."),
     "approvals": ("hub.cli.approvals:approvals", "Decide on orders that wait for a person."),
+    "endpoints": (
+        "hub.cli.endpoints:endpoints",
+        "Have owners told at their own addresses what happens to their things.",
+    ),
     "community": ("hub.cli.community:community", "See what communities know, and what became of their advice."),
     "crm": (
         "hub.cli.crm:crm",

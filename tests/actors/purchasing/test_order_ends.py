@@ -1,11 +1,13 @@
 """How orders end: by people, by the need, by deadlines; in every state, with the money and the name set free."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from buying import Buying
+from buying import SHOP, Buying
 from firm import eur, granted
+from msgspec.structs import replace
 
 from actors.dialogue import (
     Approve,
@@ -22,6 +24,7 @@ from actors.dialogue import (
 from actors.model.mandates import Verdict
 from actors.model.orders import TERMINAL, OrderState
 from actors.model.outcomes import Absent, Ambiguous, Duplicate, Found, Offers, Permanent, RecordStatus, Unsupported
+from actors.purchasing.view import OrderView
 
 S = OrderState
 CANCEL = Cancel(by="Ada", reason="sold")
@@ -125,6 +128,27 @@ AFTER: dict[str, Callable[[], Buying]] = {
     "placed": lambda: Buying().placed(),
     "cancelling": cancelling,
 }
+
+
+def shown(buying: Buying) -> OrderView:
+    view: OrderView = buying.world.records["order", buying.key]
+    return view
+
+
+@pytest.mark.parametrize("name", [*BEFORE, *AFTER, "dead_letter", "confirmed"])
+def test_every_order_that_has_not_ended_says_what_comes_next(name: str) -> None:
+    buying = (BEFORE | AFTER | {"dead_letter": dead, "confirmed": lambda: Buying().confirmed()})[name]()
+    assert shown(buying).state == name
+    assert shown(buying).next_step
+
+
+def test_an_order_in_doubt_says_until_when_absence_is_no_proof() -> None:
+    buying = Buying(connections={"shop": replace(SHOP, settle_s=120.0)}).placing()
+    buying.world.answer(PlaceRequest, Ambiguous(reason="reset"))
+    waiting = shown(buying).waiting
+    assert waiting is not None
+    assert waiting.next_try_at == buying.world.now + timedelta(seconds=120)
+    assert "120 s" in waiting.reason
 
 
 def is_free(buying: Buying) -> bool:

@@ -48,7 +48,7 @@ def fake_hub(tmp_path: Path) -> Iterator[FakeHub]:
             self.end_headers()
             self.wfile.write(payload)
 
-        do_GET = do_POST = _answer  # noqa: N815 -- the names that http.server looks for
+        do_GET = do_POST = do_DELETE = _answer  # noqa: N815 -- the names that http.server looks for
 
         def log_message(self, *_args: Any) -> None:
             """Say nothing."""

@@ -248,3 +248,47 @@ def test_what_became_of_advice_is_reported_for_people_and_for_scripts(fake_hub: 
     assert json.loads(_run("community", "report", "office", "--json", *fake_hub.options).output) == [figures]
     fake_hub.answers["GET /api/v1/advice/report"] = (200, [])
     assert "No advice was given yet." in _run("community", "report", *fake_hub.options).output
+
+
+def test_an_endpoint_is_added_listed_and_removed(fake_hub: Any) -> None:
+    entry = {"endpoint_id": "ep_1", "owner_id": "firm", "url": "https://x/", "topics": ["order.changed"], "state": "up"}
+    fake_hub.answers["POST /api/v1/endpoints"] = (201, {**entry, "secret": "whsec_x"})
+    fake_hub.answers["GET /api/v1/endpoints"] = (200, [entry])
+    fake_hub.answers["DELETE /api/v1/endpoints/ep_1"] = (200, {"endpoint_id": "ep_1", "state": "deleted"})
+    words = ("https://x/", "--owner", "firm", "--topic", "order.changed")
+    assert "whsec_x" in _run("endpoints", "add", *words, *fake_hub.options).output
+    sent = json.loads(fake_hub.asked[0][2])
+    assert sent == {"url": "https://x/", "owner_id": "firm", "topics": ["order.changed"]}
+    shown = _run("endpoints", "list", *fake_hub.options).output.splitlines()[1].split()
+    assert shown == ["ep_1", "firm", "https://x/", "order.changed", "up"]
+    assert "deleted" in _run("endpoints", "remove", "ep_1", *fake_hub.options).output
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("show", "e/1"), "GET /api/v1/endpoints/e%2F1"),
+        (("test", "e1"), "POST /api/v1/endpoints/e1/test"),
+        (("enable", "e1"), "POST /api/v1/endpoints/e1/enable"),
+        (("secret", "e1"), "POST /api/v1/endpoints/e1/secret"),
+    ],
+)
+def test_an_endpoint_is_looked_after(fake_hub: Any, words: tuple[str, ...], line: str) -> None:
+    fake_hub.answers[line] = (200, {"detail": "as told"})
+    assert "as told" in _run("endpoints", *words, *fake_hub.options).output
+
+
+def test_a_topic_that_nobody_tells_of_is_refused_before_anything_is_sent(fake_hub: Any) -> None:
+    result = _run("endpoints", "add", "https://x/", "--topic", "weather", *fake_hub.options)
+    assert (result.exit_code, "order.changed" in result.output, fake_hub.asked) == (2, True, [])
+
+
+def test_orders_of_several_pages_are_listed_newest_first(fake_hub: Any) -> None:
+    def order(key: str, *days: int) -> dict[str, Any]:
+        return {"key": key, "state": "confirmed", "passages": [{"at": f"2026-11-{day:02}T08:00:00Z"} for day in days]}
+
+    fake_hub.answers["GET /api/v1/orders"] = (200, [order("B", 20, 27), order("A", 10)])
+    fake_hub.answers["GET /api/v1/orders?after=B"] = (200, [order("D", 25), order("N"), order("C", 5)])
+    fake_hub.links["GET /api/v1/orders"] = "/api/v1/orders?after=B"
+    shown = _run("orders", "list", *fake_hub.options).output.splitlines()[1:]
+    assert [row.split()[0] for row in shown] == ["N", "D", "B", "A", "C"]
