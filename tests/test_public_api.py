@@ -33,7 +33,7 @@ def test_importing_starts_nothing_and_prints_nothing(package: str, tmp_path: Pat
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stderr

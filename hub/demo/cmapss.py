@@ -16,7 +16,6 @@ from msgspec import Struct
 
 from actors.community.evaluation import evaluate
 from actors.community.lives import FloatArray, Life
-from actors.community.training import TrainingSettings, train
 
 SETTINGS = ("setting1", "setting2", "setting3")
 SENSORS = tuple(f"s{number}" for number in range(1, 22))
@@ -92,12 +91,15 @@ def _file(folder: Path, stem: str) -> Path:
 @click.option("--dir", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--subset", "name", default="FD001", show_default=True, help="Which subset in that folder.")
 @click.option("--seed", default=0, show_default=True, help="Draws the folds.")
-@click.option("--rounds", default=TrainingSettings().rounds, show_default=True, help="Boosting rounds a fold.")
-def main(folder: Path, name: str, seed: int, rounds: int) -> None:
+@click.option("--rounds", type=int, help="Boosting rounds a fold; as many as a hub's when it is left out.")
+def main(folder: Path, name: str, seed: int, rounds: int | None) -> None:
     """Train on the finished engines of a C-MAPSS subset, replay the running ones, print figures as JSON."""
+    from actors.community.training import TrainingSettings, train  # noqa: PLC0415 - heavy, and needed only here
+
+    settings = TrainingSettings() if rounds is None else TrainingSettings(rounds=rounds)
     subset = read_subset(folder, name)
     began = time.perf_counter()
-    trained = train(subset.finished, seed=seed, settings=TrainingSettings(rounds=rounds))
+    trained = train(subset.finished, seed=seed, settings=settings)
     took = time.perf_counter() - began
     scores = evaluate(trained.model, trained.matrix(), subset.running, subset.left, _K_OWNERS)
     about = {

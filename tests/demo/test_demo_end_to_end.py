@@ -13,10 +13,7 @@ import pytest
 
 from hub.demo.stories.catalogue import NAMES
 
-pytestmark = [
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(sys.platform != "linux", reason="looks for what is left in /proc"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for what is left in /proc")
 
 Report = dict[str, Any]
 SWAPPED = ("supply", "replacement", "service")

@@ -13,7 +13,7 @@ from tls_sandbox import over_tls
 from crm_adapters.sandboxing import Fault, SandboxOptions, SandboxSpec
 
 JUDGES = Path(__file__).with_name("judges")
-LONGEST_S = 90.0
+LONGEST_S = 200.0
 
 
 def judgement(

@@ -4,7 +4,6 @@ import asyncio
 from pathlib import Path
 
 import aiohttp
-import pytest
 from real_hub import RealHub
 from receiver import receiving, signatures
 
@@ -15,7 +14,6 @@ from hub.torture.scene import scene
 ALLOWED = '[webhooks]\ninternal_hosts = ["127.0.0.1"]\n'
 
 
-@pytest.mark.timeout(300)
 async def test_a_killed_hub_tells_all_that_happened_before_and_after(tmp_path: Path) -> None:
     async with (
         receiving() as receiver,

@@ -21,7 +21,7 @@ def run(config: Path, *, file_size_cap: int | None = None) -> subprocess.Complet
     arguments = [sys.executable, "-m", "hub", "run", "-c", str(config)]
     if file_size_cap is not None:
         arguments = ["prlimit", f"--fsize={file_size_cap}", *arguments]
-    return subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=200, check=False)
 
 
 async def test_a_second_hub_on_the_same_directory_is_refused_and_the_first_lives_on(tmp_path: Path) -> None:

@@ -47,7 +47,6 @@ async def test_twenty_kills_under_load_lose_double_and_overspend_nothing(tmp_pat
     assert sum(figures.moments.get(moment, 0) for moment in ON_THE_DISK) > 0
 
 
-@pytest.mark.timeout(200)
 async def test_the_judge_sees_readings_that_were_acknowledged_before_the_commit(tmp_path: Path) -> None:
     program = ("-c", ACKNOWLEDGES_BEFORE_IT_WRITES)
     settings = TortureSettings(kills=6, moments=[Moment.LOAD] * 6, hub_program=program)
@@ -59,7 +58,6 @@ async def test_the_judge_sees_readings_that_were_acknowledged_before_the_commit(
         assert judge_readings(storm.ledger, place.evidence()).lost > 0
 
 
-@pytest.mark.timeout(200)
 async def test_a_torture_that_is_interrupted_judges_what_was_done(tmp_path: Path) -> None:
     arguments = ("-m", "hub.torture", "--kills", "5000", "--folder", str(tmp_path))
     pipe = asyncio.subprocess.PIPE

@@ -49,8 +49,8 @@ def config_for(server: TrytonServer, base_url: str, *, key: str = "") -> RestCon
         manifest="tryton",
         api_key=Secret(key or server.key),
         variables={"database": "crm"},
-        read_timeout_s=2.0,
-        total_timeout_s=5.0,
+        read_timeout_s=3.0,
+        total_timeout_s=6.0,
     )
 
 

@@ -40,7 +40,7 @@ def call(method: str, url: str, body: Any = None) -> Any:
     headers = {"X-Api-Key": "not-a-key-shop", "If-None-Match": "*"}
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, method=method, data=content, headers=headers)  # noqa: S310 - loopback
-    with urllib.request.urlopen(request, timeout=10) as reply:  # noqa: S310 - as above
+    with urllib.request.urlopen(request, timeout=60) as reply:  # noqa: S310 - as above
         return json.load(reply)
 
 

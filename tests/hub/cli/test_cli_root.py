@@ -48,7 +48,7 @@ def test_help_imports_neither_adapters_nor_the_network() -> None:
         "heavy = {'aiohttp', 'asyncua', 'aiocoap', 'apsw', 'numpy', 'sklearn', 'rich'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, timeout=30)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, timeout=100)
 
 
 def test_the_version_is_told() -> None:
@@ -67,7 +67,7 @@ def test_the_module_runs_and_a_wrong_configuration_ends_without_a_traceback(tmp_
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=100,
             check=False,
         )
         assert (done.returncode, done.stdout) == (2, "")

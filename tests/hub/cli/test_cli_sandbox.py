@@ -42,7 +42,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
     assert process.stdout is not None
     assert process.stderr is not None
     out, err = process.stdout.read(), process.stderr.read()  # communicate would lose what is buffered
-    process.wait(timeout=20)
+    process.wait(timeout=100)
     return out, err
 
 
@@ -55,7 +55,7 @@ def test_a_sandbox_tells_its_address_and_credentials_serves_and_ends_on_sigterm(
     with running(tmp_path, "rest", "--credential", "client_id=me") as process:
         first = first_line(process)
         url = (tmp_path / "url").read_text().strip()
-        with urllib.request.urlopen(f"{url}/_sandbox/records", timeout=10) as answer:  # noqa: S310 -- our own address
+        with urllib.request.urlopen(f"{url}/_sandbox/records", timeout=60) as answer:  # noqa: S310 -- our own address
             assert answer.read() == b"[]"
         out, err = ended(process)
     assert (process.returncode, err) == (0, "")
@@ -70,7 +70,7 @@ def test_a_sandbox_serves_https_and_reads_credentials_from_files(tmp_path: Path)
         first_line(process)
         url = (tmp_path / "url").read_text().strip()
         trusting = ssl.create_default_context(cafile=certificate)
-        with urllib.request.urlopen(f"{url}/_sandbox/records", timeout=10, context=trusting) as answer:  # noqa: S310 -- our own address
+        with urllib.request.urlopen(f"{url}/_sandbox/records", timeout=60, context=trusting) as answer:  # noqa: S310 -- our own address
             assert answer.read() == b"[]"
         out, err = ended(process)
     assert (url.partition(":")[0], err) == ("https", "")

@@ -89,7 +89,7 @@ async def test_a_full_disk_at_a_checkpoint_loses_nothing(tmp_path: Path, disk: F
 def test_a_failed_fsync_ends_the_process(tmp_path: Path, deaf_to: str) -> None:
     command = [sys.executable, "-c", DEAF, str(tmp_path), deaf_to]
     ended = subprocess.run(
-        command, env={"PYTHONPATH": f"{KIT}:{Path.cwd()}"}, capture_output=True, text=True, timeout=60, check=False
+        command, env={"PYTHONPATH": f"{KIT}:{Path.cwd()}"}, capture_output=True, text=True, timeout=200, check=False
     )
     assert (ended.returncode, ended.stdout.splitlines()[0]) == (74, "one is safe"), ended.stderr
     assert "fsync_failed" in ended.stdout + ended.stderr

@@ -65,7 +65,7 @@ def ended(program: str, folder: Path, shards: int = 1) -> str:
     """Run a program that must be fenced; return what it told."""
     paths = f"{Path(__file__).parents[2] / 'kit'}:{Path.cwd()}"
     command = [sys.executable, "-c", program, str(folder), str(shards)]
-    done = subprocess.run(command, env={"PYTHONPATH": paths}, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env={"PYTHONPATH": paths}, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == EXIT_FENCED, done.stderr
     return done.stdout + done.stderr
 

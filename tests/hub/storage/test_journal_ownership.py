@@ -68,7 +68,7 @@ async def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 def test_a_hub_whose_epoch_was_taken_over_ends_without_writing(tmp_path: Path) -> None:
     paths = f"{Path(__file__).parents[2] / 'kit'}:{Path.cwd()}"
     command = [sys.executable, "-c", USURPED, str(tmp_path)]
-    ended = subprocess.run(command, env={"PYTHONPATH": paths}, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, env={"PYTHONPATH": paths}, capture_output=True, text=True, timeout=200, check=False)
     assert ended.returncode == 74, ended.stderr
     assert "epoch_lost" in ended.stdout + ended.stderr
     file = apsw.Connection(str(tmp_path / FILE_NAME))
