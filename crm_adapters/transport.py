@@ -154,7 +154,7 @@ async def open_transport(
         total=None,  # aiohttp's own loses a cancellation that comes with it: who was to end would go on
         connect=settings.connect_s,
         sock_connect=settings.connect_s,
-        sock_read=settings.read_s,
+        sock_read=settings.read_s if settings.read_s < settings.total_s else None,  # else the total comes first
     )
     async with aiohttp.ClientSession(
         connector=connector,

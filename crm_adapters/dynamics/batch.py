@@ -12,6 +12,7 @@ from crm_adapters.dynamics.failures import WireAnswer
 _MULTIPART: Final = re.compile(r"\s*multipart/", re.IGNORECASE)
 _BOUNDARY: Final = re.compile(r""";\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;"]+))""", re.IGNORECASE)
 _CONTENT_TYPE: Final = re.compile(rb"^content-type:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_STATUS_LINE: Final = re.compile(rb"[\r\n]*HTTP/1\.[^ \r\n]* (\d+)(?: [^\r\n]*)?(?:\r\n|\Z)")
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 _OUTER: Final = b"Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
 _BATCH: Final = b"batch_hub"
@@ -61,7 +62,7 @@ def read_batch(content_type: str, content: bytes) -> list[WireAnswer | list[Wire
     for part in _parts(content_type, content):
         inner_type, inner = _opened(part)
         if _MULTIPART.match(inner_type):
-            answers.append([_answer(_opened(member)[1]) for member in _parts(inner_type, inner)])
+            answers.append([_answer(_cut(member)[1]) for member in _parts(inner_type, inner)])
         else:
             answers.append(_answer(inner))
     return answers
@@ -127,13 +128,12 @@ class _Headers(Mapping[str, str]):
 
 
 def _answer(content: bytes) -> WireAnswer:
-    line, _, rest = content.lstrip(b"\r\n").partition(b"\r\n")
-    words = line.split(b" ", 2)
-    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
+    status = _STATUS_LINE.match(content)
+    if status is None:
         raise MalformedBatch("a part of the answer has no status line")
-    head, body = _cut(rest)
+    head, body = _cut(content[status.end() :])
     try:
         decoded = msgspec.json.decode(body) if body.strip() else None
     except msgspec.DecodeError as error:
         raise MalformedBatch(f"a part of the answer is no JSON: {error}") from error
-    return WireAnswer(status=int(words[1]), headers=_Headers(head), body=decoded)
+    return WireAnswer(status=int(status[1]), headers=_Headers(head), body=decoded)
