@@ -13,6 +13,7 @@ _QUIET: Final = ("asyncio", "asyncua", "coap", "coap-server", "aiocoap", "aiohtt
 _SENSITIVE: Final = ("authorization", "password", "secret", "token", "private_key", "assertion", "cookie")
 _MASK: Final = "***"
 _TOLD_EVERY_S: Final = 60.0
+_MOST_KINDS: Final = 500
 
 
 class LogFormat(StrEnum):
@@ -65,6 +66,30 @@ class UnreadableRequests(logging.Filter):
         return False
 
 
+class OncePerMinute(logging.Filter):
+    """Lets a warning of a library through once a minute, with how many like it there were: peers cause most of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Hold back a warning whose like was told just before."""
+        if record.levelno != logging.WARNING:
+            return True
+        kind = (record.name, str(record.msg))
+        told_s, held_back = self._told.get(kind, (0.0, 0))
+        if record.created < told_s + _TOLD_EVERY_S:
+            self._told[kind] = (told_s, held_back + 1)
+            return False
+        if len(self._told) >= _MOST_KINDS:
+            self._told.clear()
+        self._told[kind] = (record.created, 0)
+        if held_back:
+            record.msg, record.args = f"{record.getMessage()} (and {held_back} like it since the last line)", None
+        return True
+
+
 def mask_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Replace the values of fields whose name says that nobody should read them."""
     for name in event:
@@ -93,6 +118,7 @@ def _rendering(log_format: LogFormat, stream: TextIO) -> list[Any]:
 def _route_libraries(rendering: list[Any], stream: TextIO) -> None:
     """Give the standard library's loggers one handler with our renderer; the wire libraries only warn."""
     handler = logging.StreamHandler(stream)
+    handler.addFilter(OncePerMinute())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*_enrich(), structlog.stdlib.add_logger_name],

@@ -137,7 +137,7 @@ def _found(request: web.Request) -> EndpointView:
     body = hub_of(request).journal.record(_KIND, endpoint_id)
     what = f"endpoint {endpoint_id}"
     if body is None:
-        raise Problem(404, "not_found", f"there is no {what}")
+        raise Problem(404, "not_found", f"there is no {what}", "list them with GET /api/v1/endpoints")
     view = _view(body)
     check_owner(principal, view.endpoint.owner_id, what)
     return view

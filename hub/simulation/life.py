@@ -10,7 +10,14 @@ from msgspec.structs import replace
 
 from actors.community.core import CommunityCore
 from actors.connection.core import ConnectionSettings
-from actors.dialogue import COMPUTE_RELAY, RECONCILING_RELAY, OpenConnection, connection_address, desk_relay
+from actors.dialogue import (
+    COMPUTE_RELAY,
+    RECONCILING_RELAY,
+    OpenConnection,
+    SwitchOff,
+    connection_address,
+    desk_relay,
+)
 from actors.dialogue.placement import ShardMap
 from actors.model.ids import ThingId
 from actors.model.readings import DeviceMessage, Principal, PrincipalKind, Receipt
@@ -122,5 +129,12 @@ class Life:
         self._sink.accept(principal, replace(message, received_at=self._clock.now()), done)
 
     def command(self, address: str, message: Any, done: Callable[[Taken | NotTaken], None]) -> None:
-        """Take a person's command as the API does."""
-        self.engine.submit(address, message, done)
+        """Take a person's command as the API does: OFF goes before all else."""
+        if isinstance(message, SwitchOff):
+            self.engine.urge(address, message, done, _nothing)
+        else:
+            self.engine.submit(address, message, done)
+
+
+def _nothing() -> None:
+    """Whoever says OFF repeats it until it is written."""

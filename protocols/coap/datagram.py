@@ -24,7 +24,7 @@ _OSCORE: Final = 9
 _PASSED_ON: Final = UNDERSTOOD | {_OSCORE}
 """Where nothing is protected, the site behind refuses what is."""
 
-_CON, _NON = 0, 1
+_CON, _NON, _ACK, _RST = 0, 1, 2, 3
 _GET = 1
 _WITH_PAYLOAD: Final = frozenset({2, 3})  # POST, PUT
 _URI_PATH, _CONTENT_FORMAT = 11, 12
@@ -115,6 +115,8 @@ def read(data: bytes) -> Target | BadOption | Way:
     except _FormatError:
         return _unsound(kind)
     code = data[1]
+    if (kind == _RST and code) or (kind == _ACK and 0 < code < 32):
+        return Way.DROP  # a reset is empty, and nobody acknowledges by asking (RFC 7252 section 4.3)
     if kind > _NON or not 0 < code < 32:
         return Way.FURTHER if all(_is_sound(*option) for option in options) else _unsound(kind)
     if code in _WITH_PAYLOAD and end < size:

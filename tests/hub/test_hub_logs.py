@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from actors.model.secrets import Secret
-from hub.logs import LogFormat, set_up_logs
+from hub.logs import LogFormat, OncePerMinute, set_up_logs
 
 
 class _Terminal(io.StringIO):
@@ -61,6 +61,19 @@ def test_libraries_warn_in_our_format_and_chat_not_at_all() -> None:
     library.warning("connection %s", "lost")
     line = json.loads(stream.getvalue())
     assert (line["event"], line["logger"], line["level"]) == ("connection lost", "asyncua.client", "warning")
+
+
+def test_a_library_repeats_a_warning_once_a_minute_and_says_how_many_there_were() -> None:
+    held = OncePerMinute()
+
+    def told(at_s: float, level: int = logging.WARNING) -> str | None:
+        record = logging.LogRecord("coap-server", level, "", 0, "odd message from %s", (at_s,), None)
+        record.created = at_s
+        return record.getMessage() if held.filter(record) else None
+
+    assert [told(at_s) for at_s in (100.0, 101.0, 159.0)] == ["odd message from 100.0", None, None]
+    assert told(160.0) == "odd message from 160.0 (and 2 like it since the last line)"
+    assert told(161.0, logging.ERROR) == "odd message from 161.0"
 
 
 def test_a_traceback_on_a_terminal_shows_no_local_variables() -> None:
