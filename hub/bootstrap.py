@@ -55,9 +55,11 @@ from hub.config import HubConfig
 from hub.config.listen import Listen
 from hub.config.tables import DeskConfig
 from hub.crm_use import JournalledUse
+from hub.exchange import Exchange
 from hub.federation import Federation
 from hub.files import write_whole
 from hub.gone_crm import GoneCrm, gone_connections
+from hub.hub_key import HubKey
 from hub.ingest import DurableSink
 from hub.interpreter import tune_interpreter
 from hub.introductions import JournalledIntroductions
@@ -152,10 +154,11 @@ class _Parts:
             journal,
             self._compute.peers,
             clock,
-            key=journal.setting("hub_key", lambda: secrets.token_hex(32)),
+            key=HubKey(journal.setting("hub_key", lambda: secrets.token_hex(32))),
             salt=journal.setting("hub_salt", lambda: secrets.token_hex(32)),
         )
         self._switches = Switches(self._engine)
+        self._exchange = Exchange(self._federation, self._engine, config, clock, self._chance)
         self._sink = DurableSink(self._engine, self._registry)
         self._watch = RecordWatch()
         self._machine = MachineDesk(self._engine, self._registry, journal, self._compute, clock, self._watch)
@@ -260,6 +263,7 @@ class _Parts:
         group.create_task(self._commands.run())
         group.create_task(self._sender.run())
         group.create_task(self._tail.run())
+        group.create_task(self._exchange.run())
         self._engine.start()
         for choice in self._config.crm:
             address = connection_address(choice.name)
@@ -326,7 +330,7 @@ class _Parts:
             watch=self._watch,
             compute=self._compute,
             federation=self._federation,
-            trusted_hubs={name: each.trusted_hubs for name, each in self._config.communities.items()},
+            exchange=self._exchange,
             installation=self._installation,
             advise=self._machine.advise,
             spares=self._machine.spares,

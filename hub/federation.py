@@ -12,8 +12,6 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Struct
 
 from actors.community.evidence import Book
@@ -22,6 +20,7 @@ from actors.model.errors import HubError
 from actors.model.ids import CommunityId, OwnerId
 from actors.ports import Clock
 from actors.runtime.journal import RecordRow
+from hub.hub_key import HubKey, NotSigned, Signature, signer
 from hub.peers import Peers
 from hub.storage.whole import HubJournal
 
@@ -29,7 +28,6 @@ FORMAT: Final = "iot2crm-community-1"
 IMPORTED: Final = "imported"
 _TRAVELS: Final = frozenset({Topic.MATERIAL, Topic.HEALTH, Topic.REMEDY})
 """Topics whose answers keep a foreign hub to a third of the weight; cards of others stay at home."""
-_FINGERPRINT: Final = 32
 _QUANTILES: Final = (0.1, 0.5, 0.9)
 _PSEUDONYM: Final = 24
 
@@ -79,6 +77,8 @@ class Content(Struct, frozen=True, kw_only=True):
     number: int
     cards: tuple[ForeignCard, ...]
     sketches: tuple[Sketch, ...]
+    to: str = ""
+    """The one hub that it is meant for; nothing: any that trusts this one."""
 
 
 class Export(Struct, frozen=True, kw_only=True):
@@ -107,24 +107,20 @@ class TakenIn(Struct, frozen=True, kw_only=True):
 class Federation:
     """Writes this hub's exports and takes in those of hubs that it trusts."""
 
-    def __init__(self, journal: HubJournal, peers: Peers, clock: Clock, *, key: str, salt: str) -> None:
+    def __init__(self, journal: HubJournal, peers: Peers, clock: Clock, *, key: HubKey, salt: str) -> None:
         self._journal = journal
         self._peers = peers
         self._clock = clock
-        self._key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(key))
+        self.key = key
         self._salt = salt.encode()
 
     @property
     def fingerprint(self) -> str:
         """What other hubs' operators list to trust this hub."""
-        return _fingerprint(self._public)
+        return self.key.fingerprint
 
-    @property
-    def _public(self) -> bytes:
-        return self._key.public_key().public_bytes_raw()
-
-    def export(self, community_id: CommunityId, k_owners: int) -> Export:
-        """Return all that this hub tells others of a community."""
+    def export(self, community_id: CommunityId, k_owners: int, *, to: str = "") -> Export:
+        """Return all that this hub tells others, or one other, of a community."""
         told = [
             (book, own)
             for book in self._peers.evidence.books(community_id)
@@ -138,10 +134,11 @@ class Federation:
             number=round(self._clock.now().timestamp() * 1000),
             cards=tuple(self._foreign(card) for _, own in told for card in own),
             sketches=tuple(_sketch(book, own) for book, own in told),
+            to=to,
         )
         packed = msgspec.json.encode(content)
-        signature = self._key.sign(packed)
-        return Export(content=packed.decode(), public_key=self._public.hex(), signature=signature.hex())
+        signed = self.key.sign(packed)
+        return Export(content=packed.decode(), public_key=signed.public_key, signature=signed.signature)
 
     async def take_in(self, community_id: CommunityId, export: Export, trusted: Collection[str]) -> TakenIn:
         """Make the evidence of another hub ours, as far as it is new; it counts from the next epoch on.
@@ -170,23 +167,20 @@ class Federation:
 
     def _checked(self, community_id: CommunityId, export: Export, trusted: Collection[str]) -> Content:
         try:
-            public = bytes.fromhex(export.public_key)
-            Ed25519PublicKey.from_public_bytes(public).verify(bytes.fromhex(export.signature), export.content.encode())
+            signed = Signature(public_key=export.public_key, signature=export.signature)
+            hub = signer(export.content.encode(), signed)
             content = msgspec.json.decode(export.content, type=Content)
-        except (InvalidSignature, ValueError, msgspec.MsgspecError) as error:
-            raise NotTakenIn(
-                "tampered", f"this is not what a hub signed ({str(error) or 'wrong signature'}); get it again"
-            ) from error
-        if content.format != FORMAT or content.hub != _fingerprint(public):
-            raise NotTakenIn(
-                "tampered",
-                f"expected {FORMAT} of the hub {_fingerprint(public)}, got {content.format} of {content.hub}",
-            )
+        except (NotSigned, ValueError, msgspec.MsgspecError) as error:
+            raise NotTakenIn("tampered", f"{error}; get it again") from error
+        if content.format != FORMAT or content.hub != hub:
+            raise NotTakenIn("tampered", f"expected {FORMAT} of the hub {hub}, got {content.format} of {content.hub}")
         if content.hub == self.fingerprint:
             raise NotTakenIn("own", "this is an export of this hub itself; there is nothing to take in")
         if content.hub not in trusted:
             where = f"if you trust it, add it to trusted_hubs of [communities.{community_id}] and start the hub again"
             raise NotTakenIn("not_trusted", f"signed by the hub {content.hub}, which is not trusted; {where}")
+        if content.to not in {"", self.fingerprint}:
+            raise NotTakenIn("not_for_us", f"this was told to the hub {content.to} alone; ask {content.hub} for one")
         if content.community != community_id:
             raise NotTakenIn(
                 "foreign_community", f"expected evidence of {community_id}, got that of {content.community}"
@@ -242,7 +236,3 @@ def _quantiles(cards: list[ExperienceCard]) -> Iterator[float]:
 
 def _n_owners(cards: list[ExperienceCard]) -> int:
     return len({card.owner_id for card in cards})
-
-
-def _fingerprint(public: bytes) -> str:
-    return hashlib.sha256(public).hexdigest()[:_FINGERPRINT]

@@ -69,7 +69,7 @@ def _doubted(
     kept = np.ones(len(cards), dtype=np.bool_)
     for _ in range(_ROUNDS):
         gaps = apart(told, _middle(told[kept], owner[kept]))
-        after = gaps <= max(_bound(gaps[kept], _votes(owner[kept])), honest)
+        after = gaps <= max(bound(gaps[kept], votes_of(owner[kept])), honest)
         if (after == kept).all():
             break
         kept = after
@@ -81,11 +81,12 @@ def _doubted(
 
 def _middle(told: FloatArray, owner: npt.NDArray[np.intp]) -> FloatArray:
     """Return the median over owners, one vote each, of every column; -1 where nobody says anything."""
-    votes = _votes(owner)
-    return np.array([_weighted_median(column, np.where(column == EMPTY, 0.0, votes)) for column in told.T])
+    votes = votes_of(owner)
+    return np.array([weighted_median(column, np.where(column == EMPTY, 0.0, votes)) for column in told.T])
 
 
-def _weighted_median(values: FloatArray, weights: FloatArray) -> float:
+def weighted_median(values: FloatArray, weights: FloatArray) -> float:
+    """Return the middle of the weights; -1 where nothing weighs anything."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order])
     if reached[-1] <= 0:
@@ -104,10 +105,12 @@ def _amount_apart(told: FloatArray, middle: FloatArray) -> FloatArray:
     return np.asarray(np.abs(told[:, 0] - middle[0]), dtype=np.float64)
 
 
-def _votes(owner: npt.NDArray[np.intp]) -> FloatArray:
+def votes_of(owner: npt.NDArray[np.intp]) -> FloatArray:
+    """Return what each piece of evidence counts, given whose it is: an owner has one vote."""
     return np.asarray(1.0 / np.bincount(owner)[owner], dtype=np.float64)
 
 
-def _bound(apart: FloatArray, votes: FloatArray) -> float:
-    middle = _weighted_median(apart, votes)
-    return middle + _CUT * _MAD_TO_DEVIATION * _weighted_median(np.abs(apart - middle), votes)
+def bound(apart: FloatArray, votes: FloatArray) -> float:
+    """Return how far off is still usual among these: six deviations from their middle."""
+    middle = weighted_median(apart, votes)
+    return middle + _CUT * _MAD_TO_DEVIATION * weighted_median(np.abs(apart - middle), votes)

@@ -1,32 +1,28 @@
-"""Training among liars: peers whose reports no model of the others can confirm are left out (communities.md 4e).
+"""Training among liars: lives whose reports the others' contradict are left out (communities.md 4e).
 
-One cut is not enough, since liars have bent the model they are judged by. So the better agreeing half alone teaches a
-quick model, twice over, and by that one everybody is judged; who agrees well enough comes back.
+One cut is not enough, since liars have bent the model they are judged by. So the better agreeing half alone teaches it
+first, and then, again and again, those who agree with what the last ones taught, until nobody comes or goes.
+
+A rarer honest way to fail is no lie. Those who fail so end where none of the others has been, but close to each other:
+only who says something else of what others have been through is contradicted.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
-from actors.community.boosting import fit_amounts
-from actors.community.doubting import FEWEST_JUDGES, HONEST_CYCLES, MOST_DOUBTED
-from actors.community.features import fit_normaliser, life_features
+from actors.community.doubting import FEWEST_JUDGES, HONEST_CYCLES, bound
 from actors.community.lives import FloatArray, Life
+from actors.community.screening import Flags, Screen, disagreement, of_another_kind, screen_of
 from actors.community.training import FEWEST_LIVES, Trained, TrainingSettings, train
 
-_CORE_SHARE = 0.55
-_CORE_ROUNDS = 2
-_READMISSIONS = 2
-_CUT = 6.0
-_MAD_TO_DEVIATION = 1.4826
-_SMALLEST_SPREAD = 1.0
-_THIN = 3
-_ROUNDS = 40
-_RATE = 0.2
+MOST_DOUBTED = 0.4
+"""Share of the owners. Where more would be doubted there are two ways to live, and nobody is."""
 
-Flags = npt.NDArray[np.bool_]
+_CORE_SHARE = 0.55
+_ROUNDS = 6
+_NEVER_HONEST_CYCLES = 2 * HONEST_CYCLES
 
 
 class Trimmed(Struct, frozen=True, kw_only=True, eq=False):
@@ -36,93 +32,56 @@ class Trimmed(Struct, frozen=True, kw_only=True, eq=False):
     expelled: tuple[str, ...]
 
 
-class Screen(Struct, frozen=True, kw_only=True, eq=False):
-    """Every third cycle of each life as features, what was reported there, and the fold each life is judged in."""
-
-    vectors: list[FloatArray]
-    outcomes: list[FloatArray]
-    fold: npt.NDArray[np.int64]
-    seed: int
-
-
 def train_trimmed(lives: Sequence[Life], *, seed: int, settings: TrainingSettings | None = None) -> Trimmed:
-    """Train on those lives whose reports agree with the others'. Raises: ValueError below 10 lives."""
-    kept = believed(lives, seed=seed, settings=settings)
-    trained = train([life for life, keep in zip(lives, kept, strict=True) if keep], seed=seed, settings=settings)
-    expelled = tuple(life.life_id for life, keep in zip(lives, kept, strict=True) if not keep)
-    return Trimmed(trained=trained, expelled=expelled)
+    """Train on those lives whose reports the others' do not contradict. Raises: ValueError below 10 lives."""
+    expelled = doubtful(lives, seed=seed)
+    trained = train([life for life in lives if life.life_id not in expelled], seed=seed, settings=settings)
+    return Trimmed(trained=trained, expelled=tuple(sorted(expelled)))
 
 
 def doubtful(lives: Sequence[Life], *, seed: int) -> frozenset[str]:
     """Return the ids of lives not to train on: none where too few owners could judge, or too many would be doubted.
 
-    A community in which nobody is far from what the others say is not searched for liars. More than a third of the
-    owners are no liars: there are two ways to fail.
+    A community in which nobody is far from what the others say is not searched for liars.
     """
     owners = {life.owner_id for life in lives}
     if len(owners) < FEWEST_JUDGES or len(lives) < FEWEST_LIVES:
         return frozenset()
-    screen = _screen(lives, seed, TrainingSettings().folds)
-    apart = _disagreement(screen, np.ones(len(lives), dtype=np.bool_))
+    screen = screen_of(lives, seed=seed)
+    apart = disagreement(screen, np.ones(len(lives), dtype=np.bool_))
     if (apart <= HONEST_CYCLES).all():
         return frozenset()
-    kept, apart = _judged(screen, apart)
-    told = [life for life, keep, gap in zip(lives, kept, apart, strict=True) if not keep and gap > HONEST_CYCLES]
-    if len({life.owner_id for life in told}) > MOST_DOUBTED * len(owners):
+    kept = _confirmed(screen, apart)
+    kept |= of_another_kind(screen, kept)
+    told = [life for life, keep in zip(lives, kept.tolist(), strict=True) if not keep]
+    few_left = len(lives) - len(told) < FEWEST_LIVES
+    if few_left or len({life.owner_id for life in told}) > MOST_DOUBTED * len(owners):
         return frozenset()
     return frozenset(life.life_id for life in told)
 
 
-def believed(lives: Sequence[Life], *, seed: int, settings: TrainingSettings | None = None) -> Flags:
-    """Return which lives to train on: those whose reports the others' lives confirm; at least 10."""
-    screen = _screen(lives, seed, (settings or TrainingSettings()).folds)
-    return _judged(screen, _disagreement(screen, np.ones(len(lives), dtype=np.bool_)))[0]
+def _confirmed(screen: Screen, apart: FloatArray) -> Flags:
+    """Return which lives agree with each other, given how far each is off from all others.
 
-
-def _judged(screen: Screen, apart: FloatArray) -> tuple[Flags, FloatArray]:
-    """Return (which lives are believed, by how many cycles each is off), given how far each is off from all others."""
-    n_core = max(FEWEST_LIVES, round(_CORE_SHARE * len(apart)))
-    kept = _closest(apart, n_core)
-    for _ in range(_CORE_ROUNDS):
-        kept = _closest(apart, n_core)
-        apart = _disagreement(screen, kept)
-    for _ in range(_READMISSIONS):
-        kept = apart <= _bound(apart[kept])
-        apart = _disagreement(screen, kept)
-    return (apart <= _bound(apart[kept])) | _closest(apart, FEWEST_LIVES), apart
-
-
-def _screen(lives: Sequence[Life], seed: int, folds: int) -> Screen:
-    normaliser = fit_normaliser(lives)
-    return Screen(
-        vectors=[life_features(normaliser, life.rows)[::_THIN] for life in lives],
-        outcomes=[life.remaining()[::_THIN] for life in lives],
-        fold=np.random.default_rng(seed).permutation(len(lives)) % folds,
-        seed=seed,
-    )
-
-
-def _disagreement(screen: Screen, teachers: Flags) -> FloatArray:
-    """Return by how many cycles each life's report differs from what the other teachers' lives would say of it."""
-    apart = np.zeros(len(screen.vectors))
-    for each in range(int(screen.fold.max()) + 1):
-        seen = np.flatnonzero(teachers & (screen.fold != each)).tolist()
-        rows = np.concatenate([screen.vectors[i] for i in seen])
-        told = np.concatenate([screen.outcomes[i] for i in seen])
-        forest = fit_amounts(rows, told, rounds=_ROUNDS, learning_rate=_RATE, seed=screen.seed + each)
-        for life in np.flatnonzero(screen.fold == each).tolist():
-            gaps = forest.predict(screen.vectors[life]) - screen.outcomes[life]
-            apart[life] = np.sqrt((gaps**2).mean())
-    return apart
-
-
-def _closest(apart: FloatArray, count: int) -> Flags:
-    kept = np.zeros(len(apart), dtype=np.bool_)
-    kept[np.argsort(apart, kind="stable")[:count]] = True
+    What is still usual only gets less: liars that came back would widen it for the next ones.
+    """
+    votes = screen.votes
+    kept, usual = _closest(apart, votes), _NEVER_HONEST_CYCLES
+    for _ in range(_ROUNDS):
+        apart = disagreement(screen, kept)
+        usual = min(usual, max(bound(apart[kept], votes[kept]), HONEST_CYCLES))
+        after: Flags = apart <= usual
+        if np.array_equal(after, kept):
+            break
+        kept = after
     return kept
 
 
-def _bound(apart: FloatArray) -> float:
-    middle = float(np.median(apart))
-    spread = _MAD_TO_DEVIATION * float(np.median(np.abs(apart - middle)))
-    return middle + _CUT * max(spread, _SMALLEST_SPREAD)
+def _closest(apart: FloatArray, votes: FloatArray) -> Flags:
+    """Return the better agreeing half of the votes, and some more."""
+    order: list[int] = np.argsort(apart, kind="stable").tolist()
+    reached: FloatArray = np.asarray(np.cumsum(votes[order]), dtype=np.float64)
+    count = np.count_nonzero(reached < _CORE_SHARE * reached[-1]) + 1
+    kept: Flags = np.zeros(len(apart), dtype=np.bool_)
+    kept[order[: max(FEWEST_LIVES, count)]] = True
+    return kept

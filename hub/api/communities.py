@@ -183,11 +183,16 @@ async def take_in(request: web.Request) -> web.Response:
     community_id, hub = _community(request), hub_of(request)
     body = await body_of(request, Export)
     try:
-        taken = await hub.federation.take_in(community_id, body, hub.trusted_hubs[community_id])
+        return answer(await hub.exchange.take_in(community_id, body))
     except NotTakenIn as error:
         raise Problem(422, error.code, str(error)) from error
-    await hub.engine.ask(community_address(community_id), ContributeLives(kept_cards=taken.added))
-    return answer(taken)
+
+
+@operation()
+async def exchange(request: web.Request) -> web.Response:
+    """Exchange evidence now with the hubs of the configuration that have an address; tells how it went with each."""
+    community_id = _community(request)
+    return answer(await hub_of(request).exchange.with_all(community_id))
 
 
 def _community(request: web.Request) -> CommunityId:
@@ -279,6 +284,7 @@ def _shown(hub: Hub, community_id: CommunityId) -> dict[str, Any]:
         "training": state.training,
         "other_hubs": hub.federation.hubs(community_id),
         "fingerprint": hub.federation.fingerprint,
+        "exchanges": hub.exchange.newest(community_id),
         "trimmed": [*hub.compute.peers.trimmed(community_id), *hub.compute.models.trimmed(community_id)],
     }
 
@@ -292,4 +298,5 @@ ROUTES = (
     web.post("/api/v1/communities/{community_id}/judgement", judge),
     web.get("/api/v1/communities/{community_id}/export", export),
     web.post("/api/v1/communities/{community_id}/import", take_in),
+    web.post("/api/v1/communities/{community_id}/exchange", exchange),
 )

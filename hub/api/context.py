@@ -21,6 +21,7 @@ from hub.announcing.sender import EndpointSender
 from hub.api.bodies import whole_body
 from hub.api.problems import Problem
 from hub.compute import Compute
+from hub.exchange import Exchange
 from hub.federation import Federation
 from hub.record_watch import RecordWatch
 from hub.registry import Registry
@@ -62,8 +63,7 @@ class Hub(Struct, frozen=True, kw_only=True):
     watch: RecordWatch
     compute: Compute
     federation: Federation
-    trusted_hubs: Mapping[str, Sequence[str]]
-    """By community: whose exports are taken in."""
+    exchange: Exchange
     installation: InstallationId
     advise: Callable[[ThingRecord, str], Awaitable[Advice | Declined]]
     """Ask a thing's peers for it."""

@@ -38,6 +38,14 @@ _COMMUNITIES: Columns = (
     ("other hubs", "other_hubs"),
     ("this hub", "fingerprint"),
 )
+_EXCHANGES: Columns = (
+    ("hub", "hub"),
+    ("at", "at"),
+    ("added", "added"),
+    ("withdrawn", "withdrawn"),
+    ("brought", "brought"),
+    ("failure", "failure"),
+)
 _file = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -127,6 +135,21 @@ def import_evidence(hub: HubAddress, name: str, file: Path, *, as_json: bool) ->
     withdraws what is no longer in it.
     """
     show_entry(call(hub, "POST", _path(name, "import"), body=Body(content=file.read_bytes())), as_json=as_json)
+
+
+@community.command()
+@click.argument("name")
+@hub_options
+def exchange(hub: HubAddress, name: str, *, as_json: bool) -> None:
+    """Exchange evidence of the community NAME now with the hubs of `hub.toml`.
+
+    They are the tables [hubs.NAME] with a url; each is asked every `every_h` hours by itself. `list --json` shows how
+    the newest exchange with each went.
+    """
+    done = call(hub, "POST", _path(name, "exchange"))
+    show_rows(done, _EXCHANGES, as_json=as_json, when_empty="No hub to ask. Add a table [hubs.NAME] with a url.")
+    if any(each["failure"] for each in done):
+        raise click.exceptions.Exit(1)
 
 
 def _path(name: str, what: str) -> str:

@@ -23,13 +23,14 @@ from hub.config.tables import (
     HubTable,
     LimitsConfig,
     OwnerConfig,
+    PartnerConfig,
     StorageConfig,
     WebhooksConfig,
 )
 from hub.config.toml_files import read_toml
 from hub.plugins import PROTOCOLS, Plugins
 
-_TOP: Final = ("hub", "protocols", "crm", "communities", "owners", "limits", "storage", "webhooks")
+_TOP: Final = ("hub", "protocols", "crm", "communities", "hubs", "owners", "limits", "storage", "webhooks")
 
 
 class _Source(Struct, frozen=True, kw_only=True):
@@ -92,6 +93,7 @@ def _config(path: Path, source: _Source) -> HubConfig | None:
     crm = load_crm(source.named("crm"), adapters, source.plugins, spot.at("crm").entered())
     communities = _communities(source, profiles)
     owners = _owners(source)
+    hubs = _hubs(source, communities)
     limits = source.decoder.table(LimitsConfig, source.tables.get("limits", {}), spot.at("limits"))
     storage = source.decoder.table(StorageConfig, source.tables.get("storage", {}), spot.at("storage"))
     webhooks = source.decoder.table(WebhooksConfig, source.tables.get("webhooks", {}), spot.at("webhooks"))
@@ -111,6 +113,7 @@ def _config(path: Path, source: _Source) -> HubConfig | None:
         storage=storage,
         webhooks=webhooks,
         owners=owners,
+        hubs=hubs,
         warnings=tuple(spot.notes.warnings),
     )
 
@@ -171,6 +174,26 @@ def _communities(source: _Source, profiles: LoadedProfiles) -> dict[str, Communi
             wanted = "a profile at least, in members or as a profile that names it in its table [peers]"
             source.spot.at("communities").at(name).at("members").note(wanted, "none", "add one, or remove the table")
     return with_peers(communities, paths)
+
+
+def _hubs(source: _Source, communities: Mapping[str, CommunityConfig]) -> dict[str, PartnerConfig]:
+    hubs: dict[str, PartnerConfig] = {}
+    for name, raw in source.named("hubs").items():
+        spot = source.spot.at("hubs").at(name)
+        check_name(name, spot)
+        hub = source.decoder.table(PartnerConfig, raw, spot)
+        if hub is None:
+            continue
+        same = next((other for other, known in hubs.items() if known.fingerprint == hub.fingerprint), None)
+        if same is not None:
+            spot.at("fingerprint").note("another hub in each table", f"that of [hubs.{same}]", "remove one of the two")
+        for number, community in enumerate(hub.communities, 1):
+            if community not in communities:
+                hint = words.did_you_mean(community, list(communities)) or "add a table [communities.NAME]"
+                wanted = f"a community: {words.choices(list(communities))}"
+                spot.at("communities").item(number).note(wanted, f'"{community}"', hint)
+        hubs[name] = hub
+    return hubs
 
 
 def with_peers(

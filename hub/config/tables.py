@@ -47,6 +47,36 @@ class CommunityConfig(Value, frozen=True, kw_only=True):
     """Fingerprints of the hubs whose exports are taken in; `iot2crm community list` shows one's own."""
 
 
+class PartnerConfig(Value, frozen=True, kw_only=True):
+    """``[hubs.NAME]``: another hub that evidence is exchanged with over HTTP, in both directions.
+
+    Its operator has this hub in a table of theirs. What is taken in has a third of the weight at most.
+    """
+
+    fingerprint: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+    """As `iot2crm community list` of that hub shows it."""
+    communities: Annotated[tuple[Name, ...], Meta(min_length=1)]
+    url: str = ""
+    """Where that hub is asked; without it this hub only answers, and takes what that one brings."""
+    every_h: Annotated[float, Meta(ge=0.1, le=1000)] = 24.0
+    brings: bool = False
+    """This hub's evidence is brought there, too: for where that hub cannot reach this one."""
+    internal_hosts: tuple[str, ...] = ()
+    """Hosts, addresses or networks, with or without a port, that the URL may lead to although they are not public."""
+
+    def __post_init__(self) -> None:
+        """Refuse what could never be asked.
+
+        Raises:
+            ValueError: the URL leads where it may not, or an entry of ``internal_hosts`` cannot be read.
+        """
+        refused = AddressPolicy(self.internal_hosts).why_not_url(self.url) if self.url else None
+        if refused is not None:
+            raise ValueError(f"url: {refused}")
+        if self.brings and not self.url:
+            raise ValueError("brings: needs url, the address where this hub's evidence is brought")
+
+
 class OwnerConfig(Value, frozen=True, kw_only=True):
     """``[owners.NAME]``: what CRMs that keep customers are told of an owner. Others are told their id alone."""
 
@@ -177,6 +207,7 @@ class HubConfig(Struct, frozen=True, kw_only=True):
     storage: StorageConfig
     webhooks: WebhooksConfig = WebhooksConfig()
     owners: Mapping[OwnerId, OwnerConfig] = {}
+    hubs: Mapping[str, PartnerConfig] = {}
     warnings: tuple[str, ...] = ()
     shards: int = 1
     """Journals that the actors are spread over. No operator's choice yet: one process gains nothing from several."""

@@ -16,7 +16,7 @@ from actors.model.profiles import ThingProfile
 from actors.ports import Clock, CrmDeps, CrmSpec
 from hub.api.context import Hub
 from hub.bootstrap import open_hub
-from hub.config import CommunityConfig, HubConfig
+from hub.config import CommunityConfig, HubConfig, PartnerConfig
 from hub.config.listen import Listen
 from hub.config.tables import CrmChoice, LimitsConfig, OwnerConfig, ProtocolChoice, StorageConfig, WebhooksConfig
 from hub.logs import LogFormat
@@ -138,6 +138,7 @@ async def served_hub(
     webhooks: WebhooksConfig | None = None,
     limits: LimitsConfig | None = None,
     owners: Mapping[OwnerId, OwnerConfig] | None = None,
+    hubs: Mapping[str, PartnerConfig] | None = None,
 ) -> AsyncIterator[Client]:
     """Serve a hub and yield its operator. ``others`` are more connections and the CRMs behind them.
 
@@ -164,6 +165,7 @@ async def served_hub(
         storage=storage or StorageConfig(),
         webhooks=webhooks or WebhooksConfig(),
         owners=owners or {},
+        hubs=hubs or {},
         shards=shards,
     )
     async with open_hub(config, clock, disk) as running, aiohttp.ClientSession() as session:

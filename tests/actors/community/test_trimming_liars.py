@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.community.lives import FloatArray, Life
-from actors.community.trimming import believed, doubtful
+from actors.community.trimming import doubtful
 from hub.demo.turbofan import fleet
 
 HONEST = fleet(seed=11, size=20, owners=20)
@@ -25,13 +25,21 @@ def lying(life: Life, attack: str) -> Life:
 @pytest.mark.parametrize("attack", list(ATTACKS))
 def test_liars_are_not_believed(attack: str) -> None:
     told = [lying(life, attack) if number % 4 == 0 else life for number, life in enumerate(HONEST)]
-    kept = believed(told, seed=0)
-    assert not kept[::4].any()
-    assert np.count_nonzero(kept) >= 13
+    lost = doubtful(told, seed=0)
+    assert lost >= {life.life_id for life in told[::4]}
+    assert len(lost) <= 7
 
 
 def test_the_honest_are_believed() -> None:
-    assert np.count_nonzero(believed(HONEST, seed=0)) >= 18
+    assert len(doubtful(HONEST, seed=0)) <= 2
+
+
+def test_one_owner_is_not_believed_for_bringing_more_lives_than_all_others() -> None:
+    liar = [replace(lying(life, "too_late"), owner_id="liar") for life in fleet(seed=13, size=25, owners=25)]
+    named = [replace(life, life_id=f"liar-{number}") for number, life in enumerate(liar)]
+    lost = doubtful([*HONEST, *named], seed=0)
+    assert lost >= {life.life_id for life in named}
+    assert len(lost) <= len(named) + 2
 
 
 def test_what_is_reported_counts_and_is_told_up_to_the_cap() -> None:
