@@ -81,7 +81,7 @@ def _closest(apart: FloatArray, votes: FloatArray) -> Flags:
     """Return the better agreeing half of the votes, and some more."""
     order: list[int] = np.argsort(apart, kind="stable").tolist()
     reached: FloatArray = np.asarray(np.cumsum(votes[order]), dtype=np.float64)
-    count = np.count_nonzero(reached < _CORE_SHARE * reached[-1]) + 1
+    count = int(np.count_nonzero(reached < _CORE_SHARE * reached[-1])) + 1
     kept: Flags = np.zeros(len(apart), dtype=np.bool_)
     kept[order[: max(FEWEST_LIVES, count)]] = True
     return kept

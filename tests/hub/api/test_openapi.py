@@ -60,7 +60,11 @@ async def test_every_operation_says_what_it_does_and_how_it_fails(operator: Clie
 async def test_only_what_holds_no_content_needs_no_token(operator: Client) -> None:
     paths = (await described(operator))["paths"]
     open_paths = {path for path, item in paths.items() for told in item.values() if told.get("security") == []}
-    proving = {"/crm/{connection}/webhook", "/hooks/{hook}"}  # their messages prove who sends them
+    proving = {
+        "/crm/{connection}/webhook",
+        "/hooks/{hook}",
+        "/federation/{community_id}",
+    }  # their messages prove who sends them
     assert open_paths == {"/healthz", "/metrics", "/openapi.json", "/.well-known/wot"} | proving
 
 
