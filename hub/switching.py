@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
@@ -11,7 +12,7 @@ from msgspec import Struct
 from actors.dialogue import SwitchOff, owner_address
 from actors.model.ids import OrderKey, OwnerId, ThingId
 from actors.owner.state import OwnerState
-from actors.runtime.cells import NotTaken, Outcome
+from actors.runtime.cells import NotTaken, Outcome, Taken
 from actors.runtime.contract import AskFailed, Engine
 
 log = structlog.get_logger(__name__)
@@ -69,20 +70,20 @@ class Switches:
         place = (owner_id, thing_id)
         if place in self._unwritten:
             return self._held(place)
-        told: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        press = _Press()
         self._engine.urge(
-            owner_address(owner_id), SwitchOff(thing_id=thing_id, by=by), self._done(place, told), _teller(told)
+            owner_address(owner_id), SwitchOff(thing_id=thing_id, by=by), partial(self._end, place, press), press.stall
         )
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(WRITTEN_WITHIN_S):
-                outcome = await told
-        except TimeoutError:
-            outcome = None
-        if isinstance(outcome, NotTaken):
-            raise AskFailed(outcome.code, outcome.detail)
-        if outcome is not None:
-            return Off(already_under_way=outcome.reply.already_under_way)
-        self._unwritten[place] = by or "somebody"
+                await press.answered.wait()
+        match press.outcome:
+            case Taken(reply=reply):
+                return Off(already_under_way=reply.already_under_way)
+            case NotTaken(code=code, detail=detail):
+                raise AskFailed(code, detail)
+            case None:
+                self._unwritten[place] = by or "somebody"
         next_step = "free disk space; a restart before off_written forgets it"
         log.warning("off_not_written_yet", owner_id=owner_id, thing_id=thing_id, by=by, next_step=next_step)
         return self._held(place)
@@ -98,21 +99,26 @@ class Switches:
         keys = (key for key, held in owner.reservations.items() if thing_id in {None, held.thing_id})
         return Off(already_under_way=tuple(keys), is_written=False)
 
-    def _done(
-        self, place: tuple[OwnerId, ThingId | None], told: "asyncio.Future[Outcome | None]"
-    ) -> Callable[[Outcome], None]:
-        def done(outcome: Outcome) -> None:
-            if not told.done():
-                told.set_result(outcome)
-            if self._unwritten.pop(place, ""):
-                log.info("off_written", owner_id=place[0], thing_id=place[1])
-
-        return done
+    def _end(self, place: tuple[OwnerId, ThingId | None], press: "_Press", outcome: Outcome) -> None:
+        press.end(outcome)
+        if not self._unwritten.pop(place, ""):
+            return
+        if isinstance(outcome, NotTaken):
+            log.error("off_not_taken", owner_id=place[0], thing_id=place[1], reason=outcome.detail)
+        else:
+            log.info("off_written", owner_id=place[0], thing_id=place[1])
 
 
-def _teller(told: "asyncio.Future[Outcome | None]") -> Callable[[], None]:
-    def stalled() -> None:
-        if not told.done():
-            told.set_result(None)
+class _Press:
+    """One press of a switch: ``answered`` when it is known how it ended, or that it cannot be written now."""
 
-    return stalled
+    def __init__(self) -> None:
+        self.answered = asyncio.Event()
+        self.outcome: Outcome | None = None
+
+    def end(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.answered.set()
+
+    def stall(self) -> None:
+        self.answered.set()
