@@ -149,7 +149,8 @@ class _Parts:
         )
         self._engine = whole_engine(journals, clock, settings)
         self._registry = Registry(config.profiles, config.communities, journal)
-        self._compute = Compute(config.communities, config.profiles, journal, clock, self._chance)
+        noise_key = journal.setting("noise_key", lambda: secrets.token_hex(32)).encode()
+        self._compute = Compute(config.communities, config.profiles, journal, clock, self._chance, noise_key)
         self._federation = Federation(
             journal,
             self._compute.peers,

@@ -1,6 +1,7 @@
 """The computing relay: answers questions and trains models, in batches, off the event loop."""
 
 import asyncio
+import hmac
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
@@ -12,7 +13,7 @@ import structlog
 from msgspec.structs import replace
 
 from actors.community.advising import advise_health, advise_material
-from actors.community.answers import AnswerRules, said_hubs, said_widened
+from actors.community.answers import AnswerRules, Blur, said_blurred, said_hubs, said_widened
 from actors.community.band import peers_band
 from actors.community.core import card_key
 from actors.community.failing import FAILING, PublishedFailures
@@ -62,8 +63,10 @@ class Compute:
         journal: Journal,
         clock: Clock,
         chance: Random,
+        noise_key: bytes = b"",
     ) -> None:
         self._communities = communities
+        self._noise_key = noise_key or chance.randbytes(32)
         self._profiles = profiles
         self._journal = journal
         self._clock = clock
@@ -165,7 +168,8 @@ class Compute:
     def answer(self, question: Question, now: datetime) -> Advice:
         """Answer one question; one that cannot be worked out must not keep the others from their answers."""
         try:
-            return said_widened(self._answer(question, now), question, self._level(question.community_id))
+            answer = said_widened(self._answer(question, now), question, self._level(question.community_id))
+            return said_blurred(answer, self._blur(question))
         except Exception:
             log.exception("question_failed", community=question.community_id, subject=question.subject)
             return Abstention(
@@ -202,7 +206,15 @@ class Compute:
     def _rules(self, question: Question, k_owners: int) -> AnswerRules:
         spec = self.models.health_spec(question.subject) if question.topic is Topic.HEALTH else None
         lead, names = (spec.delivery_cycles, spec.sensor_names) if spec else (0.0, ())
-        return AnswerRules(k_owners=k_owners, unit=self._unit(question), lead=lead, sensor_names=names)
+        unit, blur = self._unit(question), self._blur(question)
+        return AnswerRules(k_owners=k_owners, unit=unit, lead=lead, sensor_names=names, blur=blur)
+
+    def _blur(self, question: Question) -> Blur | None:
+        config = self._communities.get(question.community_id)
+        if config is None or config.count_epsilon is None:
+            return None
+        about = f"{question.community_id}\x1f{question.topic}\x1f{question.subject}".encode()
+        return Blur(epsilon=config.count_epsilon, key=hmac.digest(self._noise_key, about, "sha256"))
 
     def _unit(self, question: Question) -> str:
         if question.topic is Topic.HEALTH:

@@ -7,7 +7,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.community.answers import AnswerRules, abstain, certainty
+from actors.community.answers import AnswerRules, Count, abstain, certainty
 from actors.community.calibration import INTERVAL_LEVEL
 from actors.community.cards import CardMatrix, Estimate, answer
 from actors.community.explaining import Timing, health_changes, signals_of, supply_changes
@@ -53,7 +53,8 @@ def advise_health(
         reason = said if isinstance(said, str) else "no_model"
         return HealthAnswer(advice=abstain(question, reason, rules, answered_at), state=before, due=False)
     after, due = model.policy.step(before, said.value)
-    advice = _recommend_health(model, question, said, due=due, rules=rules, answered_at=answered_at)
+    shown = _shown(said, rules)
+    advice = _recommend_health(model, question, shown, due=due, rules=rules, answered_at=answered_at)
     return HealthAnswer(advice=advice, state=after, due=due, estimate=said)
 
 
@@ -72,7 +73,17 @@ def advise_material(
     if ranking.reason:
         return abstain(question, ranking.reason, rules, answered_at)
     use = peers_use(heard, asker_owner=question.owner_id, k_owners=rules.k_owners)
+    if use is not None:
+        own = any(card.usage > 0 and card.owner_id == question.owner_id for card in heard)
+        use = replace(use, owners=rules.told(Count(use.owners, use.owners), int(own), "use").owners)
     return replace(_recommend_material(ranking, question, rules, answered_at), use=use)
+
+
+def _shown(said: Estimate, rules: AnswerRules) -> Estimate:
+    count = rules.told(Count(said.peers, said.owners), said.own_fleet, "peers")
+    return replace(
+        said, peers=count.peers, owners=count.owners, agreeing=round(said.agreeing / said.peers * count.peers)
+    )
 
 
 def _estimate(model: HealthModel | None, matrix: CardMatrix, question: Question, k_owners: int) -> Estimate | str:
@@ -140,6 +151,8 @@ def _recommend_material(
     ranking: SupplyRanking, question: Question, rules: AnswerRules, answered_at: datetime
 ) -> Recommendation:
     best = ranking.choices[0]
+    count = rules.told(Count(best.lives, best.owners), best.own_fleet, best.sku)
+    best = replace(best, lives=count.peers, owners=count.owners)
     return Recommendation(
         correlation_id=question.correlation_id,
         topic=Topic.MATERIAL,

@@ -1,7 +1,10 @@
 """What all answers of a community share: its rules, how far to trust a number of lives, and silence with its reason."""
 
+import hashlib
+import math
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,6 +16,29 @@ from actors.model.advice import Abstention, Advice, ExperienceCard, Question, Re
 _HALF_SURE = 5.0
 
 
+class Blur(Struct, frozen=True, kw_only=True):
+    """Noise on counts, of Laplace's kind: one owner more or less changes what is told by a factor e^epsilon at most.
+
+    The noise follows from ``key`` and the count itself: asking again averages nothing away.
+    """
+
+    epsilon: float
+    key: bytes
+
+    def count(self, owners: int, what: str) -> int:
+        """Return a count of owners with its noise."""
+        seed = hashlib.blake2b(f"{what}\x1f{owners}".encode(), key=self.key, digest_size=8).digest()
+        uniform = (int.from_bytes(seed, "big") + 0.5) / 2**64 - 0.5
+        return round(owners - math.copysign(math.log1p(-2 * abs(uniform)), uniform) / self.epsilon)
+
+
+class Count(NamedTuple):
+    """How many peers of how many owners are told to be behind an answer."""
+
+    peers: int
+    owners: int
+
+
 class AnswerRules(Struct, frozen=True, kw_only=True):
     """How a community answers. ``lead`` is the delivery time in ``unit``, for the latest time to order."""
 
@@ -21,6 +47,19 @@ class AnswerRules(Struct, frozen=True, kw_only=True):
     unit: str = "cycles"
     lead: float = 0.0
     sensor_names: tuple[str, ...] = ()
+    blur: Blur | None = None
+
+    def told(self, count: Count, own_fleet: int, what: str) -> Count:
+        """Return what is told of a count: as it is; or with noise, and then one peer for each other owner.
+
+        An owner's own fleet is never blurred for itself. ``what`` names what is counted.
+        """
+        yours = min(own_fleet, 1)
+        others = count.owners - yours
+        if self.blur is None or others <= 0:
+            return count
+        blurred = max(self.k_owners, self.blur.count(others, what))
+        return Count(own_fleet + blurred, yours + blurred)
 
 
 def certainty(lives: float) -> float:
@@ -62,6 +101,17 @@ def said_hubs(advice: Advice, cards: Iterable[ExperienceCard] = ()) -> Advice:
         return advice
     evidence = replace(advice.evidence, hubs=hubs)
     return replace(advice, evidence=evidence, sentence=f"{advice.sentence} They are owners of {hubs} hubs.")
+
+
+def said_blurred(advice: Advice, blur: Blur | None) -> Advice:
+    """Return an answer that says that its counts have noise, where they have."""
+    if blur is None or not isinstance(advice, Recommendation):
+        return advice
+    if advice.evidence.owners <= min(advice.evidence.own_fleet, 1):  # one's own fleet alone
+        return advice
+    told = f"Counts of other owners have noise (epsilon {blur.epsilon:g}), one peer an owner."
+    evidence = replace(advice.evidence, noise_epsilon=blur.epsilon)
+    return replace(advice, evidence=evidence, sentence=f"{advice.sentence} {told}")
 
 
 def _is_behind(card: ExperienceCard, advice: Recommendation) -> bool:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import numpy as np
 
-from actors.community.answers import AnswerRules, abstain, certainty
+from actors.community.answers import AnswerRules, Count, abstain, certainty
 from actors.community.component_failure import HORIZON_H
 from actors.community.failing import PublishedFailures
 from actors.model.advice import Advice, Evidence, Question, Recommendation, Signal, Topic
@@ -28,7 +28,8 @@ def advise_failing(
     chances = published.chances(vector)
     part = max(chances, key=lambda name: chances[name])
     signals = published.moved(part, vector) if chances[part] > _WATCH_ABOVE else ()
-    failures = published.failures[part]
+    count = rules.told(Count(published.machines, len(published.owners)), 0, "machines")
+    failures = published.failures[part] if rules.blur is None else 0
     return Recommendation(
         correlation_id=question.correlation_id,
         topic=Topic.FAILURE,
@@ -38,27 +39,31 @@ def advise_failing(
         chances=chances,
         signals=signals,
         unit="1",
-        evidence=Evidence(peers=published.machines, owners=len(published.owners), lives=failures),
+        evidence=Evidence(peers=count.peers, owners=count.owners, lives=failures),
         method=METHOD,
         model_version=published.version,
-        confidence=certainty(failures),
-        sentence=failing_sentence(published, part, chances[part], signals),
+        confidence=certainty(failures or count.owners),
+        sentence=_sentence(published, (part, chances[part]), count, failures, signals),
         answered_at=answered_at,
         expires_at=answered_at + rules.keep_for,
     )
 
 
-def failing_sentence(published: PublishedFailures, part: str, chance: float, signals: tuple[Signal, ...]) -> str:
+def _sentence(
+    published: PublishedFailures, said: tuple[str, float], count: Count, failures: int, signals: tuple[Signal, ...]
+) -> str:
     """Return what peers say about a part, from the evidence alone."""
-    peers = f"{published.machines} peers of {len(published.owners)} owners with {published.failures[part]} failures"
+    part, chance = said
+    how_many = f" with {failures} failures" if failures else ""
+    peers = f"{count.peers} peers of {count.owners} owners{how_many}"
     followed = f"were followed by a failure of {part} within {HORIZON_H:.0f} h"
-    said = f"{chance:.0%} of such moments of peers {followed} ({peers})."
+    told = f"{chance:.0%} of such moments of peers {followed} ({peers})."
     if not signals:
-        return said
+        return told
     names = tuple(signal.name for signal in signals)
     rule = published.model.rules.get(part)
     words = f" {rule.sentence()}" if rule and set(rule.events) <= set(names) else ""
-    return f"{said} {_listed(names)} moved it most.{words}"
+    return f"{told} {_listed(names)} moved it most.{words}"
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from actors.community.answers import AnswerRules, abstain, certainty
+from msgspec.structs import replace
+
+from actors.community.answers import AnswerRules, Count, abstain, certainty
 from actors.community.calibration import INTERVAL_LEVEL
 from actors.community.remedies import rank_remedies
 from actors.community.sentences import remedy_sentence
@@ -19,7 +21,8 @@ def advise_remedy(
     ranking = rank_remedies(cards, asker_owner=question.owner_id, k_owners=rules.k_owners)
     if ranking.reason:
         return abstain(question, ranking.reason, rules, answered_at)
-    best = ranking.remedies[0]
+    remedies = tuple(_shown(each, rules) for each in ranking.remedies)
+    best = remedies[0]
     return Recommendation(
         correlation_id=question.correlation_id,
         topic=question.topic,
@@ -33,12 +36,18 @@ def advise_remedy(
         method=REMEDY_METHOD,
         model_version="",
         confidence=certainty(best.owners if best.owners > 1 else best.tries),
-        sentence=remedy_sentence(ranking.remedies),
+        sentence=remedy_sentence(remedies),
         answered_at=answered_at,
         expires_at=answered_at + rules.keep_for,
-        would_change=_changes(ranking.remedies),
-        remedies=ranking.remedies,
+        would_change=_changes(remedies),
+        remedies=remedies,
     )
+
+
+def _shown(ranked: RankedRemedy, rules: AnswerRules) -> RankedRemedy:
+    count = rules.told(Count(ranked.tries, ranked.owners), ranked.own_fleet, ranked.remedy.words)
+    came_back = round(ranked.came_back / ranked.tries * count.peers)
+    return replace(ranked, tries=count.peers, owners=count.owners, came_back=came_back)
 
 
 def _changes(ranked: tuple[RankedRemedy, ...]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from datetime import datetime
 import numpy as np
 from msgspec import Struct
 
-from actors.community.answers import AnswerRules, abstain, certainty
+from actors.community.answers import AnswerRules, Count, abstain, certainty
 from actors.community.calibration import INTERVAL_LEVEL
 from actors.community.intermittent import StockRules, gather, part_looks
 from actors.community.lives import FloatArray
@@ -89,7 +89,8 @@ def _keep(
 ) -> Recommendation:
     surely, lead = wanted
     keep = alike.at(surely)
-    whose = "of your own fleet" if alike.own == len(alike.needed) else f"of {alike.owners} owners"
+    count = rules.told(Count(len(alike.needed), alike.owners), alike.own, "parts")
+    whose = "of your own fleet" if alike.own == len(alike.needed) else f"of {count.owners} owners"
     changes = {other: alike.at(other) for other in _OTHER_RISKS if alike.at(other) != keep}
     return Recommendation(
         correlation_id=question.correlation_id,
@@ -100,14 +101,14 @@ def _keep(
         unit=f"pieces in {lead:g} months",
         interval=Interval(level=INTERVAL_LEVEL, low=alike.at(0.1), high=alike.at(0.9)),
         sku=question.skus[0] if question.skus else None,
-        evidence=Evidence(peers=len(alike.needed), owners=alike.owners, own_fleet=alike.own, lives=len(alike.needed)),
+        evidence=Evidence(peers=count.peers, owners=count.owners, own_fleet=alike.own, lives=count.peers),
         method=SPARES_METHOD,
         model_version="",
-        confidence=certainty(alike.owners if alike.owners > 1 else len(alike.needed)),
-        sentence=f"{len(alike.needed)} parts {whose} that looked alike needed {keep} or fewer in {lead:g} months, "
+        confidence=certainty(count.owners if count.owners > 1 else count.peers),
+        sentence=f"{count.peers} parts {whose} that looked alike needed {keep} or fewer in {lead:g} months, "
         f"{surely:.0%} of them: keep {keep}.",
         answered_at=answered_at,
         expires_at=answered_at + rules.keep_for,
-        would_change=tuple(f"To last in {other:.0%} of cases, {count} would do." for other, count in changes.items()),
+        would_change=tuple(f"To last in {other:.0%} of cases, {pieces} would do." for other, pieces in changes.items()),
         quantity=keep,
     )

@@ -129,6 +129,8 @@ class Evidence(Value, frozen=True, kw_only=True):
     """The wider community that answers, where the asker's narrowest has too few owners with evidence."""
     hubs: int = 1
     """How many hubs' owners are among them, this one included; never which."""
+    noise_epsilon: float | None = None
+    """The counts of other owners have noise of this epsilon; nothing: they are exact."""
     quantiles: dict[str, float] = {}
 
 

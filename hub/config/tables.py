@@ -45,6 +45,8 @@ class CommunityConfig(Value, frozen=True, kw_only=True):
     title: str = ""
     trusted_hubs: tuple[Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")], ...] = ()
     """Fingerprints of the hubs whose exports are taken in; `iot2crm community list` shows one's own."""
+    count_epsilon: Annotated[float, Meta(gt=0, le=100)] | None = None
+    """Counts of other owners in answers have noise of this epsilon; without it they are exact."""
 
 
 class PartnerConfig(Value, frozen=True, kw_only=True):
