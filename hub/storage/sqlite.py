@@ -33,7 +33,7 @@ from actors.runtime.journal import (
     TurnRow,
 )
 from hub.storage import records
-from hub.storage.connection import FILE_NAME, READER_CACHE_KIB, JournalSettings, connect, explained, held
+from hub.storage.connection import FILE_NAME, JournalSettings, connect, explained, held
 from hub.storage.copies import RESTORED
 from hub.storage.epochs import fenced, take_epoch
 from hub.storage.histories import Histories
@@ -69,7 +69,7 @@ class SqliteJournal:
         self._epoch = take_epoch(self._write)
         self._segments = Segments.of(self._write)
         self._noting = TopNoting()
-        self._read = connect(path, settings, READER_CACHE_KIB)
+        self._read = connect(path, settings)
         self._read.pragma("query_only", 1)
         self._histories = Histories(self._read, lambda: self._segments)
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
