@@ -2,10 +2,12 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
@@ -15,10 +17,23 @@ from actors.community.lives import FloatArray
 _SAME = 1e-6
 
 
-def fit_amounts(rows: FloatArray, target: FloatArray, *, rounds: int, learning_rate: float, seed: int) -> Forest:
+class TreeShape(Struct, frozen=True, kw_only=True):
+    """How many leaves a tree has at most, and the share of columns that each of its tests chooses among."""
+
+    leaves: int = 15
+    columns: float = 1.0
+
+
+_LARGE = TreeShape()
+
+
+def fit_amounts(
+    rows: FloatArray, target: FloatArray, *, rounds: int, learning_rate: float, seed: int, shape: TreeShape = _LARGE
+) -> Forest:
     """Return a forest that predicts an amount; the same rows and seed give the same forest."""
+    kind = partial(HistGradientBoostingRegressor, max_leaf_nodes=shape.leaves, max_features=shape.columns)
     with _one_thread():
-        booster = _boost(HistGradientBoostingRegressor, rows, target, rounds=rounds, rate=learning_rate, seed=seed)
+        booster = _boost(kind, rows, target, rounds=rounds, rate=learning_rate, seed=seed)
         return _checked(booster, booster.predict, rows)
 
 
@@ -31,8 +46,9 @@ def fit_log_odds(
     """
     if happened.all() or not happened.any():
         raise ValueError(f"rows of both kinds expected, got {int(happened.sum())} of {len(happened)} where it happened")
+    kind = partial(HistGradientBoostingClassifier, max_leaf_nodes=_LARGE.leaves)
     with _one_thread():
-        booster = _boost(HistGradientBoostingClassifier, rows, happened, rounds=rounds, rate=learning_rate, seed=seed)
+        booster = _boost(kind, rows, happened, rounds=rounds, rate=learning_rate, seed=seed)
         return _checked(booster, booster.decision_function, rows)
 
 
@@ -46,7 +62,6 @@ def _boost(kind: Any, rows: FloatArray, target: Any, *, rounds: int, rate: float
     booster = kind(
         max_iter=rounds,
         learning_rate=rate,
-        max_leaf_nodes=15,
         l2_regularization=5.0,
         early_stopping=False,
         random_state=seed % 2**32,

@@ -20,7 +20,8 @@ _BELL = 3.0
 _NEAR = 5.0
 _MAD_TO_DEVIATION = 1.4826
 _CUT = 3.0
-_SMALLEST_SPREAD = 1.0
+_SMALLEST_SPREAD = 8.0
+"""In cycles. Where most had 125 left the usual spread is next to none, and those with 95 left are no liars."""
 _MOST_OF_A_HUB = 1 / 3
 _CAPPING_ROUNDS = 30
 _QUANTILES = (0.1, 0.5, 0.9)

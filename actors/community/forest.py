@@ -61,13 +61,13 @@ def build_forest(trees: Sequence[Sequence[TreeNode]], baseline: float) -> Forest
 
     Raises: ValueError for a tree of more than 16 leaves.
     """
-    shape = (MOST_LEAVES - 1, len(trees))
+    flat = [_flatten(tree) for tree in trees]
+    shape = (max(1, *(len(tests) for tests, _ in flat)), len(trees))
     column = np.zeros(shape, dtype=np.int32)
     threshold = np.full(shape, np.inf)
     remain = np.full(shape, _ALL_LEAVES, dtype=np.uint16)
     leaves = np.zeros((len(trees), MOST_LEAVES))
-    for place, tree in enumerate(trees):
-        tests, values = _flatten(tree)
+    for place, (tests, values) in enumerate(flat):
         leaves[place, : len(values)] = values
         for test, (at, limit, mask) in enumerate(tests):
             column[test, place], threshold[test, place], remain[test, place] = at, limit, mask
@@ -76,13 +76,19 @@ def build_forest(trees: Sequence[Sequence[TreeNode]], baseline: float) -> Forest
 
 def mean_of(forests: Sequence[Forest]) -> Forest:
     """Return the forest whose prediction is the mean of theirs."""
+    tests = max(len(each.column) for each in forests)
     return Forest(
-        column=np.concatenate([each.column for each in forests], axis=1),
-        threshold=np.concatenate([each.threshold for each in forests], axis=1),
-        remain=np.concatenate([each.remain for each in forests], axis=1),
+        column=np.concatenate([_filled(each.column, tests, 0) for each in forests], axis=1),
+        threshold=np.concatenate([_filled(each.threshold, tests, np.inf) for each in forests], axis=1),
+        remain=np.concatenate([_filled(each.remain, tests, _ALL_LEAVES) for each in forests], axis=1),
         leaves=np.concatenate([each.leaves for each in forests]) / len(forests),
         baseline=np.mean([each.baseline for each in forests], axis=0),
     )
+
+
+def _filled(tests: npt.NDArray[Any], count: int, value: float) -> npt.NDArray[Any]:
+    """Return tests filled up to ``count`` with some that rule nothing out."""
+    return np.pad(tests, ((0, count - len(tests)), (0, 0)), constant_values=value)
 
 
 def _flatten(tree: Sequence[TreeNode]) -> tuple[list[tuple[int, float, int]], list[float]]:

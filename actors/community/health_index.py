@@ -13,14 +13,21 @@ from actors.community.calibration import Calibration
 from actors.community.features import Normaliser, features, life_features
 from actors.community.forest import Forest
 from actors.community.lives import OUTCOME_CAP, FloatArray
+from actors.community.network import Networks
 from actors.community.policy import ActPolicy
+
+FOREST_SHARE = 0.35
+"""What the forest's word weighs beside the networks'."""
 
 _SLACK = 0.5
 _MOST_STRANGE_COLUMNS = 0.1
 
 
 class HealthModel(Struct, frozen=True, kw_only=True, eq=False):
-    """What a community publishes. ``lowest`` and ``highest`` bound the features it was trained on."""
+    """What a community publishes. ``lowest`` and ``highest`` bound the features it was trained on.
+
+    Models of older releases have no networks: the forest speaks alone.
+    """
 
     normaliser: Normaliser
     forest: Forest
@@ -28,6 +35,7 @@ class HealthModel(Struct, frozen=True, kw_only=True, eq=False):
     highest: FloatArray
     calibration: Calibration
     policy: ActPolicy
+    networks: Networks | None = None
     version: str = ""
     """Follows from the content."""
 
@@ -40,7 +48,7 @@ class HealthModel(Struct, frozen=True, kw_only=True, eq=False):
 
     def index(self, vectors: FloatArray) -> FloatArray:
         """Return the health index of each feature vector, 0 to 125."""
-        return np.clip(self.forest.predict(np.atleast_2d(vectors)), 0.0, OUTCOME_CAP)
+        return blended(self.forest, self.networks, np.atleast_2d(vectors))
 
     def life_index(self, rows: FloatArray) -> FloatArray:
         """Return the health index at every cycle of a life."""
@@ -59,8 +67,12 @@ class HealthModel(Struct, frozen=True, kw_only=True, eq=False):
         policy = np.array([self.policy.threshold, self.policy.needed, self.policy.of])
         forest = {f"forest.{name}": getattr(self.forest, name) for name in self.forest.__struct_fields__}
         normaliser = {f"normaliser.{name}": getattr(self.normaliser, name) for name in Normaliser.__struct_fields__}
+        networks = {
+            f"networks.{name}": getattr(self.networks, name)
+            for name in (Networks.__struct_fields__ if self.networks else ())
+        }
         own = {"lowest": self.lowest, "highest": self.highest, "widen": self.calibration.widen, "policy": policy}
-        return arrays.pack({**normaliser, **forest, **own})
+        return arrays.pack({**normaliser, **forest, **networks, **own})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "HealthModel":
@@ -72,6 +84,14 @@ class HealthModel(Struct, frozen=True, kw_only=True, eq=False):
             raise arrays.UnreadableArrays(f"a health model expected, {error} is wrong or missing") from error
 
 
+def blended(forest: Forest, networks: Networks | None, vectors: FloatArray) -> FloatArray:
+    """Return the health index of each feature vector, 0 to 125, by trees and networks together."""
+    told = forest.predict(vectors)
+    if networks is not None:
+        told = FOREST_SHARE * told + (1 - FOREST_SHARE) * networks.predict(vectors)
+    return np.clip(told, 0.0, OUTCOME_CAP)
+
+
 def version_of(data: bytes) -> str:
     """Return the version id of a packed model."""
     return "hi1-" + hashlib.sha256(data).hexdigest()[:16]
@@ -79,7 +99,9 @@ def version_of(data: bytes) -> str:
 
 def _assemble(content: dict[str, npt.NDArray[Any]]) -> HealthModel:
     threshold, needed, of = (float(each) for each in content["policy"])
+    networks = _under("networks.", content)
     return HealthModel(
+        networks=Networks(**networks) if networks else None,
         normaliser=Normaliser(**_under("normaliser.", content)),
         forest=Forest(**_under("forest.", content)),
         lowest=content["lowest"],

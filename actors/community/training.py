@@ -5,24 +5,29 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
-from actors.community.boosting import fit_amounts
+from actors.community.boosting import TreeShape, fit_amounts
 from actors.community.calibration import HeldOut, calibrate
 from actors.community.cards import LEVELS, CardMatrix, Estimate, LifeCard, answer, levels_of, life_card
 from actors.community.champion import life_error
 from actors.community.features import Normaliser, fit_normaliser, life_features
 from actors.community.forest import Forest, mean_of
-from actors.community.health_index import HealthModel
-from actors.community.lives import OUTCOME_CAP, FloatArray, Life
+from actors.community.health_index import HealthModel, blended
+from actors.community.lives import FloatArray, Life
+from actors.community.network import Networks, side_by_side
+from actors.community.network_training import fit_network, fit_scaling
 from actors.community.policy import ActBand, Replay, choose_policy
 
 FEWEST_LIVES = 10
 
+_SMALL_TREES = TreeShape(leaves=7, columns=0.3)
+
 
 class TrainingSettings(Struct, frozen=True, kw_only=True):
-    """How to train. The defaults are the quick variant of communities.md 4a.5."""
+    """How to train: rounds of boosting and steps of a network for each fold."""
 
-    rounds: int = 90
-    learning_rate: float = 0.12
+    rounds: int = 45
+    learning_rate: float = 0.2
+    steps: int = 2000
     folds: int = 5
     band: ActBand = ActBand()
 
@@ -55,9 +60,16 @@ def train(lives: Sequence[Life], *, seed: int, settings: TrainingSettings | None
     how = settings or TrainingSettings()
     normaliser = fit_normaliser(lives)
     vectors = [life_features(normaliser, life.rows) for life in lives]
-    forests, held_out = _fit_folds(vectors, [life.remaining() for life in lives], seed, how)
+    learned, held_out = _fit_folds(vectors, [life.remaining() for life in lives], seed, how)
     cards = [life_card(life, index) for life, index in zip(lives, held_out, strict=True)]
-    return _publish(lives, normaliser, mean_of(forests), vectors, _Held(index=held_out, cards=cards), how)
+    return _publish(lives, normaliser, learned, vectors, _Held(index=held_out, cards=cards), how)
+
+
+class _Learned(Struct, frozen=True, kw_only=True):
+    """What was learned in each fold."""
+
+    forests: list[Forest]
+    networks: list[Networks]
 
 
 class _Held(Struct, frozen=True, kw_only=True):
@@ -68,7 +80,7 @@ class _Held(Struct, frozen=True, kw_only=True):
 def _publish(
     lives: Sequence[Life],
     normaliser: Normaliser,
-    forest: Forest,
+    learned: _Learned,
     vectors: Sequence[FloatArray],
     held: _Held,
     how: TrainingSettings,
@@ -77,7 +89,8 @@ def _publish(
     every = np.concatenate(vectors)
     model = HealthModel(
         normaliser=normaliser,
-        forest=forest,
+        forest=mean_of(learned.forests),
+        networks=side_by_side(learned.networks),
         lowest=every.min(axis=0),
         highest=every.max(axis=0),
         calibration=calibrate(answers),
@@ -101,18 +114,29 @@ def _errors(lives: Sequence[Life], answers: Sequence[HeldOut], held: _Held) -> d
 
 def _fit_folds(
     vectors: Sequence[FloatArray], outcomes: Sequence[FloatArray], seed: int, how: TrainingSettings
-) -> tuple[list[Forest], list[FloatArray]]:
-    """Return (one forest a fold, each life's index by the forest that had not seen it)."""
+) -> tuple[_Learned, list[FloatArray]]:
+    """Return (what each fold taught, each life's index by the fold that had not seen it)."""
     fold = np.random.default_rng(seed).permutation(len(vectors)) % how.folds
-    forests: list[Forest] = []
+    learned = _Learned(forests=[], networks=[])
     held_out = [np.zeros(0)] * len(vectors)
+    scaling = fit_scaling(np.concatenate(vectors))
     for each in range(how.folds):
         seen, unseen = np.flatnonzero(fold != each).tolist(), np.flatnonzero(fold == each).tolist()
         rows, target = np.concatenate([vectors[i] for i in seen]), np.concatenate([outcomes[i] for i in seen])
-        forests.append(fit_amounts(rows, target, rounds=how.rounds, learning_rate=how.learning_rate, seed=seed + each))
+        forest = fit_amounts(
+            rows,
+            target,
+            rounds=how.rounds,
+            learning_rate=how.learning_rate,
+            seed=seed + each,
+            shape=_SMALL_TREES,
+        )
+        network = fit_network(scaling, rows, target, steps=how.steps, seed=seed + each)
+        learned.forests.append(forest)
+        learned.networks.append(network)
         for life in unseen:
-            held_out[life] = np.clip(forests[-1].predict(vectors[life]), 0.0, OUTCOME_CAP)
-    return forests, held_out
+            held_out[life] = blended(forest, network, vectors[life])
+    return learned, held_out
 
 
 def _replay(lives: Sequence[Life], held: _Held) -> list[HeldOut]:

@@ -5,7 +5,7 @@ import pytest
 from actors.community.training import Trained, TrainingSettings, train
 from hub.demo.turbofan import fleet
 
-QUICK = TrainingSettings(rounds=25, learning_rate=0.25)
+QUICK = TrainingSettings(rounds=25, learning_rate=0.25, steps=200)
 
 
 @pytest.fixture(scope="session")

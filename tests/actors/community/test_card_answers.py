@@ -69,6 +69,13 @@ def test_those_far_from_the_median_do_not_count_for_the_value() -> None:
     assert said.value == pytest.approx(41, abs=0.5)
 
 
+def test_where_most_had_all_left_those_with_somewhat_less_count_too() -> None:
+    said = ask(community(*[(f"o{n}", 125.0) for n in range(8)], ("p", 95.0), ("q", 100.0)))
+    assert isinstance(said, Estimate)
+    assert said.value == pytest.approx(119.5)
+    assert said.agreeing == 10
+
+
 def test_a_card_is_added_once_and_forgotten_whole() -> None:
     matrix = community(*[(f"o{n}", 40.0) for n in range(5)])
     assert not matrix.append("card-0", "o0", flat(1.0))

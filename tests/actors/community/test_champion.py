@@ -10,7 +10,7 @@ from actors.community.training import Trained, TrainingSettings, train
 from hub.demo.turbofan import fleet
 from hub.training import TrainingLife, TrainingRequest, train_model
 
-QUICK = TrainingSettings(rounds=25, learning_rate=0.25)
+QUICK = TrainingSettings(rounds=25, learning_rate=0.25, steps=200)
 LIVES = fleet(seed=3, size=24, owners=6)
 
 

@@ -6,16 +6,19 @@ import sys
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from actors.community.arrays import UnreadableArrays
-from actors.community.forest import TreeNode, build_forest
+from actors.community.forest import TreeNode, build_forest, mean_of
 from actors.community.health_index import HealthModel
+from actors.community.network import side_by_side
+from actors.community.network_training import fit_network, fit_scaling
 from actors.community.sharing import as_experience, finished_card, matrix_of
 from actors.community.training import Trained, TrainingSettings, train
 from actors.model.ids import CommunityId
 from hub.demo.turbofan import fleet, synthetic_life
 
-TINY = TrainingSettings(rounds=4, learning_rate=0.3)
+TINY = TrainingSettings(rounds=4, learning_rate=0.3, steps=4)
 
 
 def _leaf(value: float) -> TreeNode:
@@ -31,6 +34,33 @@ def test_a_tree_answers_the_leaf_its_tests_lead_to() -> None:
     forest = build_forest([tree, [_leaf(1.0)]], baseline=100.0)
     rows = np.array([[1.0, 5.0], [0.0, 6.0], [2.0, 0.0]])
     assert forest.predict(rows).tolist() == [111.0, 121.0, 131.0]
+
+
+def test_the_mean_of_forests_whose_trees_differ_in_size_is_the_mean_of_what_they_say() -> None:
+    large = build_forest([[_test(0, 1.0, 1, 4), _test(1, 5.0, 2, 3), _leaf(10.0), _leaf(20.0), _leaf(30.0)]], 0.0)
+    small = build_forest([[_leaf(4.0)]], baseline=2.0)
+    rows = np.array([[1.0, 5.0], [0.0, 6.0], [2.0, 0.0]])
+    assert mean_of([large, small]).predict(rows).tolist() == [8.0, 13.0, 18.0]
+
+
+def test_networks_learn_a_curve_and_say_no_more_beyond_it_than_at_its_end() -> None:
+    rows = np.random.default_rng(0).normal(size=(3000, 4))
+    wanted = 125 / (1 + np.exp(-2 * rows[:, 0]))
+    scaling = fit_scaling(rows)
+    one, two = (fit_network(scaling, rows, wanted, steps=400, seed=seed) for seed in (1, 2))
+    both = side_by_side([one, two])
+    assert np.abs(both.predict(rows) - wanted).mean() < 5
+    assert np.allclose(both.predict(rows), (one.predict(rows) + two.predict(rows)) / 2, atol=1e-3)
+    far, end = np.array([[1e6, 0.0, 0.0, 0.0]]), np.array([[rows[:, 0].max(), 0.0, 0.0, 0.0]])
+    assert both.predict(far) == pytest.approx(both.predict(end), abs=1e-3)
+
+
+def test_a_model_of_an_older_release_has_no_networks_and_answers_by_its_trees(trained: Trained) -> None:
+    old = HealthModel.from_bytes(replace(trained.model, networks=None).to_bytes())
+    vectors = np.stack([old.lowest, old.highest])
+    assert old.networks is None
+    assert old.version != trained.model.version
+    assert old.index(vectors).tolist() == np.clip(old.forest.predict(vectors), 0, 125).tolist()
 
 
 def test_a_tree_with_too_many_leaves_is_refused() -> None:

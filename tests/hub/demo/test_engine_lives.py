@@ -13,7 +13,7 @@ from hub.demo.cmapss import UnreadableData, read_subset, subsets_in
 from hub.demo.turbofan import fleet, running_life, synthetic_life
 
 DATA = Path(os.environ.get("IOT2CRM_DATA", Path(__file__).parents[4] / "shared" / "data")) / "cmapss"
-QUICK = TrainingSettings(rounds=25, learning_rate=0.3)
+QUICK = TrainingSettings(rounds=25, learning_rate=0.3, steps=200)
 
 
 def write_subset(folder: Path, engines: int = 2, columns: int = 26) -> None:
