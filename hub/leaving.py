@@ -1,14 +1,25 @@
 """Leaving a community: nothing is collected from then on; and, where it is wished, what was shared is forgotten."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.community.core import EVENT_HISTORY, Contribution, member_kind
 from actors.community.failing import FAILING
-from actors.dialogue import LeaveCommunity, TrainAgain, chapter_address, community_address
+from actors.dialogue import (
+    AdviceOutcome,
+    LeaveCommunity,
+    TrainAgain,
+    chapter_address,
+    community_address,
+    thing_address,
+)
+from actors.model.advice import Topic
 from actors.model.ids import CommunityId, OwnerId, ThingId
+from actors.model.ledger import LedgerRow
 from actors.runtime.contract import Engine
 from actors.runtime.journal import RecordRow
 from hub.compute import Compute
@@ -16,6 +27,8 @@ from hub.model_making import TRAINING_LIFE, VOUCHED_LIFE, WITHDRAWN_LIFE
 from hub.peers import CARD, STANDING
 from hub.storage.whole import HubJournal
 from hub.storing import store_rows
+
+LEDGER: Final = "ledger"
 
 
 class Gone(Struct, frozen=True, kw_only=True):
@@ -31,6 +44,10 @@ class Gone(Struct, frozen=True, kw_only=True):
     """Lives for training that were removed."""
     models: Sequence[str] = ()
     """Components whose model was retired, because it was trained on one of those lives."""
+    advice: int = 0
+    """Rows that were removed from the ledger of advice."""
+    under_way: int = 0
+    """Rows that stay, because what was ordered on their advice is still under way; say it again when that has ended."""
 
 
 class _Shared(Struct, frozen=True, kw_only=True):
@@ -67,7 +84,10 @@ class Leaving:
         n_left = sum([await self._out(community_id, each) for each in things])
         shared = self._shared(community_id, owner_id, thing_id)
         if forget:
-            return await self._forget(community_id, shared, n_left)
+            gone = await self._forget(community_id, shared, n_left)
+            advice, under_way = await self._forget_advice(community_id, owner_id, thing_id)
+            await self._journal.scrub()
+            return replace(gone, advice=advice, under_way=under_way)
         body = b"true"
         withdrawn = [RecordRow(kind=WITHDRAWN_LIFE, key=key, owner=owner_id, body=body) for key in sorted(shared.given)]
         await store_rows(self._journal, withdrawn)
@@ -103,8 +123,31 @@ class Leaving:
         if failing and failing.published.pop(community_id, None) is not None:
             await self._engine.ask(community_address(community_id), TrainAgain(subject=FAILING))
             subjects = (*subjects, FAILING)
-        await self._journal.scrub()
         return Gone(left=n_left, cards=len(shared.cards), lives=len(shared.given), models=subjects)
+
+    async def _forget_advice(
+        self, community_id: CommunityId, owner_id: OwnerId, thing_id: ThingId | None
+    ) -> tuple[int, int]:
+        """Remove a thing's or owner's rows from the ledger; return how many, and how many are still under way."""
+        rows = self._advice(community_id, owner_id, thing_id)
+        open_parts: dict[tuple[ThingId, str], list[LedgerRow]] = {}
+        for row in rows:
+            if row.outcome is None and row.topic is Topic.HEALTH:
+                open_parts.setdefault((row.thing_id, row.subject), []).append(row)
+        for (thing, subject), opened in open_parts.items():  # else the thing would close them one day
+            await self._engine.ask(thing_address(thing), AdviceOutcome(subject=subject, rows=tuple(opened)))
+        gone = [row for row in rows if row.outcome is not None or row.topic is Topic.HEALTH]
+        await store_rows(self._journal, _removals((LEDGER,), [row.key for row in gone]))
+        return len(gone), len(rows) - len(gone)
+
+    def _advice(self, community_id: CommunityId, owner_id: OwnerId, thing_id: ThingId | None) -> list[LedgerRow]:
+        prefix = "" if thing_id is None else f"{thing_id}/"
+        found = (
+            msgspec.json.decode(row.body or b"", type=LedgerRow)
+            for row in self._journal.records(LEDGER, owner_id, after=prefix)
+            if row.key.startswith(prefix)
+        )
+        return [row for row in found if row.community_id == community_id]
 
     def _shared(self, community_id: CommunityId, owner_id: OwnerId, thing_id: ThingId | None) -> _Shared:
         """Return what a thing shared, as its links tell; or all of this owner's, what was brought in included."""

@@ -96,7 +96,10 @@ async def test_after_leaving_with_forgetting_there_is_no_trace(tmp_path: Path, *
         owner = await operator.owner("firm")
         who = {"owner_id": "firm"} if by_owner else {"thing_id": "printer-1"}
         status, gone = await owner.post("/api/v1/communities/office/leave", who | {"forget": True})
-        assert (status, gone) == (200, {"left": 1, "withdrawn": 0, "cards": 1, "lives": 0, "models": []})
+        assert (status, gone) == (
+            200,
+            {"left": 1, "withdrawn": 0, "cards": 1, "lives": 0, "models": [], "advice": 0, "under_way": 0},
+        )
         assert traces(tmp_path, *words) == []
         said = await advice(operator)
         assert isinstance(said, Recommendation)

@@ -68,6 +68,20 @@ async def test_an_owner_reads_what_peers_say_sees_it_and_tells_what_became_of_it
         assert (figures["given"], figures["still_open"], figures["outcomes"]) == (1, 0, {"expired": 1})
 
 
+async def test_leaving_with_forgetting_empties_the_ledger_and_no_later_life_fills_it(tmp_path: Path) -> None:
+    async with served_hub(tmp_path) as operator:
+        await trained(operator)
+        thing = await operator.registered(shares=["health"])
+        await run_cycles(thing, 12)
+        assert len((await operator.get("/api/v1/things/printer-1/advice"))[1]) == 1
+        body = {"thing_id": "printer-1", "forget": True}
+        status, gone = await operator.post("/api/v1/communities/office/leave", body)
+        assert (status, gone["advice"], gone["under_way"]) == (200, 1, 0)
+        await run_cycles(thing, 3)  # it was replaced: a life that is open in the ledger ends here
+        assert (await operator.get("/api/v1/things/printer-1/advice"))[1] == []
+        assert (await operator.get("/api/v1/advice/report?community=office"))[1] == []
+
+
 async def test_nothing_is_shown_to_another_owner_and_nothing_drawn_without_a_curve(tmp_path: Path) -> None:
     async with served_hub(tmp_path) as operator:
         await operator.registered()
