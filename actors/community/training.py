@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
-from actors.community.boosting import TreeShape, fit_amounts
+from actors.community.boosting import SMALL_TREES, fit_amounts
 from actors.community.calibration import HeldOut, calibrate
 from actors.community.cards import LEVELS, CardMatrix, Estimate, LifeCard, answer, levels_of, life_card
 from actors.community.champion import life_error
@@ -18,8 +18,6 @@ from actors.community.network_training import fit_network, fit_scaling
 from actors.community.policy import ActBand, Replay, choose_policy
 
 FEWEST_LIVES = 10
-
-_SMALL_TREES = TreeShape(leaves=7, columns=0.3)
 
 
 class TrainingSettings(Struct, frozen=True, kw_only=True):
@@ -129,7 +127,7 @@ def _fit_folds(
             rounds=how.rounds,
             learning_rate=how.learning_rate,
             seed=seed + each,
-            shape=_SMALL_TREES,
+            shape=SMALL_TREES,
         )
         network = fit_network(scaling, rows, target, steps=how.steps, seed=seed + each)
         learned.forests.append(forest)

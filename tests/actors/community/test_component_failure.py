@@ -53,6 +53,16 @@ def test_what_events_foretell_is_learned_and_said_in_words(validation_h: float) 
     assert model.failing(event_features(SPEC, machine(HOT_H), np.array([300.0]))[0]) is None
 
 
+def test_a_chance_is_the_mean_of_forests_that_differ() -> None:
+    how = FailureSettings(rounds=5, learning_rate=0.3)
+    forest, same = (train_failures(SPEC, examples(6), how).forests["pump"] for _ in range(2))
+    one, two, three = np.split(forest.column, 3, axis=1)
+    assert one.shape[1] == how.rounds
+    assert not np.array_equal(one, two)
+    assert not np.array_equal(two, three)
+    assert np.array_equal(forest.column, same.column)
+
+
 def test_the_threshold_parts_what_happened_from_what_did_not() -> None:
     threshold = best_threshold(np.array([0.1, 0.2, 0.8, 0.85]), np.array([False, False, True, True]))
     assert 0.2 < threshold <= 0.8
