@@ -23,10 +23,12 @@ $(PEERS): $(STAMP) tests/kit/peers.py
 demo: $(STAMP)
 	$(BIN)/iot2crm demo
 
-# WORKERS=2 deals the test files to two processes, the tests of one file stay together; 0 runs all of them in one.
+# WORKERS=auto deals the test files to as many processes as there are cores, long ones first; the tests of one file stay
+# together. 0 runs them one after the other in one process.
 WORKERS ?= 0
+test: export PYTHONDONTWRITEBYTECODE := # hundreds of processes import the hub: none compiles it anew
 test: $(STAMP) $(PEERS)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
