@@ -23,12 +23,12 @@ $(PEERS): $(STAMP) tests/kit/peers.py
 demo: $(STAMP)
 	$(BIN)/iot2crm demo
 
-# WORKERS=auto deals the test files to as many processes as there are cores, long ones first; the tests of one file stay
-# together. 0 runs them one after the other in one process.
-WORKERS ?= 0
+# The files are dealt to as many processes as there are cores (four at most), long ones first; the tests of one file stay
+# together. WORKERS=0 runs them one after the other in one process.
+WORKERS ?= auto
 test: export PYTHONDONTWRITEBYTECODE := # hundreds of processes import the hub: none compiles it anew
 test: $(STAMP) $(PEERS)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -141,7 +141,7 @@ class Compute:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._answer_for_ever(engine, threads))
                 group.create_task(self._train_for_ever(engine))
-                group.create_task(self.peers.run())
+                group.create_task(self.peers.run(threads))
 
     # Questions: all that wait are answered in one go.
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from random import Random
 from typing import Final
 
@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from actors.community.core import card_key
-from actors.community.doubting import doubted
+from actors.community.doubting import Judging, judging
 from actors.community.evidence import Book, Evidence, Standing, Stood
 from actors.model.advice import ExperienceCard
 from actors.model.ids import CommunityId
@@ -61,19 +61,21 @@ class Peers:
         if body is not None:
             self.take(msgspec.json.decode(body, type=ExperienceCard))
 
-    async def run(self) -> None:
-        """Begin epochs until cancelled."""
+    async def run(self, thread: Executor) -> None:
+        """Begin epochs until cancelled. Cards are judged in the thread that answers questions, in between those.
+
+        Two threads that compute would keep the interpreter from the loop twice as long.
+        """
         await self._mark()
-        with ThreadPoolExecutor(1, "epochs") as threads:
-            while True:
-                await self._due.wait()
-                self._due.clear()
-                try:
-                    await self._begin_epochs(threads)
-                except (JournalUnavailable, BatchRefused) as error:
-                    log.warning("epoch_not_stored", reason=str(error), next_step="free disk space or repair the disk")
-                    await asyncio.sleep(_AGAIN_S)
-                    self._due.set()
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            try:
+                await self._begin_epochs(thread)
+            except (JournalUnavailable, BatchRefused) as error:
+                log.warning("epoch_not_stored", reason=str(error), next_step="free disk space or repair the disk")
+                await asyncio.sleep(_AGAIN_S)
+                self._due.set()
 
     async def withdraw(self, community_id: CommunityId, card_ids: Iterable[str]) -> int:
         """Take cards out of the evidence with the next epoch, and return how many."""
@@ -158,12 +160,11 @@ class Peers:
         k_owners = self._k_owners(book.cell.community_id)
         return book.rest_for(min(told), k_owners=k_owners, chance=self._chance)
 
-    async def _begin_epochs(self, threads: ThreadPoolExecutor) -> None:
+    async def _begin_epochs(self, thread: Executor) -> None:
         for book in self.evidence.books():
             if book.changed_owners >= self._k_owners(book.cell.community_id):
                 async with self._changing:
-                    candidates = book.candidates()
-                    unbelieved = await asyncio.get_running_loop().run_in_executor(threads, doubted, candidates)
+                    unbelieved = await _judged(judging(book.candidates()), thread)
                     await self._change(book, book.next_epoch(unbelieved))
                 log.info(
                     "epoch_began", community=book.cell.community_id, subject=book.cell.subject, cards=len(book.told())
@@ -182,6 +183,22 @@ class Peers:
         mark = RecordRow(kind=_MARK[0], key=_MARK[1], owner="", body=b"true")
         await store(self._journal, Batch(records=[*rows, mark]))
         self._old.clear()
+
+
+async def _judged(work: Judging, thread: Executor) -> frozenset[str]:
+    """Return what is worked out in a thread that others use between the steps."""
+    loop, told = asyncio.get_running_loop(), None
+    while told is None:
+        told = await loop.run_in_executor(thread, _step, work)
+    return told
+
+
+def _step(work: Judging) -> frozenset[str] | None:
+    try:
+        return next(work)
+    except StopIteration as end:
+        told: frozenset[str] = end.value
+        return told
 
 
 def _rows(book: Book, changes: Mapping[str, Stood]) -> Iterator[RecordRow]:

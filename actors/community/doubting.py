@@ -8,7 +8,7 @@ lasted four times as long, or as short, as for the others; and where more than a
 there are two ways to live, and nobody is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -27,32 +27,46 @@ _CUT = 6.0
 _MAD_TO_DEVIATION = 1.4826
 _HONEST_FACTOR = 4.0
 _ROUNDS = 8
+_ROWS_A_STEP = 1_000
 
 Flags = npt.NDArray[np.bool_]
+Judging = Generator[None, None, frozenset[str]]
+"""Yields between steps of a millisecond or so (of ten thousand cards), so that questions are answered in between."""
 
 
 def doubted(cards: Sequence[ExperienceCard]) -> frozenset[str]:
     """Return the ids of those cards of one cell that their peers' cards do not confirm."""
+    work = judging(cards)
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            told: frozenset[str] = end.value
+            return told
+
+
+def judging(cards: Sequence[ExperienceCard]) -> Judging:
+    """Work ``doubted`` out step by step."""
     curves = [card for card in cards if card.curve and not card.censored]
+    yield
     pieces = [card for card in cards if not card.curve and not card.censored and card.lived > 0]
-    far = _doubted(curves, _rows(curves), _cycles_apart, HONEST_CYCLES)
-    return far | _doubted_pieces(pieces)
+    yield
+    rows = np.empty((len(curves), len(curves[0].curve) if curves else 0))
+    for place, card in enumerate(curves):  # all at once would keep the interpreter from the loop
+        rows[place] = card.curve
+        if place % _ROWS_A_STEP == 0:
+            yield
+    far = yield from _doubted(curves, rows, _cycles_apart, HONEST_CYCLES)
+    return far | (yield from _doubted_pieces(pieces))
 
 
-def _rows(curves: Sequence[ExperienceCard]) -> FloatArray:
-    """Return curves as rows. One by one: all at once would keep the interpreter from the loop for 20 ms and more."""
-    told = np.empty((len(curves), len(curves[0].curve) if curves else 0))
-    for row, card in zip(told, curves, strict=True):
-        row[:] = card.curve
-    return told
-
-
-def _doubted_pieces(pieces: Sequence[ExperienceCard]) -> frozenset[str]:
+def _doubted_pieces(pieces: Sequence[ExperienceCard]) -> Judging:
     """Return the pieces that lasted unlike others', both as they are and for the intensity of their use."""
     lived = np.log(np.array([[card.lived] for card in pieces]))
     used = lived + np.log(np.array([[card.usage if card.usage > 0 else 1.0] for card in pieces]))
     honest = float(np.log(_HONEST_FACTOR))
-    return _doubted(pieces, lived, _amount_apart, honest) & _doubted(pieces, used, _amount_apart, honest)
+    unlike = yield from _doubted(pieces, lived, _amount_apart, honest)
+    return unlike & (yield from _doubted(pieces, used, _amount_apart, honest))
 
 
 def _doubted(
@@ -60,29 +74,35 @@ def _doubted(
     told: FloatArray,
     apart: Callable[[FloatArray, FloatArray], FloatArray],
     honest: float,
-) -> frozenset[str]:
-    owners = [card.owner_id for card in cards]
-    if len(set(owners)) < FEWEST_JUDGES:
-        return frozenset()
+) -> Judging:
     numbers: dict[str, int] = {}
-    owner = np.array([numbers.setdefault(name, len(numbers)) for name in owners], dtype=np.intp)
+    owner = np.array([numbers.setdefault(card.owner_id, len(numbers)) for card in cards], dtype=np.intp)
+    if len(numbers) < FEWEST_JUDGES:
+        return frozenset()
     kept = np.ones(len(cards), dtype=np.bool_)
     for _ in range(_ROUNDS):
-        gaps = apart(told, _middle(told[kept], owner[kept]))
+        yield
+        middle = yield from _middle(told[kept], owner[kept])
+        gaps = apart(told, middle)
+        yield
         after = gaps <= max(bound(gaps[kept], votes_of(owner[kept])), honest)
         if (after == kept).all():
             break
         kept = after
     n_doubted = len(set(owner[~kept].tolist()) - set(owner[kept].tolist()))
-    if n_doubted > MOST_DOUBTED * len(set(owners)):
+    if n_doubted > MOST_DOUBTED * len(numbers):
         return frozenset()
     return frozenset(card.card_id for card, keep in zip(cards, kept, strict=True) if not keep)
 
 
-def _middle(told: FloatArray, owner: npt.NDArray[np.intp]) -> FloatArray:
+def _middle(told: FloatArray, owner: npt.NDArray[np.intp]) -> Generator[None, None, FloatArray]:
     """Return the median over owners, one vote each, of every column; -1 where nobody says anything."""
     votes = votes_of(owner)
-    return np.array([weighted_median(column, np.where(column == EMPTY, 0.0, votes)) for column in told.T])
+    middle = np.empty(told.shape[1])
+    for place, column in enumerate(told.T):
+        middle[place] = weighted_median(column, np.where(column == EMPTY, 0.0, votes))
+        yield
+    return middle
 
 
 def weighted_median(values: FloatArray, weights: FloatArray) -> float:

@@ -38,6 +38,7 @@ class Standing(StrEnum):
 _TOLD = frozenset({Standing.PUBLISHED, Standing.LEAVING})
 _MAY_BE_TOLD = frozenset({Standing.WAITING, Standing.PUBLISHED, Standing.TRIMMED, Standing.RESTING})
 _CHANGED = frozenset({Standing.WAITING, Standing.LEAVING})
+_SETTLED = frozenset({Standing.PUBLISHED, Standing.LEFT})
 
 
 class Stood(Struct, frozen=True, kw_only=True):
@@ -78,6 +79,8 @@ class Book:
         self._changed: Counter[str] = Counter()
         self._told: list[ExperienceCard] | None = None
         self._untold: dict[str, dict[str, ExperienceCard]] = {}
+        self._unsettled: dict[str, None] = {}
+        """Cards that may stand otherwise in the next epoch, whatever is believed; in the order of their coming."""
 
     @property
     def changed_owners(self) -> int:
@@ -121,7 +124,10 @@ class Book:
         """Return what changes when a new epoch begins in which ``trimmed`` cards are not believed."""
         unbelieved = frozenset(trimmed)
         after: dict[str, Stood] = {}
-        for card_id, stood in self.stood.items():
+        for card_id in (*self._unsettled, *sorted(unbelieved)):  # all others stay as they stand, and they are many
+            stood = self.stood.get(card_id)
+            if stood is None:
+                continue
             if stood.standing is Standing.LEAVING:
                 after[card_id] = Stood(standing=Standing.LEFT)
             elif stood.standing in _MAY_BE_TOLD:
@@ -145,7 +151,11 @@ class Book:
 
     def candidates(self) -> list[ExperienceCard]:
         """Return the cards that a new epoch could tell."""
-        return [self.cards[card_id] for card_id, stood in self.stood.items() if stood.standing in _MAY_BE_TOLD]
+        with self._lock:
+            leaving = {card_id for card_id in self._unsettled if self.stood[card_id].standing is Standing.LEAVING}
+            told = self.told()
+            stay = [card for card in told if card.card_id not in leaving] if leaving else told
+            return [*stay, *(card for own in self._untold.values() for card in own.values())]
 
     def told(self) -> list[ExperienceCard]:
         """Return the cards of this epoch."""
@@ -166,12 +176,15 @@ class Book:
         self._told = None
         if stood.standing in _CHANGED:
             self._changed[card.owner_id] += 1
+        if stood.standing not in _SETTLED:
+            self._unsettled[card_id] = None
         if stood.standing in _MAY_BE_TOLD - _TOLD:
             self._untold.setdefault(card.owner_id, {})[card_id] = card
         self._show(card, stood)
 
     def _unstand(self, card: ExperienceCard) -> None:
         self._told = None
+        self._unsettled.pop(card.card_id, None)
         self._untold.get(card.owner_id, {}).pop(card.card_id, None)
         if self.stood[card.card_id].standing in _CHANGED:
             self._changed[card.owner_id] -= 1

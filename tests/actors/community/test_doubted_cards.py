@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from actors.community.cards import LEVELS
-from actors.community.doubting import doubted
+from actors.community.doubting import doubted, judging
 from actors.community.evidence import Book, Standing, Stood, cell_of
 from actors.model.advice import ExperienceCard, Topic
 from actors.model.ids import CommunityId, OwnerId
@@ -52,6 +52,11 @@ def test_liars_are_doubted_and_nobody_else(attack: str, n_liars: int) -> None:
     liars = [health(f"liar{n}", lie=ATTACKS[attack]) for n in range(n_liars)]
     honest = [health(f"h{n}") for n in range(20 - n_liars)]
     assert doubted([*honest, *liars]) == {card.card_id for card in liars}
+
+
+def test_judging_pauses_so_that_questions_are_answered_in_between() -> None:
+    cards = [health(f"h{n}") for n in range(20)]
+    assert sum(1 for _ in judging(cards)) > len(LEVELS), "at each column of the curves, and between"
 
 
 def test_in_a_clean_community_nobody_is_doubted() -> None:
