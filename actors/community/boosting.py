@@ -2,12 +2,10 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
@@ -17,26 +15,18 @@ from actors.community.lives import FloatArray
 _SAME = 1e-6
 
 
-class TreeShape(Struct, frozen=True, kw_only=True):
-    """How many leaves a tree has at most, and the share of columns that each of its tests chooses among."""
+_LEAVES = 7
+_COLUMNS = 0.3
+"""Share of the columns that each test of a tree chooses among.
 
-    leaves: int = 15
-    columns: float = 1.0
-
-
-SMALL_TREES = TreeShape(leaves=7, columns=0.3)
-"""They err in different ways, so that the mean of many errs less: better where few have failed."""
-
-_LARGE = TreeShape()
+Small trees of few columns err in different ways, so that the mean of many errs less: better where few have failed.
+"""
 
 
-def fit_amounts(
-    rows: FloatArray, target: FloatArray, *, rounds: int, learning_rate: float, seed: int, shape: TreeShape = _LARGE
-) -> Forest:
-    """Return a forest that predicts an amount; the same rows and seed give the same forest."""
-    kind = partial(HistGradientBoostingRegressor, max_leaf_nodes=shape.leaves, max_features=shape.columns)
-    with _one_thread():
-        booster = _boost(kind, rows, target, rounds=rounds, rate=learning_rate, seed=seed)
+def fit_amounts(rows: FloatArray, target: FloatArray, *, rounds: int, learning_rate: float, seed: int) -> Forest:
+    """Return a forest of small trees that predicts an amount; the same rows and seed give the same forest."""
+    with one_thread():
+        booster = _boost(HistGradientBoostingRegressor, rows, target, rounds=rounds, rate=learning_rate, seed=seed)
         return _checked(booster, booster.predict, rows)
 
 
@@ -49,15 +39,15 @@ def fit_log_odds(
     """
     if happened.all() or not happened.any():
         raise ValueError(f"rows of both kinds expected, got {int(happened.sum())} of {len(happened)} where it happened")
-    kind = partial(HistGradientBoostingClassifier, max_leaf_nodes=SMALL_TREES.leaves, max_features=SMALL_TREES.columns)
-    with _one_thread():
-        booster = _boost(kind, rows, happened, rounds=rounds, rate=learning_rate, seed=seed)
+    with one_thread():
+        booster = _boost(HistGradientBoostingClassifier, rows, happened, rounds=rounds, rate=learning_rate, seed=seed)
         return _checked(booster, booster.decision_function, rows)
 
 
 @contextmanager
-def _one_thread() -> Generator[None, None, None]:
-    with threadpool_limits(limits=1, user_api="openmp"):  # OpenMP's spinning threads take ages beside a busy hub
+def one_thread() -> Generator[None, None, None]:
+    """Keep fitting to this thread: OpenMP's spinning ones take ages beside a busy hub."""
+    with threadpool_limits(limits=1, user_api="openmp"):
         yield
 
 
@@ -65,6 +55,8 @@ def _boost(kind: Any, rows: FloatArray, target: Any, *, rounds: int, rate: float
     booster = kind(
         max_iter=rounds,
         learning_rate=rate,
+        max_leaf_nodes=_LEAVES,
+        max_features=_COLUMNS,
         l2_regularization=5.0,
         early_stopping=False,
         random_state=seed % 2**32,

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 from sklearn.ensemble import HistGradientBoostingRegressor
-from threadpoolctl import threadpool_limits
 
+from actors.community.boosting import one_thread
 from actors.community.doubting import votes_of
 from actors.community.features import fit_normaliser, life_features
 from actors.community.lives import OUTCOME_CAP, FloatArray, Life
@@ -128,7 +128,7 @@ def _fit_middle(screen: Screen, teachers: Sequence[int], seed: int) -> Any:
         early_stopping=False,
         random_state=seed % 2**32,
     )
-    with threadpool_limits(limits=1, user_api="openmp"):  # as in ``boosting``
+    with one_thread():
         return model.fit(rows, told)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
-from actors.community.boosting import SMALL_TREES, fit_amounts
+from actors.community.boosting import fit_amounts
 from actors.community.calibration import HeldOut, calibrate
 from actors.community.cards import LEVELS, CardMatrix, Estimate, LifeCard, answer, levels_of, life_card
 from actors.community.champion import life_error
@@ -127,7 +127,6 @@ def _fit_folds(
             rounds=how.rounds,
             learning_rate=how.learning_rate,
             seed=seed + each,
-            shape=SMALL_TREES,
         )
         network = fit_network(scaling, rows, target, steps=how.steps, seed=seed + each)
         learned.forests.append(forest)

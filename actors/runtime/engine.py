@@ -74,7 +74,7 @@ class TurnEngine(Pump):
         for reminder in recovered.reminders:
             self._reminders.set(reminder)
         for row in recovered.outbox:
-            self._hand_out(row)
+            self._hand_out(row, recovered=True)
         self._rearm()
         self._schedule_pump()
 

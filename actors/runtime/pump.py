@@ -158,28 +158,24 @@ class Pump(Turning):
             except Exception:
                 log.exception("answer_not_taken", actor=envelope.cell.address)
         for row, job in zip(run.batch.outbox_added, run.jobs, strict=True):
-            self._begin(row, job)
+            self._hand_out(row, job, recovered=False)
         self._rearm()
         if self._ready:
             self._schedule_pump()
         else:
             self._idle.set()
 
-    def _begin(self, row: OutboxRow, job: Any) -> None:
-        """Give new work to its relay."""
-        beginner = self._beginners.get(row.relay)
-        if beginner is None:
-            self._hand_out(row, recovered=False)
-            return
-        try:
-            beginner.begin(row, job)
-        except Exception:
-            log.exception("work_not_taken", relay=row.relay, outbox_id=row.outbox_id)
+    def _hand_out(self, row: OutboxRow, job: Any = None, *, recovered: bool) -> None:
+        """Give work to its relay, new work as the ``job`` that was decided where the relay takes it so.
 
-    def _hand_out(self, row: OutboxRow, *, recovered: bool = True) -> None:
-        """Give work to its relay; what no relay takes stays in the outbox for the next start."""
+        What no relay takes stays in the outbox for the next start.
+        """
         try:
-            self._relay(row.relay).work(row, recovered=recovered)
+            beginner = None if recovered else self._beginners.get(row.relay)
+            if beginner is None:
+                self._relay(row.relay).work(row, recovered=recovered)
+            else:
+                beginner.begin(row, job)
         except Exception:  # one bad row must not keep the others
             log.exception("work_not_taken", relay=row.relay, outbox_id=row.outbox_id)
 

@@ -293,12 +293,18 @@ async def test_an_lwm2m_client_is_observed_written_and_executed() -> None:
         assert isinstance(await done, Carried)
 
 
+async def fallen_asleep(device: Device) -> bytes:
+    """Register a device that sleeps between its messages, hear it once, and wait until it sleeps; return its key."""
+    key = await registered(device, b"b=U", b"Q")
+    device.answer(await device.heard("/3306/0/5850"), b"1", (6, b"\x01"))
+    await device.levels(1)
+    device.kit.clock.advance(94)
+    return key
+
+
 async def test_a_sleeping_device_is_told_when_it_wakes() -> None:
     async with running(uri="") as device, asyncio.TaskGroup() as group:
-        key = await registered(device, b"b=U", b"Q")
-        device.answer(await device.heard("/3306/0/5850"), b"1", (6, b"\x01"))
-        await device.levels(1)
-        device.kit.clock.advance(94)
+        key = await fallen_asleep(device)
         done = group.create_task(command(device, WriteProperty(name="open", value=False)))
         update = await asked(device.sock, device.address, request(9, (11, b"rd"), (11, key)))
         assert update[1] == CHANGED
@@ -308,10 +314,7 @@ async def test_a_sleeping_device_is_told_when_it_wakes() -> None:
 
 async def test_a_command_that_waits_for_a_sleeping_device_can_be_taken_back() -> None:
     async with running(uri="") as device, asyncio.TaskGroup() as group:
-        await registered(device, b"b=U", b"Q")
-        device.answer(await device.heard("/3306/0/5850"), b"1", (6, b"\x01"))
-        await device.levels(1)
-        device.kit.clock.advance(94)
+        await fallen_asleep(device)
         done = group.create_task(command(device, WriteProperty(name="open", value=False)))
         await asyncio.sleep(0)
         assert device.adapter.recall(CommandId("c1"))
@@ -321,10 +324,7 @@ async def test_a_command_that_waits_for_a_sleeping_device_can_be_taken_back() ->
 
 async def test_a_command_waits_on_when_what_is_known_of_its_sleeping_device_changes() -> None:
     async with running(uri="") as device, asyncio.TaskGroup() as group:
-        key = await registered(device, b"b=U", b"Q")
-        device.answer(await device.heard("/3306/0/5850"), b"1", (6, b"\x01"))
-        await device.levels(1)
-        device.kit.clock.advance(94)
+        key = await fallen_asleep(device)
         done = group.create_task(command(device, WriteProperty(name="open", value=False)))
         await asyncio.sleep(0)
         options = {"address": "127.0.0.1", "orders": "/inbox"}
