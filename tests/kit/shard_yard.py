@@ -133,9 +133,10 @@ class Yard:
         return await self.until(lambda: bool(outcomes)) and isinstance(outcomes[0], Taken)
 
     def is_quiet(self) -> bool:
-        """Say whether nothing is on its way any more."""
+        """Say whether nothing is on its way any more, and what was written last is known to those who can be asked."""
         counts = [journal.counts() for journal in self.journals]
-        return not any(count["outbox"] or count["tell"] for count in counts)
+        written = not any(count["outbox"] or count["tell"] for count in counts)
+        return written and not any(journal.under_way for journal in self.journals)
 
     def heard(self, address: str) -> tuple[int, ...]:
         """Return what an actor has heard."""

@@ -64,6 +64,8 @@ class MortalJournal:
         self._journal = journal
         self._fate = fate
         self.failures = 0
+        self.under_way = 0
+        """Batches of which the engine has not heard yet: they may be written already."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._journal, name)
@@ -77,11 +79,17 @@ class MortalJournal:
             self.failures -= 1
             asyncio.get_running_loop().call_soon(done, JournalUnavailable("the disk is full"))
         elif fate.commits != fate.dies_at:
-            self._journal.commit(batch, lambda error: None if fate.died.is_set() else done(error))
+            self.under_way += 1
+            self._journal.commit(batch, lambda error: self._written(error, done))
         elif fate.writes_last:
             self._journal.commit(batch, lambda _error: fate.died.set())
         else:
             fate.died.set()
+
+    def _written(self, error: Exception | None, done: Callable[[Exception | None], None]) -> None:
+        self.under_way -= 1
+        if not self._fate.died.is_set():
+            done(error)
 
 
 class SilentPeers:
