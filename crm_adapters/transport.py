@@ -39,7 +39,8 @@ class TransportSettings(Struct, frozen=True, kw_only=True):
     read_s: float = 20.0
     total_s: float = 30.0
     body_cap: int = 4 * 1024 * 1024
-    connections: int = 8
+    connections: int = 100
+    """As many as a desk may ever have under way: it sets the pace, and nothing is to wait here for a connection."""
     tls: ssl.SSLContext | None = None
 
 

@@ -76,6 +76,8 @@ from crm_adapters.transport import TransportSettings, open_transport
 
 _NO_CUSTOMERS = Unsupported(capability="customers")
 _CONNECT_S = 5.0
+_AT_ONCE = 52
+"""Requests of one user that Dataverse takes at once (service protection limits); one more is answered 429."""
 
 
 @asynccontextmanager
@@ -123,6 +125,7 @@ class DynamicsAdapter:
             customers=field_service,
             webhooks=self._webhooks is not None,
             settle_s=self._config.settle_s,
+            parallel=_AT_ONCE,
         )
 
     async def find_offers(self, query: OfferQuery) -> OffersOutcome:

@@ -61,27 +61,14 @@ class RestAdapter(RefusesExtras):
         self._placer = Placer(program, runner)
         self._base_url = config.base_url.rstrip("/")
         self._webhook_secret = config.webhook_secret
-        self._settle_s = program.manifest.settle_s if config.settle_s is None else config.settle_s
         self._clock = deps.clock
         self._connection = deps.connection
+        self._capabilities = _declared(program, config)
 
     @property
     def capabilities(self) -> Capabilities:
         """What the manifest declares."""
-        operations = self._program.operations
-        modes = {operation.idempotency for operation in operations.values()}
-        return Capabilities(
-            orders="place_order" in operations,
-            offers="find_offers" in operations,
-            service="request_service" in operations,
-            appointments="book_appointment" in operations and "search_appointments" in operations,
-            changes="changes" in operations,
-            cancel=bool(self._program.cancels),
-            webhooks=self._program.hook is not None and bool(self._webhook_secret),
-            unique_key=not modes & _UNPROTECTED,
-            search_by_key=bool(self._program.finds),
-            settle_s=self._settle_s,
-        )
+        return self._capabilities
 
     async def find_offers(self, query: OfferQuery) -> OffersOutcome:
         """Return the seller's offers in the wanted currency."""
@@ -203,6 +190,24 @@ class RestAdapter(RefusesExtras):
         if operation is None:
             return Unsupported(capability=capability or name.removeprefix("find_"))
         return await self._runner.all_pages(operation, self._runner.context(value))
+
+
+def _declared(program: Program, config: RestConfig) -> Capabilities:
+    """Return what a manifest declares."""
+    operations = program.operations
+    modes = {operation.idempotency for operation in operations.values()}
+    return Capabilities(
+        orders="place_order" in operations,
+        offers="find_offers" in operations,
+        service="request_service" in operations,
+        appointments="book_appointment" in operations and "search_appointments" in operations,
+        changes="changes" in operations,
+        cancel=bool(program.cancels),
+        webhooks=program.hook is not None and bool(config.webhook_secret),
+        unique_key=not modes & _UNPROTECTED,
+        search_by_key=bool(program.finds),
+        settle_s=program.manifest.settle_s if config.settle_s is None else config.settle_s,
+    )
 
 
 @asynccontextmanager

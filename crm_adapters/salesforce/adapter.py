@@ -109,6 +109,7 @@ class SalesforceAdapter(RefusesExtras):
             returns=self._config.returns,
             customers=True,
             settle_s=self._config.settle_s,
+            parallel=self._config.connections,
         )
 
     async def find_offers(self, query: OfferQuery) -> OffersOutcome:
