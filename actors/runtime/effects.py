@@ -37,7 +37,7 @@ def _note(run: Run, address: str, note: Note, _schema: int) -> Prepared:
 
 def _put(run: Run, _address: str, put: Put, _schema: int) -> Prepared:
     body = put.body if isinstance(put.body, bytes) else _packed_record(put.body)
-    return run.batch.records.append, RecordRow(kind=put.kind, key=put.key, owner=put.owner, body=body)
+    return run.batch.records.append, RecordRow(kind=put.kind, key=put.key, owner=put.owner, body=body, at=run.at)
 
 
 def _remove(run: Run, _address: str, remove: Remove, _schema: int) -> Prepared:

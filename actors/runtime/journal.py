@@ -73,6 +73,8 @@ class RecordRow(Struct, frozen=True, kw_only=True, gc=False):
     key: str
     owner: str
     body: bytes | None
+    at: float = 0.0
+    """When it was first shown, in seconds since 1970 UTC; the store keeps the first. Zero: nobody lists it by time."""
 
 
 class NoteRow(Struct, frozen=True, kw_only=True, gc=False):
@@ -194,6 +196,18 @@ class Journal(History, Protocol):
         self, kind: str, owner: str | None = None, *, after: str = "", limit: int | None = None
     ) -> Iterable[RecordRow]:
         """Return read models of a kind by key: of one owner where one is named, behind a key, at most so many."""
+        ...
+
+    def latest(
+        self, kind: str, owner: str | None = None, *, before: tuple[float, str] | None = None, limit: int
+    ) -> Sequence[RecordRow]:
+        """Return read models of a kind, newest first: of one owner where one is named, older than ``before``.
+
+        ``before`` is the ``at`` and the key of the last one that was seen; of one moment the greater key comes first.
+
+        Raises:
+            LookupError: the store keeps no order by time of this kind.
+        """
         ...
 
     def records_by(self, kind: str, field: str, value: str) -> Iterable[RecordRow]:

@@ -13,7 +13,7 @@ from actors.model.routes import operation
 from actors.purchasing.view import OrderView
 from actors.thing.state import NeedEnd, NeedView, ThingState
 from hub.api.context import Hub, answer, asker, body_of, check_owner, hub_of, instant
-from hub.api.pages import PAGED, page_of, paged
+from hub.api.pages import PAGED, latest_of, page_of, paged
 from hub.api.problems import Problem
 
 _FOR_PEOPLE: Final = frozenset({OrderState.AWAITING_APPROVAL, OrderState.DEAD_LETTER})
@@ -35,15 +35,14 @@ async def list_needs(request: web.Request) -> web.Response:
 
 @operation(query={"state": "a state of orders", "thing_id": "of this thing", **PAGED})
 async def list_orders(request: web.Request) -> web.Response:
-    """Return the asker's orders a page at a time (``Link``), newest first in it; the query narrows them."""
+    """Return the asker's orders a page at a time (``Link``), newest first over all pages; the query narrows them."""
     hub, state, thing_id = hub_of(request), request.query.get("state"), request.query.get("thing_id")
 
     def read(body: bytes) -> OrderView | None:
         view = msgspec.json.decode(body, type=OrderView)
         return view if state in {None, view.state} and thing_id in {None, view.thing_id} else None
 
-    views, after = await page_of(request, "order", read)
-    views.sort(key=lambda view: view.passages[0].at if view.passages else hub.clock.now(), reverse=True)
+    views, after = await latest_of(request, "order", read)
     return paged(request, [_shown(hub, view) for view in views], after)
 
 
@@ -63,14 +62,14 @@ async def trace(request: web.Request) -> web.Response:
 
 @operation(query=PAGED)
 async def list_approvals(request: web.Request) -> web.Response:
-    """Return the orders that wait for a person, a page at a time (``Link``)."""
+    """Return the orders that wait for a person, newest first, a page at a time (``Link``)."""
     hub = hub_of(request)
 
     def read(body: bytes) -> dict[str, Any] | None:
         view = msgspec.json.decode(body, type=OrderView)
         return _shown(hub, view) if view.state in _FOR_PEOPLE else None
 
-    return paged(request, *await page_of(request, "order", read))
+    return paged(request, *await latest_of(request, "order", read))
 
 
 @operation()

@@ -9,7 +9,6 @@ from hub.cli.options import hub_options
 from hub.cli.tables import (
     Columns,
     all_rows,
-    as_list,
     as_map,
     is_empty,
     pick,
@@ -46,10 +45,7 @@ def list_orders(hub: HubAddress, *, state: str | None, thing_id: str | None, as_
     """List orders, newest first."""
     query = {name: value for name, value in (("state", state), ("thing_id", thing_id)) if value is not None}
     path = "/api/v1/orders" + (f"?{urlencode(query)}" if query else "")
-    answer = all_rows(call_pages(hub, path))
-    if rows := rows_of(answer):
-        answer = sorted(rows, key=_raised_at, reverse=True)
-    show_rows(answer, _COLUMNS, as_json=as_json, when_empty="No orders.")
+    show_rows(all_rows(call_pages(hub, path)), _COLUMNS, as_json=as_json, when_empty="No orders.")
 
 
 @orders.command()
@@ -81,12 +77,6 @@ def _say_more(step: object) -> None:
     for name, value in as_map(step).items():
         if name not in {_TIME, *_WHAT.split("|")} and not is_empty(value):
             click.echo(f"    {name}: {text_of(value)}")
-
-
-def _raised_at(order: object) -> str:
-    """Return when something first became of an order; what is only just raised is the newest."""
-    times = (str(as_map(each).get(_TIME, "")) for each in as_list(as_map(order).get("passages")))
-    return min(times, default="~")
 
 
 def _path(key: str) -> str:

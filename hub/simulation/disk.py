@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.runtime.journal import (
     WORK_BITS,
@@ -121,11 +122,12 @@ class Disk:
         for key in batch.reminders_cleared:
             self.reminders.pop(key, None)
         self.reminders.update({(row.address, row.name): row for row in batch.reminders_set})
-        for record in batch.records:
+        for record in {(row.kind, row.key): row for row in batch.records}.values():
             if record.body is None:
                 self.records.pop((record.kind, record.key), None)
             else:
-                self.records[record.kind, record.key] = record
+                first = self.records.get((record.kind, record.key), record)
+                self.records[record.kind, record.key] = replace(record, at=first.at)
         for note in batch.notes:
             self.notes[note.correlation_id].append(note)
         self.dead_letters += batch.dead_letters
@@ -171,6 +173,13 @@ class Disk:
         """Return the read models of a kind behind a key, by key; of one owner where one is named."""
         rows = (row for (held, key), row in sorted(self.records.items()) if held == kind and key > after)
         return [row for row in rows if owner in {None, row.owner}]
+
+    def latest(
+        self, kind: str, owner: str | None = None, *, before: tuple[float, str] | None = None
+    ) -> list[RecordRow]:
+        """Return the read models of a kind, newest first, older than ``before``."""
+        rows = sorted(self.records_of(kind, owner), key=lambda row: (row.at, row.key), reverse=True)
+        return [row for row in rows if before is None or (row.at, row.key) < before]
 
     def records_by(self, kind: str, field: str, value: str) -> list[RecordRow]:
         """Return the read models of a kind whose JSON has this value in a field, by key."""
@@ -310,6 +319,13 @@ class DiskJournal:
     ) -> Iterable[RecordRow]:
         """Return read models of a kind by key."""
         return self.disk.records_of(kind, owner, after=after)[:limit]
+
+    def latest(
+        self, kind: str, owner: str | None = None, *, before: tuple[float, str] | None = None, limit: int
+    ) -> Sequence[RecordRow]:
+        """Return read models of a kind, newest first."""
+        self._look()
+        return self.disk.latest(kind, owner, before=before)[:limit]
 
     def records_by(self, kind: str, field: str, value: str) -> Iterable[RecordRow]:
         """Return the read models of a kind whose JSON has this value in a field, by key."""

@@ -11,10 +11,10 @@ from msgspec.structs import astuple
 from actors.runtime.journal import Batch, MeterDelta, RecordRow
 
 _SHOW: Final = """
-    INSERT INTO record VALUES(?, ?, ?, ?)
+    INSERT INTO record(kind, key, owner, body, at) VALUES(?, ?, ?, ?, ?)
     ON CONFLICT(kind, key) DO UPDATE SET body = excluded.body WHERE owner = excluded.owner"""
 """In place: to replace a row would move it to the table's end, and all of its index entries with it; to set an owner
-that it has already would write its entry in the index of owners anew."""
+that it has already would write its entry in the index of owners anew. Its time is that of its first showing."""
 _GIVE_TO: Final = "UPDATE record SET owner = ?3, body = ?4 WHERE kind = ?1 AND key = ?2"
 
 
@@ -61,7 +61,7 @@ def _show(cursor: apsw.Cursor, records: Iterable[RecordRow]) -> None:
         shown = astuple(row)
         cursor.execute(_SHOW, shown)
         if not cursor.connection.changes():
-            cursor.execute(_GIVE_TO, shown)
+            cursor.execute(_GIVE_TO, shown[:-1])
 
 
 def _statements(batch: Batch) -> Iterator[tuple[str, Iterable[Any]]]:

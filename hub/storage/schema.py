@@ -10,7 +10,7 @@ import apsw
 from actors.model.errors import ConfigError
 from hub.storage.epochs import take_epoch, transaction
 
-VERSION: Final = 4
+VERSION: Final = 5
 SEGMENTED: Final = 2
 """The version from which turns stand in segments."""
 PRUNABLE: Final = 4
@@ -29,6 +29,9 @@ INDEXED_FIELDS: Final[Mapping[tuple[str, str], str]] = {
     ("thing", "connection.protocol"): "kind = 'thing'",
 }
 """(kind, field) -> the condition of the index that finds read models by this field."""
+
+TIMED: Final[Mapping[str, tuple[str, str]]] = {"order": ("order_by_time", "order_of_owner_by_time")}
+"""Kinds of read models that can be listed by time -> their indexes: of everybody's, and of one owner's."""
 
 _MIGRATIONS: Final[tuple[str, ...]] = (
     """
@@ -95,6 +98,13 @@ _MIGRATIONS: Final[tuple[str, ...]] = (
         address TEXT NOT NULL, boot TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
         PRIMARY KEY(address, boot, first)) WITHOUT ROWID;
     CREATE TABLE truth(kind TEXT NOT NULL, schema INTEGER NOT NULL, PRIMARY KEY(kind, schema)) WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE record ADD COLUMN at REAL NOT NULL DEFAULT 0;
+    UPDATE record SET at = ifnull(unixepoch(json_extract(CAST(body AS TEXT), '$.passages[0].at'), 'subsec'), 0)
+    WHERE kind = 'order' AND json_valid(CAST(body AS TEXT));
+    CREATE INDEX order_by_time ON record(at, key) WHERE kind = 'order';
+    CREATE INDEX order_of_owner_by_time ON record(owner, at, key) WHERE kind = 'order';
     """,
 )
 

@@ -259,6 +259,13 @@ class SqliteJournal:
         with self._readable():
             return records.page(self._read, kind, owner, after, limit)
 
+    def latest(
+        self, kind: str, owner: str | None = None, *, before: tuple[float, str] | None = None, limit: int
+    ) -> Sequence[RecordRow]:
+        """Return read models of a kind, newest first, older than ``before``; see ``Journal.latest``."""
+        with self._readable():
+            return records.latest(self._read, kind, owner, before, limit)
+
     def records_by(self, kind: str, field: str, value: str) -> Iterable[RecordRow]:
         """Return the read models of a kind with this value in an indexed field; see ``Journal.records_by``."""
         with self._readable():

@@ -49,6 +49,13 @@ class WholeRecords:
         pages = [journal.records(kind, owner, after=after, limit=limit) for journal in self._shelves]
         return list(islice(merge(*pages, key=_key), limit))
 
+    def latest(
+        self, kind: str, owner: str | None = None, *, before: tuple[float, str] | None = None, limit: int
+    ) -> Sequence[RecordRow]:
+        """Return read models of a kind, newest first, older than ``before``; see ``Journal.latest``."""
+        pages = [journal.latest(kind, owner, before=before, limit=limit) for journal in self._shelves]
+        return list(islice(merge(*pages, key=_place, reverse=True), limit))
+
     def records_by(self, kind: str, field: str, value: str) -> Iterable[RecordRow]:
         """Return the read models of a kind with this value in an indexed field; see ``Journal.records_by``."""
         return list(merge(*(journal.records_by(kind, field, value) for journal in self._shelves), key=_key))
@@ -138,6 +145,10 @@ class WholeJournal(WholeRecords):
 
 def _key(row: RecordRow) -> str:
     return row.key
+
+
+def _place(row: RecordRow) -> tuple[float, str]:
+    return row.at, row.key
 
 
 def _added(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:

@@ -1,5 +1,6 @@
 """Journals that older releases left behind, as text in ``tests/hub/storage/golden``."""
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -24,4 +25,8 @@ def lay_out(folder: Path, name: str) -> None:
 def recorded_states(name: str) -> dict[str, Any]:
     """Return every actor's state as the release that wrote the journal folded it."""
     states: dict[str, Any] = msgspec.json.decode((GOLDEN / f"{name}.json").read_bytes())
-    return states
+    return {address: _unpacked(state) if isinstance(state, str) else state for address, state in states.items()}
+
+
+def _unpacked(state: str) -> Any:
+    return msgspec.msgpack.decode(base64.b64decode(state))

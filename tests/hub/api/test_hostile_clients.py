@@ -109,6 +109,10 @@ async def test_orders_needs_and_approvals_come_in_pages(tmp_path: Path) -> None:
             assert [len(page) for page in pages] == [2, 2, 1]
             told = [row["need"]["thing_id"] if "need" in row else row["thing_id"] for page in pages for row in page]
             assert sorted(told) == [f"printer-{number}" for number in range(5)]
+            if kind != "needs":
+                raised = [row["passages"][0]["at"] for page in pages for row in page]
+                assert raised == sorted(raised, reverse=True)
+        assert (await operator.get("/api/v1/orders?after=printer-3"))[1]["next_step"].startswith("begin at the first")
         (page,) = await all_pages(operator, "/api/v1/orders?limit=2&thing_id=printer-3")
         assert [row["thing_id"] for row in page] == ["printer-3"]
         assert (await operator.get("/api/v1/orders?limit=0"))[0] == 422

@@ -283,12 +283,12 @@ def test_a_topic_that_nobody_tells_of_is_refused_before_anything_is_sent(fake_hu
     assert (result.exit_code, "order.changed" in result.output, fake_hub.asked) == (2, True, [])
 
 
-def test_orders_of_several_pages_are_listed_newest_first(fake_hub: Any) -> None:
+def test_orders_of_several_pages_are_listed_as_the_hub_orders_them(fake_hub: Any) -> None:
     def order(key: str, *days: int) -> dict[str, Any]:
         return {"key": key, "state": "confirmed", "passages": [{"at": f"2026-11-{day:02}T08:00:00Z"} for day in days]}
 
-    fake_hub.answers["GET /api/v1/orders"] = (200, [order("B", 20, 27), order("A", 10)])
-    fake_hub.answers["GET /api/v1/orders?after=B"] = (200, [order("D", 25), order("N"), order("C", 5)])
+    fake_hub.answers["GET /api/v1/orders"] = (200, [order("N"), order("D", 25), order("B", 20, 27)])
+    fake_hub.answers["GET /api/v1/orders?after=B"] = (200, [order("A", 10), order("C", 5)])
     fake_hub.links["GET /api/v1/orders"] = "/api/v1/orders?after=B"
     shown = _run("orders", "list", *fake_hub.options).output.splitlines()[1:]
     assert [row.split()[0] for row in shown] == ["N", "D", "B", "A", "C"]

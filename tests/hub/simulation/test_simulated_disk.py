@@ -29,7 +29,10 @@ def some_batch(chance: Random, number: int) -> Batch:
         outbox_done=some(),
         reminders_set=[ReminderRow(address="a/b", name=f"r{n}", due=1.0, message=b"r") for n in some()],
         reminders_cleared=[("a/b", f"r{n}") for n in some()],
-        records=[RecordRow(kind="k", key=f"{n}", owner="o", body=chance.choice((b"x", None))) for n in some()],
+        records=[
+            RecordRow(kind=kind, key=f"{n}", owner="o", body=chance.choice((b"x", None)), at=chance.choice((1.5, 2.5)))
+            for n in some() for kind in ("k", "order")
+        ],
         claims=[(f"c{n % 4}", chance.choice(("h", None))) for n in some()],
         meters=[MeterDelta(name=f"b{n % 2}", delta=chance.choice((-20, 10, 40)), cap=chance.choice((50, 100)))
                 for n in some()],
@@ -55,4 +58,7 @@ async def test_the_disk_in_memory_decides_as_sqlite_does(tmp_path: Path) -> None
         assert {name: sqlite.meter(name) for name in disk.meters} == disk.meters
         assert list(sqlite.records("k")) == memory.records("k")
         assert list(sqlite.records("k", "o", after="2", limit=3)) == memory.records("k", "o", after="2", limit=3)
+        assert sqlite.latest("order", limit=20) == memory.latest("order", limit=20)
+        older = {"before": (2.5, "2"), "limit": 4}
+        assert sqlite.latest("order", "o", **older) == memory.latest("order", "o", **older)
         assert sqlite.owners("k") == memory.owners("k")

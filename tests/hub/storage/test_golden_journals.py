@@ -32,10 +32,10 @@ def folded(address: str, loaded: Loaded) -> Any:
     return cell.state
 
 
-def lifted(address: str, state: Any) -> Any:
-    """Return a state as its release recorded it, in the present form; all of them were of the first schema."""
+def lifted(address: str, state: Any, schema: int) -> Any:
+    """Return a state as its release recorded it, in the present form; ``schema`` is that of the release."""
     packed = msgspec.msgpack.encode(state)
-    return kind_of(address).read_state(SnapshotRow(address=address, position=1, turn=1, schema=1, state=packed))
+    return kind_of(address).read_state(SnapshotRow(address=address, position=1, turn=1, schema=schema, state=packed))
 
 
 def test_there_is_a_journal_of_every_version() -> None:
@@ -48,7 +48,7 @@ async def test_every_actor_is_replayed_to_the_state_that_its_release_recorded(tm
     recorded = recorded_states(release)
     with open_journal(tmp_path) as journal:
         for address, state in recorded.items():
-            wanted = lifted(address, state)
+            wanted = lifted(address, state, journal.turns(address)[-1].schema)
             assert folded(address, journal.load(address)) == wanted
             assert folded(address, Loaded(snapshot=None, turns=journal.turns(address))) == wanted
     assert {address.partition("/")[0] for address in recorded} == {"thing", "owner", "order", "community"}

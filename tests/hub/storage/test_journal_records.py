@@ -7,6 +7,7 @@ import apsw
 import msgspec
 import pytest
 from firm import record
+from golden import lay_out
 from journal_rows import commit
 
 from actors.model.things import Connection, ThingRecord
@@ -52,6 +53,50 @@ async def test_records_come_in_pages_that_together_are_all(tmp_path: Path) -> No
         assert (journal.owners("thing"), journal.owners("order")) == ({"o0": 5, "o1": 5}, {})
 
 
+def order(key: str, at: float, owner: str = "firm", body: bytes = b"{}") -> RecordRow:
+    return RecordRow(kind="order", key=key, owner=owner, body=body, at=at)
+
+
+async def test_records_are_listed_newest_first_over_all_pages(tmp_path: Path) -> None:
+    rows = [order(f"k{7 * number % 10}", at=float(number // 2), owner=f"o{number % 3}") for number in range(10)]
+    newest = sorted(rows, key=lambda row: (row.at, row.key), reverse=True)
+    with open_journal(tmp_path) as journal:
+        await commit(journal, records=rows)
+        first = journal.latest("order", limit=3)
+        place = (first[-1].at, first[-1].key)
+        assert [*first, *journal.latest("order", before=place, limit=100)] == newest
+        assert journal.latest("order", "o1", limit=9) == [row for row in newest if row.owner == "o1"]
+        assert journal.latest("order", "o1", before=place, limit=9) == [row for row in newest[3:] if row.owner == "o1"]
+
+
+async def test_what_is_shown_anew_keeps_its_place_in_time(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        await commit(journal, records=[order("a", at=1.0), order("b", at=2.0)])
+        await commit(journal, records=[order("a", at=3.0, body=b"[]")])
+        assert journal.latest("order", limit=9) == [order("b", at=2.0), order("a", at=1.0, body=b"[]")]
+
+
+async def test_a_kind_without_an_index_by_time_is_refused(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal, pytest.raises(LookupError, match="no index lists thing by time"):
+        journal.latest("thing", limit=1)
+
+
+async def test_orders_of_an_old_journal_stand_in_the_order_of_their_first_passage(tmp_path: Path) -> None:
+    lay_out(tmp_path, "hub_v4")
+    file = apsw.Connection(str(tmp_path / FILE_NAME))
+    file.execute("DELETE FROM record WHERE kind = 'order'")
+    for key, body in (
+        ("a", b'{"passages":[{"at":"2026-11-23T10:08:29.5Z"},{"at":"2026-11-25T00:00:00Z"}]}'),
+        ("b", b'{"passages":[{"at":"2026-11-24T00:00:00Z"}]}'),
+        ("c", b'{"passages":[]}'),
+    ):
+        file.execute("INSERT INTO record VALUES('order', ?, 'firm', ?)", (key, body))
+    file.close()
+    with open_journal(tmp_path) as journal:
+        found = journal.latest("order", limit=9)
+    assert [(row.key, row.at) for row in found] == [("b", 1795478400.0), ("a", 1795428509.5), ("c", 0.0)]
+
+
 async def test_things_are_found_by_token_and_by_protocol(tmp_path: Path) -> None:
     rows = [row(thing("b", token="h1")), row(thing("a", "opcua")), row(thing("c", "opcua"))]
     with open_journal(tmp_path) as journal:
@@ -75,6 +120,8 @@ async def test_a_field_without_an_index_is_refused(tmp_path: Path) -> None:
         lambda file: records.found_by(file, "thing", "connection.protocol", "opcua"),
         lambda file: records.page(file, "thing", "firm", "t", 2),
         lambda file: records.record(file, "thing", "one"),
+        lambda file: records.latest(file, "order", None, (3.0, "x"), 2),
+        lambda file: records.latest(file, "order", "firm", (3.0, "x"), 2),
     ],
 )
 async def test_a_look_up_walks_no_other_records(tmp_path: Path, look: Callable[[apsw.Connection], object]) -> None:
@@ -85,6 +132,9 @@ async def test_a_look_up_walks_no_other_records(tmp_path: Path, look: Callable[[
             await commit(journal, records=[row(thing("one", "opcua", "h1"))])
             await commit(journal, records=[row(thing(f"t{n}", token=f"x{n}"), "other") for n in range(others)])
             await commit(journal, records=[row(thing(f"u{n}")) for n in range(2)])
+            await commit(journal, records=[order(f"a{n}", 9.0, "firm") for n in range(others)])
+            await commit(journal, records=[order(f"b{n}", 0.0, "firm") for n in range(others)])
+            await commit(journal, records=[order(f"c{n}", 2.0, "firm") for n in range(2)])
         cost.append(steps(folder, look))
     assert cost[0] == cost[1]
 
