@@ -6,7 +6,7 @@ import hmac
 import secrets
 import signal
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -73,6 +73,7 @@ from hub.record_watch import RecordWatch
 from hub.registry import Registry, operator_token
 from hub.sharding import whole_engine, whole_journal
 from hub.storage.connection import FILE_NAME, JournalSettings, explained
+from hub.storage.reserve import Reserve, open_reserve
 from hub.storage.shards import open_shards
 from hub.storage.shelf import Shelves, open_shelves
 from hub.storage.sqlite import SqliteJournal
@@ -114,8 +115,9 @@ async def open_hub(
     now = clock or SystemClock()
     async with AsyncExitStack() as stack:
         journals = stack.enter_context(open_shards(config.data_dir, config.shards, disk))
+        reserve = stack.enter_context(closing(open_reserve(config.data_dir)))
         with explained(config.data_dir / FILE_NAME):  # damage inside the file shows when states are read
-            parts = _Parts(config, journals, now)
+            parts = _Parts(config, journals, now, reserve)
             adapters = await parts.open_crm(stack)
             journal = whole_journal(journals)
             profiles = await publish_profiles(journal, config.profiles)
@@ -134,7 +136,7 @@ async def open_hub(
 class _Parts:
     """The parts while they are put together."""
 
-    def __init__(self, config: HubConfig, journals: Sequence[SqliteJournal], clock: Clock) -> None:
+    def __init__(self, config: HubConfig, journals: Sequence[SqliteJournal], clock: Clock, reserve: Reserve) -> None:
         self._config = config
         self._journal = journal = whole_journal(journals)
         self._clock = clock
@@ -158,7 +160,7 @@ class _Parts:
             key=HubKey(journal.setting("hub_key", lambda: secrets.token_hex(32))),
             salt=journal.setting("hub_salt", lambda: secrets.token_hex(32)),
         )
-        self._switches = Switches(self._engine)
+        self._switches = Switches(self._engine, reserve)
         self._exchange = Exchange(self._federation, self._engine, config, clock, self._chance)
         self._sink = DurableSink(self._engine, self._registry)
         self._watch = RecordWatch()
@@ -265,6 +267,7 @@ class _Parts:
         group.create_task(self._sender.run())
         group.create_task(self._tail.run())
         group.create_task(self._exchange.run())
+        self._switches.resume()
         self._engine.start()
         for choice in self._config.crm:
             address = connection_address(choice.name)

@@ -110,7 +110,7 @@ async def retire(request: web.Request) -> web.Response:
 
 @operation(status=(200, 202))
 async def switch_off(request: web.Request) -> web.Response:
-    """Switch a thing off; the answer lists what had left before. 202: it holds, and the disk takes no writes yet."""
+    """Switch a thing off; the answer lists what had left before. 202: it holds, the journal takes no writes yet."""
     record, principal = record_in_path(request), asker(request)
     off = await hub_of(request).switches.off(record.owner_id, record.thing_id, principal.name)
     return switched_off(off, {"thing_id": record.thing_id})
@@ -127,15 +127,26 @@ async def switch_on(request: web.Request) -> web.Response:
 
 
 def switched_off(off: Off, named: dict[str, str]) -> web.Response:
-    """Return the answer to a switch: what had left before, and whether it is written."""
+    """Return the answer to a switch: what had left before, and whether it is written.
+
+    Raises:
+        Problem: it holds, but nothing could be put on disk: a restart forgets it.
+    """
     told = {**named, "state": "off", "written": off.is_written, "already_under_way": off.already_under_way}
     if off.is_written:
         return answer(told)
-    detail = (
-        "it is off from now on, but the hub's disk takes no writes: it is written as soon as it does, and a restart of"
-        " the hub before that forgets it; already_under_way lists all that may have left"
-    )
     next_step = "free disk space or repair the disk (the hub's log says which), and look at the thing again"
+    if not off.is_kept:
+        under_way = ", ".join(off.already_under_way) or "nothing"
+        detail = (
+            "it is off from now on, but nothing can be put on the hub's disk: it is written as soon as it can be, and a"
+            f" restart of the hub before that forgets it; may have left: {under_way}"
+        )
+        raise Problem(503, "off_not_durable", detail, f"{next_step}; switch it off again after a restart")
+    detail = (
+        "it is off from now on, over a restart of the hub too, but the disk takes no writes of the journal: it is"
+        " written there as soon as it does; already_under_way lists all that may have left"
+    )
     return answer({**told, "detail": detail, "next_step": next_step}, status=202)
 
 
