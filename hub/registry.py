@@ -1,7 +1,7 @@
 """Who and what the hub knows: registered things, their profiles, and whose credential a token is.
 
-The truth are the journal's read models; the registry reads one when somebody asks for it and remembers it, within
-bounds, until a commit changes it. So a start reads nothing, however many things there are.
+The truth are the journal's read models; the registry reads one when somebody asks for it, takes what a commit tells of
+a thing, and remembers it, within bounds. So a start reads nothing, however many things there are.
 """
 
 import hashlib
@@ -93,16 +93,19 @@ class Registry:
         self._operators[_digest(token)] = principal
 
     def follow(self, rows: Sequence[RecordRow]) -> None:
-        """Forget what a commit changed, and tell the watchers once which things it touched."""
+        """Know what a commit wrote, and tell the watchers once which things it touched."""
         if any(row.kind in {"thing", "credential"} for row in rows):
             self._no_tokens.clear()
         for row in rows:
             if row.kind == "credential":
                 self._persons.drop(bytes.fromhex(row.key))
-        things = list(dict.fromkeys(ThingId(row.key) for row in rows if row.kind == "thing"))
-        for thing_id in things:
+        newest = {ThingId(row.key): row.body for row in rows if row.kind == "thing"}
+        things = list(newest)
+        for thing_id, body in newest.items():
             self._things.drop(thing_id)
             self._no_things.drop(thing_id)
+            if body is not None:  # whoever comes first will want it
+                self._things.put(thing_id, self._known_from(_decoded(body)))
         for watcher in tuple(self._watchers) if things else ():
             watcher(things)
 

@@ -72,7 +72,7 @@ def is_quiet(before: ThingState, after: ThingState, profile: ThingProfile) -> bo
         if slot is None:
             continue
         former = formers.get(name)
-        if former is None or former.refills != slot.refills or may_be_low(slot, spec):
+        if may_be_low(slot, spec) or (bool(before.needs) if former is None else former.refills != slot.refills):
             return False
     return not profile.components and profile.events is None
 

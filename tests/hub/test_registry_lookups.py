@@ -47,8 +47,15 @@ def test_nothing_is_read_before_somebody_asks(desk: Desk) -> None:
     assert desk.shelf.reads == 0
 
 
+def test_what_a_commit_told_of_a_thing_is_not_read_again(desk: Desk) -> None:
+    for serial in ("S1", "S2"):
+        desk.commit(record(serial=serial))
+    assert desk.cost(lambda: desk.registry.find(PRINTER)) == 0
+
+
 def test_a_thing_is_read_once_and_then_known(desk: Desk) -> None:
-    desk.commit(record(serial="S1"))
+    desk.shelf.put_thing(record(serial="S1"))
+    assert desk.cost(lambda: desk.registry.find(PRINTER)) == 1
     found = desk.registry.find(PRINTER)
     assert found is not None
     assert (found.owner_id, found.profile, found.serial) == (OWNER, PROFILE, "S1")
