@@ -41,7 +41,7 @@ def answer(status: int = 200, body: str = '{"ok": true}', *headers: str) -> byte
 
 @asynccontextmanager
 async def transport(**settings: float) -> AsyncGenerator[Transport, None]:
-    async with open_transport(TransportSettings(**{"read_s": 0.3, "connect_s": 1.0, **settings})) as opened:  # type: ignore[arg-type]
+    async with open_transport(TransportSettings(**settings)) as opened:  # type: ignore[arg-type]
         yield opened
 
 
@@ -78,7 +78,7 @@ async def test_an_answer_that_nests_too_deep_is_no_json() -> None:
 
 async def test_silence_after_the_request_left_is_ambiguous() -> None:
     async with server(b"HTTP/1.1 200 Said\r\nContent-Length: 5\r\n\r\n{") as (url, _):
-        assert isinstance(await sent(url), Ambiguous)
+        assert isinstance(await sent(url, read_s=0.3), Ambiguous)
 
 
 async def test_an_answer_over_the_cap_is_not_read_to_the_end() -> None:

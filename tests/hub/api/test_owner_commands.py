@@ -150,7 +150,7 @@ async def test_off_takes_back_what_its_thing_has_not_fetched(operator: Client, p
     assert (await operator.post(COMMANDS, told))[0] == 202
     assert (await operator.post(path))[0] == 200
     assert await thing.get("/things/printer-1/commands") == (200, {"commands": []})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (ended := (await operator.get(f"{COMMANDS}/c1"))[1].get("outcome")):  # noqa: ASYNC110 - over HTTP
             await asyncio.sleep(0.01)
     assert (ended["type"], ended["code"]) == ("not_carried", "recalled")

@@ -60,7 +60,8 @@ async def test_quality_and_status_come_with_the_value(plant: Any, hub: Any) -> N
     ]
 
 
-async def test_the_server_keeps_a_notification_until_it_is_stored(plant: Any, hub: Any) -> None:
+async def test_the_server_keeps_a_notification_until_it_is_stored(start_plant: Any, hub: Any) -> None:
+    plant = start_plant()  # it counts the subscriptions of all
     machine = plant.define()
     hub.register(machine)
     async with hub.running(plant.url, items=4) as link:
@@ -80,6 +81,7 @@ async def test_a_hub_that_is_slow_slows_the_server_and_loses_nothing(plant: Any,
         hub.kit.sink.withhold()
         rows = [{f"{machine}.Cycle": number} for number in range(20)]
         await asyncio.to_thread(plant.do, "play", rows=rows, every_ms=15)
+        await hub.kit.sink.arrived(1)
         assert len(hub.kit.sink.messages) == 1  # the thing's next message waits for the first
         hub.kit.sink.release()
         assert await plant.settled()
@@ -173,12 +175,13 @@ async def test_a_hundred_machines_tell_their_first_values(plant: Any, hub: Any) 
         assert {len(message.readings) for message in hub.kit.sink.stored} == {1}
 
 
-async def test_closing_ends_the_subscription_at_the_server(plant: Any, hub: Any) -> None:
+async def test_closing_ends_the_subscription_at_the_server(start_plant: Any, hub: Any) -> None:
+    plant = start_plant()  # it counts the subscriptions of all
     hub.register(plant.define())
-    async with hub.running(plant.url, items=4):
+    async with hub.running(plant.url, items=4, request_timeout_s=100):
         assert plant.do("settle", within_s=0)["subscriptions"] == 1
         closing_at = asyncio.get_running_loop().time()
-    assert asyncio.get_running_loop().time() - closing_at < 4.0
+    assert asyncio.get_running_loop().time() - closing_at < 30
     assert plant.do("settle", within_s=0)["subscriptions"] == 0
 
 
@@ -190,6 +193,6 @@ async def test_a_link_ends_in_whatever_moment_of_a_failed_attempt_it_is_cancelle
             for _ in range(moments):
                 await asyncio.sleep(0)
             run.cancel()
-            ended, _ = await asyncio.wait([run], timeout=2)
+            ended, _ = await asyncio.wait([run], timeout=30)
             run.cancel()
             assert ended, moments

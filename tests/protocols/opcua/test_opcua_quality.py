@@ -9,7 +9,7 @@ from actors.model.readings import Quality
 async def test_a_lost_link_makes_values_bad_until_it_is_back(path: Any, plant: Any, hub: Any) -> None:
     machine = plant.define()
     hub.register(machine)
-    async with hub.running(path.url, items=4, silence_s=0.5, request_timeout_s=0.5) as link:
+    async with hub.running(path.url, items=4, silence_s=2.0, request_timeout_s=2.0) as link:
         plant.do("set", values={f"{machine}.Level": 40.0})
         await link.until(lambda: link.values("level") == [40.0])
         path.flows.clear()

@@ -79,21 +79,21 @@ async def test_a_link_that_cannot_connect_says_so_and_ends_at_once(hub: Any) -> 
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"opc.tcp://127.0.0.1:{nobody.getsockname()[1]}/"
-        async with hub.running(url) as link:
+        async with hub.running(url, request_timeout_s=100) as link:
             await link.until(lambda: link.state == "down")
             assert "ConnectionRefusedError" in link.adapter.links()[0].reason
             closing_at = asyncio.get_running_loop().time()
-    assert asyncio.get_running_loop().time() - closing_at < 4.0
+    assert asyncio.get_running_loop().time() - closing_at < 30
 
 
 @pytest.mark.parametrize("connected", [True, False])
 async def test_a_black_hole_does_not_hold_up_the_end(connected: bool, path: Any, plant: Any, hub: Any) -> None:
     if not connected:
         path.flows.clear()
-    async with hub.running(path.url, items=0 if connected else None, silence_s=60):
+    async with hub.running(path.url, items=0 if connected else None, silence_s=100, request_timeout_s=100):
         path.flows.clear()
         closing_at = asyncio.get_running_loop().time()
-    assert asyncio.get_running_loop().time() - closing_at < 4.0
+    assert asyncio.get_running_loop().time() - closing_at < 30
 
 
 async def test_an_error_inside_the_context_comes_out_as_it_is(plant: Any, hub: Any) -> None:
