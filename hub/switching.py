@@ -54,8 +54,12 @@ class Switches:
 
     def is_off(self, owner_id: OwnerId, thing_id: ThingId) -> bool:
         """Say whether a thing is switched off, written or not."""
+        return bool(self.off_by(owner_id, thing_id))
+
+    def off_by(self, owner_id: OwnerId, thing_id: ThingId) -> str:
+        """Return who switched a thing off, or all of its owner's, written or not; nothing where it is on."""
         owner: OwnerState = self._engine.read(owner_address(owner_id))
-        return bool(owner.all_off_by or thing_id in owner.things_off or self.unwritten(owner_id, thing_id))
+        return owner.all_off_by or owner.things_off.get(thing_id, "") or self.unwritten(owner_id, thing_id)
 
     def recall_by(self, take_back: TakeBack) -> None:
         """Have commands taken back before OFF is acknowledged."""

@@ -74,8 +74,9 @@ async def list_approvals(request: web.Request) -> web.Response:
 
 @operation()
 async def approve(request: web.Request) -> web.Response:
-    """Approve an order; a dead letter is tried again under its key."""
+    """Approve an order; a dead letter is tried again under its key. Refused while its thing is switched off."""
     view, principal = _order(request), asker(request)
+    _check_on(hub_of(request), view)
     return await _decide(request, view, Approve(by=principal.name), "approved")
 
 
@@ -100,6 +101,21 @@ async def _decide(request: web.Request, view: OrderView, message: Any, *wanted: 
     if said not in wanted:
         raise Problem(409, "not_possible_now", str(said), "look at the order's state with GET /api/v1/orders/{key}")
     return answer({"key": view.key, "result": said})
+
+
+def _check_on(hub: Hub, view: OrderView) -> None:
+    """Refuse to let an order leave whose thing is off: it would only be blocked, and bought later without a word.
+
+    Raises:
+        Problem: the thing is off, and the CRM does not hold the order yet.
+    """
+    off_by = hub.switches.off_by(view.owner_id, view.thing_id)
+    if off_by and view.record is None:
+        detail = f"{view.thing_id} was switched off by {off_by}: nothing is bought for it; the order waits as it is"
+        next_step = (
+            f"switch it on (POST /api/v1/things/{view.thing_id}/on, or the owner's switch) and approve; or reject"
+        )
+        raise Problem(409, "thing_off", detail, next_step)
 
 
 def _order(request: web.Request) -> OrderView:

@@ -192,9 +192,8 @@ def _record_of(new: NewThing, token: str | None) -> ThingRecord:
 
 
 def _shown(hub: Hub, record: ThingRecord) -> dict[str, Any]:
-    owner = hub.engine.read(owner_address(record.owner_id))
     unwritten = hub.switches.unwritten(record.owner_id, record.thing_id)
-    off_by = owner.all_off_by or owner.things_off.get(record.thing_id, "") or unwritten
+    off_by = hub.switches.off_by(record.owner_id, record.thing_id)
     state = "retired" if record.retired_at else "off" if off_by else "on"
     public = replace(record, token_sha256="")
     shown: dict[str, Any] = msgspec.to_builtins(public)

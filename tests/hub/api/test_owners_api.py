@@ -258,6 +258,28 @@ async def test_off_is_acknowledged_and_nothing_leaves_until_on(tmp_path: Path) -
         await operator.order_in("confirmed")
 
 
+@pytest.mark.parametrize("place", ["things/printer-1", "owners/firm"])
+@pytest.mark.parametrize(("instead", "state"), [("reject", "rejected"), ("cancel", "cancelled"), ("on", "confirmed")])
+async def test_nothing_is_approved_for_a_thing_that_is_off(
+    tmp_path: Path, place: str, instead: str, state: str
+) -> None:
+    crm = FakeCrm()
+    async with served_hub(tmp_path, crm) as operator:
+        printer = await operator.registered()
+        await operator.post("/api/v1/mandates", told(approval_kinds=["supply"]))
+        await printer.report({"ink": 9})
+        order = f"/api/v1/orders/{(await operator.order_in('awaiting_approval'))['key']}"
+        await operator.post(f"/api/v1/{place}/off")
+        status, problem = await operator.post(f"{order}/approve")
+        assert (status, problem["code"]) == (409, "thing_off")
+        assert "switched off by operator" in problem["detail"]
+        assert (await operator.get(order))[1]["state"] == "awaiting_approval"
+        assert crm.called("place_order") == []
+        decide = [f"/api/v1/{place}/on", f"{order}/approve"] if instead == "on" else [f"{order}/{instead}"]
+        assert [(await operator.post(path))[0] for path in decide] == [200] * len(decide)
+        await operator.order_in(state)
+
+
 async def test_a_crm_that_is_down_is_told_with_its_reason(tmp_path: Path) -> None:
     crm = FakeCrm()
     crm.plan("place_order", Transient(reason="connection refused"))
