@@ -187,6 +187,7 @@ class _Parts:
             installation=self._installation,
             connections={name: adapter.capabilities for name, adapter in adapters.items()},
             advice_s=max(waits, default=5.0),
+            overdue_after_days=self._config.limits.overdue_after_days,
             introduces_things=frozenset(choice.name for choice in self._config.crm if choice.desk.introduce_things),
         )
         seen_within = self._config.limits.seen_within_days

@@ -12,7 +12,7 @@ from actors.desk.desk import Desk
 from actors.dialogue import CompareRecords, RecordsCompared, connection_address
 from actors.model.findings import Finding, FindingCode
 from actors.model.ids import OrderKey
-from actors.model.orders import RecordKind
+from actors.model.orders import OrderState, RecordKind
 from actors.model.outcomes import Absent, Changes, CrmRecord, Found
 from actors.ports import CrmAdapter
 from actors.purchasing.view import OrderView
@@ -201,7 +201,7 @@ class _Comparison:
         order = self._order(record)
         self._forget(record)
         self._note(difference(self._job.connection, record, order))
-        if order is not None and record not in (order.record, order.booking):
+        if order is not None and (record not in (order.record, order.booking) or _is_awaited_for_ever(order)):
             self._changed.append(record)
 
     async def _look_again(self, finding: Finding) -> None:
@@ -239,6 +239,11 @@ def _changes_since(cursor: str) -> Callable[[CrmAdapter], Awaitable[Any]]:
 
 def _view(body: bytes) -> OrderView:
     return msgspec.json.decode(body, type=OrderView)
+
+
+def _is_awaited_for_ever(order: OrderView) -> bool:
+    """Say whether an older hub confirmed it: told of its record, the order learns until when it is awaited."""
+    return order.state is OrderState.CONFIRMED and order.expected_until is None
 
 
 def _why(outcome: Any) -> str:

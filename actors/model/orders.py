@@ -45,8 +45,8 @@ TRANSITIONS: Final[dict[OrderState, frozenset[OrderState]]] = {
     _S.CONFIRMED: frozenset({_S.PLACED, _S.FULFILLED, _S.CANCELLING, _S.CANCELLED, _S.DEAD_LETTER}),
     _S.CANCELLING: frozenset({_S.CANCELLED, _S.CONFIRMED, _S.DEAD_LETTER}),
     _S.BLOCKED: frozenset({_S.DRAFTED, _S.APPROVED, _S.CANCELLED, _S.EXPIRED, _S.DEAD_LETTER}),
-    # A person's decision leads out of a person's list.
-    _S.DEAD_LETTER: frozenset({_S.APPROVED, _S.PLACED, _S.CANCELLED}),
+    # A person's decision leads out of a person's list, or the word that what was overdue is there after all.
+    _S.DEAD_LETTER: frozenset({_S.APPROVED, _S.PLACED, _S.CANCELLED, _S.FULFILLED}),
     _S.FULFILLED: frozenset(),
     _S.REJECTED: frozenset(),
     _S.CANCELLED: frozenset(),

@@ -193,6 +193,8 @@ def _take_deadline(turn: Turn, settings: PurchasingSettings, name: str) -> None:
             following.ask_status(turn, settings)
         case "times" if state is OrderState.PLACED and turn.data.visit is VisitStep.WAITING:
             visiting.search_times(turn, settings)
+        case "overdue":
+            ending.overdue(turn, settings)
         case "expiry":
             ending.expire(turn)
         case _:

@@ -3,8 +3,9 @@
 from actors.dialogue import CancelRecord
 from actors.model.orders import OrderState
 from actors.model.outcomes import Absent, FindOutcome, Found, RecordStatus
-from actors.purchasing.ending import NOT_SENT, end, give_up, watch
+from actors.purchasing.ending import NOT_SENT, end, give_up, watch, write_off
 from actors.purchasing.events import ApprovalGiven, RecordKnown, VisitMoved, VisitStep
+from actors.purchasing.expecting import is_overdue
 from actors.purchasing.following import record_kind
 from actors.purchasing.placing import go_on
 from actors.purchasing.sourcing import PurchasingSettings, queue
@@ -30,7 +31,10 @@ def approve(turn: Turn, settings: PurchasingSettings, by: str) -> str:
 
 
 def reject(turn: Turn, by: str, reason: str) -> str:
-    """Take a person's no."""
+    """Take a person's no; what is overdue is awaited no more then, though the CRM holds it."""
+    if is_overdue(turn.data):
+        write_off(turn, by, reason)
+        return "rejected"
     if turn.data.state is not OrderState.AWAITING_APPROVAL:
         return f"not awaiting approval: {turn.data.state}"
     end(turn, OrderState.REJECTED, "rejected_by_person", f"{by} refused: {reason}")

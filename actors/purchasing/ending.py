@@ -15,6 +15,7 @@ from actors.model.money import Money
 from actors.model.orders import TERMINAL, OrderState, PurchaseOrder, RecordKind
 from actors.model.outcomes import CrmRecord
 from actors.purchasing.events import NeedOver, StepTried, VisitStep
+from actors.purchasing.expecting import OVERDUE, expect, is_awaited, is_overdue, promised
 from actors.purchasing.ladder import remedy_of
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.purchasing.turn import Turn
@@ -24,8 +25,13 @@ NOT_SENT: Final = frozenset({_S.DRAFTED, _S.AWAITING_APPROVAL, _S.APPROVED, _S.B
 """States in which surely nothing of this order is at a CRM."""
 _AT_CRM: Final = frozenset({_S.PLACED, _S.CONFIRMED})
 _BOOKING: Final = frozenset({VisitStep.BOOKING, VisitStep.PROVING})
+_OVERDUE_NEXT: Final = (
+    "ask the seller what became of it: approve to wait as long again, cancel it in the CRM, or reject to await it no"
+    " more; what the CRM or the thing tells meanwhile still ends it"
+)
 _ENDED: Final = frozenset({_S.FULFILLED, _S.REJECTED, _S.CANCELLED, _S.EXPIRED})
-_DEADLINES: Final = ("expiry", "advice", "offers", "source_again", "blocked", "status", "times", "fix")
+_DEADLINES: Final = ("expiry", "advice", "offers", "source_again", "blocked", "status", "times", "fix", "overdue")
+_LOOK_AGAIN_S: Final = 86400.0
 ABSENT: Final = "proven_absent"
 UNFINISHED: Final = "unfinished"
 _LAST_SEEN: Final = frozenset({ABSENT, UNFINISHED, "placed"})
@@ -41,6 +47,7 @@ def confirm(turn: Turn, settings: PurchasingSettings) -> None:
     name = turn.data.record.number or turn.data.record.record_id if turn.data.record else turn.key
     turn.move(OrderState.CONFIRMED, "confirmed", f"{name} is confirmed by {turn.data.connection}{visit}")
     turn.forget("expiry")
+    expect(turn, settings)
     watch(turn, settings)
     tell_thing(turn)
 
@@ -51,16 +58,44 @@ def watch(turn: Turn, settings: PurchasingSettings) -> None:
     tells = can is not None and can.changes
     if turn.data.state is OrderState.PLACED:
         turn.remind("status", settings.heard_status_s if tells else settings.status_s)
-    elif turn.data.state is OrderState.CONFIRMED and not tells:
+        return
+    if turn.data.state is OrderState.CONFIRMED and not is_awaited(turn):
+        expect(turn, settings)
+    if not tells and (turn.data.state is OrderState.CONFIRMED or is_overdue(turn.data)):
         turn.remind("status", settings.confirmed_status_s)
 
 
-def end(turn: Turn, state: OrderState, code: str, sentence: str, next_step: str = "") -> None:
-    """Reach an end: drop the deadlines, free what is reserved and tell the thing."""
+def overdue(turn: Turn, settings: PurchasingSettings) -> None:
+    """Ask a person about what was confirmed and not fulfilled in time; its record is watched on."""
+    if turn.data.state is not OrderState.CONFIRMED:
+        if turn.data.state not in {*_ENDED, OrderState.DEAD_LETTER}:
+            turn.remind("overdue", _LOOK_AGAIN_S)
+        return
+    slot = turn.data.slot
+    if slot is not None and slot.ends_at > turn.now:  # moved meanwhile
+        expect(turn, settings)
+        return
+    name = turn.data.record.number or turn.data.record.record_id if turn.data.record else turn.key
+    told = f"{name} is confirmed by {turn.data.connection} ({promised(turn, settings)}), and nothing says that it came"
+    turn.move(OrderState.DEAD_LETTER, OVERDUE, told, _OVERDUE_NEXT)
+    _stop(turn)
+    watch(turn, settings)
+
+
+def write_off(turn: Turn, by: str, reason: str) -> None:
+    """End what is overdue by a person's word: its money counts as spent, because the CRM still holds the record."""
+    told = f"{by} awaits it no more: {reason}; {turn.data.connection} still holds the record"
+    end(turn, OrderState.CANCELLED, "written_off", told, is_spent=True)
+
+
+def end(
+    turn: Turn, state: OrderState, code: str, sentence: str, next_step: str = "", *, is_spent: bool = False
+) -> None:
+    """Reach an end: drop the deadlines, free what is reserved and not spent, and tell the thing."""
     turn.move(state, code, sentence, next_step)
     for name in _DEADLINES:
         turn.forget(name)
-    spent = _due(turn) if state is OrderState.FULFILLED else None
+    spent = _due(turn) if is_spent or state is OrderState.FULFILLED else None
     turn.tell_owner(SettleReservation(key=turn.key, spent=spent))
     if turn.data.booking is not None:
         _end_visit(turn, turn.data.booking, sentence)
@@ -134,8 +169,12 @@ def settle_need(turn: Turn) -> None:
         _note_what_helped(turn)
     if turn.data.state in NOT_SENT:
         give_up(turn, OrderState.CANCELLED, "need_gone", f"no longer needed: {over.reason}")
-    elif turn.data.state in _AT_CRM and not over.dismissed and turn.data.visit not in _BOOKING:
+    elif _stands(turn) and not over.dismissed and turn.data.visit not in _BOOKING:
         end(turn, OrderState.FULFILLED, "need_met", over.reason)
+
+
+def _stands(turn: Turn) -> bool:
+    return turn.data.state in _AT_CRM or is_overdue(turn.data)
 
 
 def _note_what_helped(turn: Turn) -> None:
@@ -146,7 +185,7 @@ def _note_what_helped(turn: Turn) -> None:
     if turn.data.fixing:
         fix = Remedy(kind=RemedyKind.FIX, name=need.remote_fix)
         turn.happen(StepTried(tried=RemedyTried(remedy=fix, outcome=RemedyOutcome.ENDED)))
-    elif turn.data.state in _AT_CRM and (remedy := remedy_of(need, offer.sku if offer else "")) is not None:
+    elif _stands(turn) and (remedy := remedy_of(need, offer.sku if offer else "")) is not None:
         cost = _due(turn) or (turn.data.record.total if turn.data.record else None)
         turn.happen(StepTried(tried=RemedyTried(remedy=remedy, outcome=RemedyOutcome.ENDED, cost=cost)))
 

@@ -165,6 +165,12 @@ class BookingKnown(Event, frozen=True, kw_only=True):
     record: CrmRecord
 
 
+class DeliveryExpected(Event, frozen=True, kw_only=True):
+    """It is confirmed; when nothing says until then that it is fulfilled, a person is asked."""
+
+    until: Instant
+
+
 class NeedOver(Event, frozen=True, kw_only=True):
     """The need is met or dismissed, whatever becomes of the order."""
 
@@ -202,4 +208,5 @@ OrderEvent = (
     | FixRecalled
     | LadderSet
     | StepTried
+    | DeliveryExpected
 )

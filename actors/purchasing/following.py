@@ -9,6 +9,7 @@ from actors.model.orders import OrderState, PurchaseOrder, RecordKind
 from actors.model.outcomes import CrmRecord, FindOutcome, Found, RecordStatus
 from actors.purchasing.ending import confirm, end, hand_to_person, watch
 from actors.purchasing.events import RecordKnown
+from actors.purchasing.expecting import is_overdue
 from actors.purchasing.sourcing import PurchasingSettings
 from actors.purchasing.turn import Turn
 from actors.purchasing.visiting import hear_booking, is_booking, wants_visit
@@ -39,12 +40,18 @@ def ask_status(turn: Turn, settings: PurchasingSettings) -> None:
     """Look at the record again, or later where an answer is awaited."""
     if turn.data.state in _UNDER_WAY:
         turn.remind("status", settings.status_s)
-    elif turn.data.state in _AT_CRM and turn.data.record is not None:
+    elif (turn.data.state in _AT_CRM or is_overdue(turn.data)) and turn.data.record is not None:
         turn.work(turn.data.connection, LookUp(key=turn.key, kind=record_kind(turn)))
 
 
 def take_status(turn: Turn, settings: PurchasingSettings, outcome: FindOutcome) -> None:
     """Take what a look-up found. A record that is not there is a person's case, once reconciliation has seen it."""
+    if is_overdue(turn.data):
+        if isinstance(outcome, Found) and _is_ours(turn, outcome.record):
+            _hear_as_dead_letter(turn, outcome.record)
+        if is_overdue(turn.data):
+            watch(turn, settings)
+        return
     if turn.data.state not in _AT_CRM:
         return
     if isinstance(outcome, Found) and not is_booking(turn) and _is_ours(turn, outcome.record):
@@ -83,13 +90,16 @@ def _take_record(turn: Turn, settings: PurchasingSettings, record: CrmRecord) ->
 
 
 def _hear_as_dead_letter(turn: Turn, record: CrmRecord) -> None:
-    """A person decides; but what the CRM says helps, and a record that was cancelled there decides it."""
+    """A person decides; but what the CRM says helps, and a record cancelled or fulfilled there decides it."""
     before = turn.data.record
     if record == before:
         return
     turn.happen(RecordKnown(record=record))
     if record.status is RecordStatus.CANCELLED:
         end(turn, _S.CANCELLED, "cancelled_in_crm", "cancelled in the CRM")
+        return
+    if record.status is RecordStatus.FULFILLED and is_overdue(turn.data):
+        end(turn, _S.FULFILLED, "fulfilled_in_crm", "done, says the CRM, later than it was awaited")
         return
     turn.note("crm_record", f"the CRM says: {record.number or record.record_id} is {record.status}", record=record)
 

@@ -63,6 +63,9 @@ PRICED_AGAIN: Final = frozenset({"offer_expired", "price_old"})
 """Why an order whose turn had come went back to the sellers; afterwards it is the first in line."""
 
 
+OVERDUE_AFTER_DAYS: Final = 7.0
+
+
 class PurchasingSettings(Struct, frozen=True, kw_only=True):
     """What the composition tells the orders. ``connections`` are the CRM connections with what they can do.
 
@@ -89,6 +92,10 @@ class PurchasingSettings(Struct, frozen=True, kw_only=True):
     """The same at a CRM that tells what changed: only for what is told while nobody listens."""
     confirmed_status_s: float = 3600.0
     """How often a confirmed order is looked up at a CRM that does not tell what changed."""
+    delivery_days: float = 14.0
+    """How long a delivery is counted with of which the offer says nothing."""
+    overdue_after_days: float = OVERDUE_AFTER_DAYS
+    """So long after it should be there a confirmed order goes to a person, where nothing says that it is fulfilled."""
     times_s: float = 1800.0
     expiry_days: float = 14.0
     visit_within_days: float = 14.0

@@ -21,6 +21,7 @@ from actors.purchasing.events import (
     BookingKnown,
     BookingStarted,
     ClearanceAsked,
+    DeliveryExpected,
     FixBegun,
     FixRecalled,
     LadderSet,
@@ -97,6 +98,8 @@ class OrderData(Struct, frozen=True, kw_only=True):
     slot: TimeSlot | None = None
     booking: CrmRecord | None = None
     lost_slots: int = 0
+    expected_until: Instant | None = None
+    """Until when a confirmed order is awaited without asking a person."""
     need_over: NeedOver | None = None
     blocked_by: Verdict | None = None
     waiting: Waiting | None = None
@@ -127,6 +130,8 @@ def evolve(data: OrderData, event: OrderEvent, at: datetime) -> OrderData:
             return replace(data, approved_by=by)
         case NeedOver():
             return replace(data, need_over=event)
+        case DeliveryExpected(until=until):
+            return replace(data, expected_until=until)
         case SlotChosen() | SlotLost() | VisitMoved() | BookingStarted() | BookingKnown():
             return _visit(data, event)
         case _:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from actors.dialogue import RaiseNeed
-from actors.model.base import Value
+from actors.model.base import Instant, Value
 from actors.model.ids import OrderKey, OwnerId, ThingId
 from actors.model.money import Money
 from actors.model.orders import OrderState, PurchaseOrder, TimeSlot
@@ -54,6 +54,8 @@ class OrderView(Value, frozen=True, kw_only=True):
     passages: tuple[Passage, ...]
     fingerprint: str = ""
     """What its record must carry; records of older hubs do not say."""
+    expected_until: Instant | None = None
+    """When a confirmed order is overdue: a person is asked then."""
 
 
 def view_of(key: OrderKey, order: RaiseNeed, data: OrderData) -> OrderView:
@@ -85,5 +87,6 @@ def view_of(key: OrderKey, order: RaiseNeed, data: OrderData) -> OrderView:
         booking=data.booking,
         visit=data.slot if data.booking else None,
         passages=data.passages,
+        expected_until=data.expected_until,
         fingerprint=data.request.fingerprint if data.request else "",
     )

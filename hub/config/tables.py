@@ -12,6 +12,7 @@ from actors.model.ids import OwnerId
 from actors.model.profiles import Name, ThingProfile
 from actors.model.things import Place, ShortText
 from actors.ports import CrmSpec, ProtocolSpec
+from actors.purchasing.sourcing import OVERDUE_AFTER_DAYS
 from actors.thing.sighting import SEEN_WITHIN_DAYS
 from crm_adapters.addresses import AddressPolicy
 from hub.config.listen import Listen
@@ -113,6 +114,8 @@ class LimitsConfig(Value, frozen=True, kw_only=True):
     """Least time between two orders of one thing for the same subject."""
     seen_within_days: Annotated[float, Meta(gt=0)] = SEEN_WITHIN_DAYS
     """So long after its order was fulfilled a need waits for its thing to show it; a profile may say otherwise."""
+    overdue_after_days: Annotated[float, Meta(gt=0)] = OVERDUE_AFTER_DAYS
+    """So long after it should be there a confirmed order goes to a person, where neither CRM nor thing says it is."""
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 1_048_576
     """Largest request body that the hub's HTTP application reads."""
     body_within_s: Annotated[float, Meta(gt=0)] = 30.0

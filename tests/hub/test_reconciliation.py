@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import apsw
+import msgspec
 import pytest
 from click.testing import CliRunner
 from fake_crm import FakeCrm
@@ -18,6 +20,7 @@ from hub.cli.root import cli
 from hub.clock import SystemClock
 from hub.releasing import left_to_do
 from hub.storage.copies import back_up, restore
+from hub.storage.sqlite import FILE_NAME
 
 STRANGER = CrmRecord(
     record_id="OR-9", kind=RecordKind.ORDER, key=OrderKey("I2CLATE"), fingerprint="f", status=RecordStatus.CONFIRMED
@@ -180,3 +183,33 @@ async def test_after_a_restore_it_is_told_what_is_left_before_ordering_goes_on(t
 
 def _ignore(*_pages: int) -> None:
     """Nobody watches."""
+
+
+def unexpected(path: Path) -> None:
+    """Make a journal as a hub left it that knew no time until which a confirmed order is awaited."""
+    file = apsw.Connection(str(path))
+    tables = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE name GLOB 'turn_[0-9]*'")]
+    for table in (name for name in tables if not name.endswith("once")):
+        query = f"SELECT position, events FROM {table} WHERE address GLOB 'order/*'"  # noqa: S608 - fixed names
+        for position, packed in list(file.execute(query)):
+            kept = [event for event in msgspec.msgpack.decode(packed) if event["type"] != "DeliveryExpected"]
+            row = (msgspec.msgpack.encode(kept), position)
+            file.execute(f"UPDATE {table} SET events = ? WHERE position = ?", row)  # noqa: S608 - fixed names
+    file.execute("DELETE FROM snapshot WHERE address GLOB 'order/*'")
+    file.execute("DELETE FROM reminder WHERE name = 'overdue'")
+    shown = "CAST(json_remove(CAST(body AS TEXT), '$.expected_until') AS BLOB)"
+    file.execute(f"UPDATE record SET body = {shown} WHERE kind = 'order'")  # noqa: S608 - fixed names
+    file.close()
+
+
+async def test_an_order_that_an_older_hub_confirmed_is_awaited_no_longer_than_others(tmp_path: Path) -> None:
+    crm = ListingCrm()
+    async with served_hub(tmp_path, crm) as operator:
+        path = f"/api/v1/orders/{await ordered(operator)}"
+        assert (await operator.get(path))[1]["expected_until"]
+    unexpected(tmp_path / "data" / FILE_NAME)
+    async with served_hub(tmp_path, crm) as operator:
+        assert (await operator.get(path))[1]["expected_until"] is None
+        assert await compared(operator) == []
+        await operator.quiet()
+        assert (await operator.get(path))[1]["expected_until"]
