@@ -105,7 +105,7 @@ class OrderCore:
         ending.settle_need(turn)
         if not turn.events:
             return Step(state, (), tuple(turn.effects), reply)
-        if any(event.__class__ not in _UNSEEN for event in turn.events):
+        if not _UNSEEN.issuperset(map(type, turn.events)):
             shown = view_of(turn.key, turn.order, turn.data)
             turn.effects.append(Put("order", turn.key, turn.order.need.owner_id, shown))
         turn.effects += ledger_effect(turn)

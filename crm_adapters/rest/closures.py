@@ -29,6 +29,13 @@ def evaluator(tree: Node, functions: Functions) -> Evaluate:
     return _Walker(functions).of(tree)
 
 
+def is_path(tree: Node) -> bool:
+    """Say whether a parsed expression only goes from name to name: nothing of it can fail."""
+    return tree["type"] == "field" or (
+        tree["type"] == "subexpression" and all(child["type"] == "field" for child in tree["children"])
+    )
+
+
 class _Walker:
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
@@ -66,7 +73,7 @@ class _Walker:
         return lambda _value: literal
 
     def _subexpression(self, node: Node) -> Evaluate:
-        if all(child["type"] == "field" for child in node["children"]):
+        if is_path(node):
             return _path([child["value"] for child in node["children"]])
         first, second, *more = self._children(node)
         if not more:

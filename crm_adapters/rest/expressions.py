@@ -9,7 +9,7 @@ import jmespath
 import msgspec
 from jmespath import exceptions
 
-from crm_adapters.rest.closures import evaluator
+from crm_adapters.rest.closures import Evaluate, evaluator, is_path
 from crm_adapters.rest.functions import ManifestFunctions, Tables
 
 
@@ -37,21 +37,21 @@ class Expression:
         except exceptions.JMESPathError as error:
             raise ExpressionError(f"{text!r} is no JMESPath: {_first_line(error)}") from error
         self._check(self._compiled.parsed, names)
-        self._evaluate = evaluator(self._compiled.parsed, self._functions)
+        evaluate = evaluator(self._compiled.parsed, self._functions)
+        self.value: Evaluate = evaluate if is_path(self._compiled.parsed) else self._explained(evaluate)
+        """Returns the value in a context. Raises ``ExpressionError`` where a function got what it does not take."""
         searched, named = _FIRST_OF.match(text), _NAMED.match(text)
         self._searched = None if searched is None else jmespath.compile(searched["list"])
         self._named = None if named is None else (jmespath.compile(named["place"]), named["name"])
 
-    def value(self, context: Mapping[str, Any]) -> Any:
-        """Return the value.
+    def _explained(self, evaluate: Evaluate) -> Evaluate:
+        def value(context: Mapping[str, Any]) -> Any:
+            try:
+                return evaluate(context)
+            except (exceptions.JMESPathError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+                raise ExpressionError(f"{self.text!r}: {_first_line(error)}") from error
 
-        Raises:
-            ExpressionError: a function got what it does not take.
-        """
-        try:
-            return self._evaluate(context)
-        except (exceptions.JMESPathError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise ExpressionError(f"{self.text!r}: {_first_line(error)}") from error
+        return value
 
     @property
     def is_search(self) -> bool:
