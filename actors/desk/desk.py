@@ -77,11 +77,11 @@ _RESTARTED = "the hub was restarted while this was under way"
 class DeskSettings(Struct, frozen=True, kw_only=True):
     """Limits of one desk. ``parallel`` requests at most are under way at once; never two for one order.
 
-    A request is one call of the adapter, whatever it sends for it. Ten of the 25 to 52 that large CRMs take at once:
+    A request is one call of the adapter, whatever it sends for it. Sixteen of the 25 to 52 that large CRMs take at once:
     their answers share the hub's commits, and what an outage left is soon sent.
     """
 
-    parallel: int = 10
+    parallel: int = 16
     requests_per_s: float | None = None
     requests_per_day: int | None = None
     """In any 24 hours, also over restarts."""

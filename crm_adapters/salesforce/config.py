@@ -133,7 +133,7 @@ class SalesforceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long after a lost answer an absent record proves nothing: a request may still be worked on."""
     connect_timeout_s: Seconds = 5.0
     timeout_s: Seconds = 30.0
-    connections: Annotated[int, Meta(ge=1)] = 10
+    connections: Annotated[int, Meta(ge=1)] = 16
 
     def __post_init__(self) -> None:
         """Refuse an address that would send the secret in clear, and other than one way to prove who we are."""

@@ -173,7 +173,7 @@ class DeskConfig(Value, frozen=True, kw_only=True):
     """Time of day (UTC) at which orders and the CRM's records are compared."""
     introduce_things: bool = True
     """A CRM that keeps customers' things is told of a thing before its first order, and of every change of it."""
-    parallel: Annotated[int, Meta(ge=1, le=100)] = 10
+    parallel: Annotated[int, Meta(ge=1, le=100)] = 16
     """Calls that are under way at once, at most; what the adapter declares may be less."""
     requests_per_s: Annotated[float, Meta(gt=0)] | None = None
     """Calls a second, at most; one call may be several requests of HTTP."""
