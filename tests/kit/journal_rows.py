@@ -6,6 +6,7 @@ from typing import Any
 from actors.runtime.journal import (
     Batch,
     DeadLetterRow,
+    Journal,
     NoteRow,
     OutboxRow,
     RecordRow,
@@ -14,7 +15,6 @@ from actors.runtime.journal import (
     TellRow,
     TurnRow,
 )
-from hub.storage.sqlite import SqliteJournal
 
 
 def turn(position: int, address: str = "thing/a", **changes: Any) -> TurnRow:
@@ -51,7 +51,7 @@ def dead_letter(reason: str) -> DeadLetterRow:
     return DeadLetterRow(at=4.5, address="thing/a", reason=reason, message=b"d")
 
 
-async def outcome(journal: SqliteJournal, **parts: Any) -> Exception | None:
+async def outcome(journal: Journal, **parts: Any) -> Exception | None:
     """Commit a batch and return how that ended."""
     answer: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
     journal.commit(Batch(**parts), answer.set_result)
@@ -59,7 +59,7 @@ async def outcome(journal: SqliteJournal, **parts: Any) -> Exception | None:
         return await answer
 
 
-async def commit(journal: SqliteJournal, **parts: Any) -> None:
+async def commit(journal: Journal, **parts: Any) -> None:
     """Commit a batch that must succeed."""
     error = await outcome(journal, **parts)
     if error is not None:

@@ -89,10 +89,13 @@ class SumCore:
 
 
 class Wall:
-    """The system's clock for these tests."""
+    """The system's clock for these tests, moved on as told."""
+
+    def __init__(self, ahead: timedelta = timedelta(0)) -> None:
+        self._ahead = ahead
 
     def now(self) -> datetime:
-        return datetime.now(UTC)  # noqa: TID251 - a real engine on a real loop wants real time
+        return datetime.now(UTC) + self._ahead  # noqa: TID251 - a real engine on a real loop wants real time
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
@@ -145,11 +148,11 @@ class Faulty:
 
 @asynccontextmanager
 async def running(
-    path: Path, relay: Recorder | None = None, **settings: Any
+    path: Path, relay: Recorder | None = None, *, ahead: timedelta = timedelta(0), **settings: Any
 ) -> AsyncIterator[tuple[TurnEngine, Faulty]]:
     with open_journal(path) as journal:
         faulty = Faulty(journal)
-        engine = TurnEngine(faulty, Wall(), EngineSettings(storage_retry_s=0.01, **settings))
+        engine = TurnEngine(faulty, Wall(ahead), EngineSettings(storage_retry_s=0.01, **settings))
         engine.add_kind(SumCore())
         engine.add_relay("desk", relay or Recorder())
         engine.start()
@@ -279,11 +282,14 @@ async def test_what_nobody_can_read_any_more_stops_no_start_and_is_kept_for_peop
 
 async def test_a_reminder_fires_once_also_after_a_restart(tmp_path: Path) -> None:
     async with running(tmp_path) as (engine, _):
-        await engine.ask("sum/a", Add(amount=1, remind_in_s=0.3))
+        await engine.ask("sum/a", Add(amount=1, remind_in_s=3600.0))
     async with running(tmp_path) as (engine, journal):
         assert await total(engine, "a") == 1
+    async with running(tmp_path, ahead=timedelta(hours=1, seconds=-0.3)) as (engine, journal):
         await until(lambda: engine.read("sum/a").total == 101)
         await until(lambda: journal.counts()["reminder"] == 0)
+    async with running(tmp_path, ahead=timedelta(hours=2)) as (engine, _):
+        assert await total(engine, "a") == 101
 
 
 async def test_work_is_handed_out_again_until_its_outcome_is_consumed(tmp_path: Path) -> None:

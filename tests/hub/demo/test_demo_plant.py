@@ -6,15 +6,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 
-@pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator["subprocess.Popen[str]"]:
-    url_file: Path = tmp_path_factory.mktemp("plant") / "url"
+@contextmanager
+def started(folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    url_file = folder / "url"
     command = [sys.executable, "-W", "error", "-m", "hub.demo.plant", "--announce", str(url_file)]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -26,6 +27,12 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator["subprocess.Pope
     with process:
         yield process
         process.kill()
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator["subprocess.Popen[str]"]:
+    with started(tmp_path_factory.mktemp("plant")) as process:
+        yield process
 
 
 def tell(plant: Any, line: str) -> Any:
@@ -62,8 +69,9 @@ def test_what_cannot_be_done_is_said(plant: Any, line: str, said: str) -> None:
     assert said in answer["error"]
 
 
-def test_it_ends_quietly_on_sigterm_even_in_an_outage(plant: Any) -> None:
-    assert tell(plant, '{"do": "stop_listening"}') == {"ok": True}
-    plant.send_signal(signal.SIGTERM)
-    assert plant.wait(10) == 0
-    assert plant.stderr.read() == ""
+def test_it_ends_quietly_on_sigterm_even_in_an_outage(tmp_path: Path) -> None:
+    with started(tmp_path) as plant:
+        assert tell(plant, '{"do": "stop_listening"}') == {"ok": True}
+        plant.send_signal(signal.SIGTERM)
+        _, written_to_stderr = plant.communicate(timeout=100)
+    assert (plant.returncode, written_to_stderr) == (0, "")
