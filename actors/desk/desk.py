@@ -77,8 +77,8 @@ _RESTARTED = "the hub was restarted while this was under way"
 class DeskSettings(Struct, frozen=True, kw_only=True):
     """Limits of one desk. ``parallel`` requests at most are under way at once; never two for one order.
 
-    A request is one call of the adapter, whatever it sends for it. Sixteen of the 25 to 52 that large CRMs take at once:
-    their answers share the hub's commits, and what an outage left is soon sent.
+    A request is one call of the adapter, whatever it sends for it. Large CRMs take 25 to 52 at once; the answers to
+    sixteen share the hub's commits, and what an outage left is soon sent.
     """
 
     parallel: int = 16
