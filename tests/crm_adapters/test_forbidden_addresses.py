@@ -98,7 +98,7 @@ async def bystander() -> AsyncGenerator[Bystander, None]:
 @asynccontextmanager
 async def guarded(*listed: str, names: Names | None = None) -> AsyncGenerator[GuardedTransport, None]:
     policy = AddressPolicy(listed)
-    settings = TransportSettings(connect_s=2.0, read_s=2.0, total_s=4.0)
+    settings = TransportSettings(connect_s=20.0, read_s=20.0, total_s=20.0)
     async with open_transport(settings, resolver=GuardedResolver(policy, names)) as transport:
         yield GuardedTransport(transport, policy)
 

@@ -24,7 +24,7 @@ def config(base_url: str, *, wrong_credentials: bool, **changes: Any) -> Dynamic
         client_id=known["client_id"],
         client_secret=Secret("wrong" if wrong_credentials else known["client_secret"]),
         webhook_key=Secret(known["webhook_key"]),
-        timeout_s=2.0,
+        timeout_s=4.0,
         **changes,
     )
 

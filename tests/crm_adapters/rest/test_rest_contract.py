@@ -44,8 +44,8 @@ class TestShop(CrmAdapterContract):
             internal_hosts=("127.0.0.1",),
             client_id=SANDBOX.credentials["client_id"],
             client_secret=Secret(secret),
-            read_timeout_s=1.0,
-            total_timeout_s=2.0,
+            read_timeout_s=3.0,
+            total_timeout_s=4.0,
         )
         return SPEC.open(config, deps())
 
@@ -63,8 +63,8 @@ class ByApiKey(CrmAdapterContract):
             internal_hosts=("127.0.0.1",),
             manifest_file=self.manifest,
             api_key=Secret(key),
-            read_timeout_s=1.0,
-            total_timeout_s=2.0,
+            read_timeout_s=3.0,
+            total_timeout_s=4.0,
         )
         return SPEC.open(config, deps())
 

@@ -25,8 +25,8 @@ class VendorContract(CrmAdapterContract):
             manifest=self.sandbox.name,
             username=given["username"],
             variables=dict(self.variables),
-            read_timeout_s=1.0,
-            total_timeout_s=2.0,
+            read_timeout_s=3.0,
+            total_timeout_s=4.0,
             **credentials,
         )
         return SPEC.open(config, deps())

@@ -18,8 +18,8 @@ def config(base_url: str, *, wrong_credentials: bool = False, **changes: object)
         login_url=base_url,
         client_id=SANDBOX.credentials["client_id"],
         client_secret=Secret(secret),
-        connect_timeout_s=1.0,
-        timeout_s=2.0,
+        connect_timeout_s=4.0,
+        timeout_s=4.0,
         **changes,  # type: ignore[arg-type] -- keyword arguments of a Struct
     )
 
