@@ -62,7 +62,7 @@ async def reasons(operator: Client) -> Any:
 
 async def test_old_readings_go_while_the_hub_serves_and_nothing_else(tmp_path: Path) -> None:
     token, state, order = await ordered(tmp_path)
-    later, keep = LaterClock(timedelta(days=40)), StorageConfig(keep_readings_days=30)
+    later, keep = LaterClock(timedelta(days=5)), StorageConfig(keep_readings_days=3)  # the order is not overdue yet
     async with served_hub(tmp_path, FakeCrm(), disk=DISK, clock=later, storage=keep) as operator:
         async with asyncio.timeout(30):
             while (await operator.metrics())["iot2crm_journal_pruned_messages_total"] < 20:  # noqa: ASYNC110 - it only tells
