@@ -78,6 +78,7 @@ from hub.storage.shards import open_shards
 from hub.storage.shelf import Shelves, open_shelves
 from hub.storage.sqlite import SqliteJournal
 from hub.switching import Switches
+from hub.taking_in import Intake
 
 log = structlog.get_logger(__name__)
 
@@ -154,14 +155,14 @@ class _Parts:
         noise_key = journal.setting("noise_key", lambda: secrets.token_hex(32)).encode()
         self._compute = Compute(config.communities, config.profiles, journal, clock, self._chance, noise_key)
         self._federation = Federation(
-            journal,
             self._compute.peers,
             clock,
             key=HubKey(journal.setting("hub_key", lambda: secrets.token_hex(32))),
             salt=journal.setting("hub_salt", lambda: secrets.token_hex(32)),
         )
         self._switches = Switches(self._engine, reserve)
-        self._exchange = Exchange(self._federation, self._engine, config, clock, self._chance)
+        intake = Intake(journal, self._compute.peers, self._federation.fingerprint)
+        self._exchange = Exchange(self._federation, intake, self._engine, config, clock=clock, chance=self._chance)
         self._sink = DurableSink(self._engine, self._registry)
         self._watch = RecordWatch()
         self._machine = MachineDesk(self._engine, self._registry, journal, self._compute, clock, self._watch)

@@ -5,9 +5,10 @@ made for the one hub that asked, so that nobody can pass it on as their own intr
 """
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -25,17 +26,20 @@ from crm_adapters.addresses import AddressPolicy
 from crm_adapters.guard import GuardedResolver, GuardedTransport
 from crm_adapters.transport import Call, Reply, TransportSettings, open_transport
 from hub.config import HubConfig, PartnerConfig
-from hub.federation import Export, Federation, NotTakenIn, TakenIn
+from hub.exports import LARGEST_LIST, LARGEST_PIECE, Export, NotTakenIn
+from hub.federation import Federation
 from hub.hub_key import NotSigned, introduction
+from hub.taking_in import Intake, Progress, TakenIn
 from protocols.backoff import next_delay_s
 
 log = structlog.get_logger(__name__)
 
-LARGEST_EXPORT: Final = 16 * 1024 * 1024
-"""Bytes of one export, about 20,000 cards of health; a larger one is neither read nor brought."""
-_SETTINGS: Final = TransportSettings(connect_s=5.0, read_s=30.0, total_s=120.0, body_cap=LARGEST_EXPORT, connections=1)
+LARGEST_MESSAGE: Final = 2 * LARGEST_LIST
+"""Bytes of a list as it travels, inside a JSON text; a larger one is neither read nor brought."""
+_SETTINGS: Final = TransportSettings(connect_s=5.0, read_s=30.0, total_s=120.0, body_cap=LARGEST_MESSAGE, connections=1)
 _JSON: Final = {"Content-Type": "application/json"}
 _RETRY_CAP_S: Final = 3600.0
+_T = TypeVar("_T")
 
 
 class NotExchanged(HubError):
@@ -61,8 +65,11 @@ class _Refusal(Struct, frozen=True, kw_only=True):
 class Exchange:
     """Asks the hubs in ``[hubs.NAME]``, and says which may ask here. Run ``run`` for as long as the hub lives."""
 
-    def __init__(self, federation: Federation, engine: Engine, config: HubConfig, clock: Clock, chance: Random) -> None:
+    def __init__(
+        self, federation: Federation, intake: Intake, engine: Engine, config: HubConfig, *, clock: Clock, chance: Random
+    ) -> None:
         self._federation = federation
+        self._intake = intake
         self._engine = engine
         self._partners = config.hubs
         self._communities = config.communities
@@ -89,24 +96,47 @@ class Exchange:
             raise NotSigned(f"{community_id} is not exchanged with the hub {said.hub}: no table [hubs.NAME] says so")
         return said.hub
 
-    def told_to(self, hub: str, community_id: CommunityId) -> Export:
-        """Return what a partner is told of a community."""
-        return self._federation.export(community_id, self._communities[community_id].k_owners, to=hub)
+    async def told_to(self, hub: str, community_id: CommunityId) -> Export:
+        """Return the list of what a partner is told of a community."""
+        return await self._federation.export(community_id, self._communities[community_id].k_owners, to=hub)
+
+    def piece(self, community_id: CommunityId, sha256: str) -> bytes | None:
+        """Return a piece of what was told."""
+        return self._federation.piece(community_id, sha256)
 
     async def take_in(self, community_id: CommunityId, export: Export, hub: str = "") -> TakenIn:
-        """Take in what another hub tells: any that is trusted, or the one that is meant.
+        """Take in what a hub tells, any that is trusted or the one that is meant; or say which pieces are wanted first.
 
         Raises:
             NotTakenIn: it is not what a trusted hub signed, or older than what was taken in before.
             AskFailed, JournalUnavailable: not all of it was done; say it again.
         """
         trusted = {hub} if hub else self.trusted(community_id)
-        taken = await self._federation.take_in(community_id, export, trusted)
-        await self._engine.ask(community_address(community_id), ContributeLives(kept_cards=taken.added))
-        return taken
+
+        async def counted(added: int) -> None:
+            await self._engine.ask(community_address(community_id), ContributeLives(kept_cards=added))
+
+        return await self._intake.take_in(community_id, export, trusted, counted)
+
+    async def gather(self, community_id: CommunityId, sha256: str, packed: bytes, hub: str = "") -> int:
+        """Keep a piece of what another hub tells; return how many are still wanted. Raises: NotTakenIn."""
+        return await self._intake.gather(community_id, sha256, packed, hub)
+
+    def other_hubs(self, community_id: CommunityId) -> int:
+        """Return of how many other hubs evidence was taken in."""
+        return self._intake.hubs(community_id)
+
+    def under_way(self, community_id: CommunityId) -> list[Progress]:
+        """Return how far evidence is that is being taken in."""
+        return self._intake.progress(community_id)
+
+    def unfinished(self, community_id: CommunityId) -> list[str]:
+        """Return the hubs whose evidence was not taken in whole, because this hub or its disk failed meanwhile."""
+        return self._intake.unfinished(community_id)
 
     async def run(self) -> None:
         """Exchange with every partner that has an address, again and again, until cancelled."""
+        self._say_unfinished()
         async with asyncio.TaskGroup() as group:
             for name, partner in self._partners.items():
                 for community in partner.communities if partner.url else ():
@@ -139,14 +169,20 @@ class Exchange:
         self._newest[name, community_id] = done
         return done
 
+    def _say_unfinished(self) -> None:
+        for community_id in self._communities:
+            for hub in self.unfinished(CommunityId(community_id)):
+                next_step = "import its file again; a hub in [hubs.NAME] with a url is asked by itself"
+                log.warning("import_unfinished", hub=hub, community=community_id, next_step=next_step)
+
     async def _exchange(self, name: str, community_id: CommunityId, now: Instant) -> Exchanged:
         partner = self._partners[name]
-        told = _decoded(await self._call(partner, community_id))
-        taken = await self.take_in(community_id, told, partner.fingerprint)
-        if partner.brings:
-            await self._call(
-                partner, community_id, msgspec.json.encode(self.told_to(partner.fingerprint, community_id))
-            )
+        policy = AddressPolicy(partner.internal_hosts)
+        async with open_transport(_SETTINGS, resolver=GuardedResolver(policy)) as transport:
+            door = _Door(GuardedTransport(transport, policy), partner, community_id, self._introduced(partner))
+            taken = await self._fetch(door, partner, community_id)
+            if partner.brings:
+                await self._bring(door, partner, community_id)
         return Exchanged(
             hub=name,
             community_id=community_id,
@@ -156,35 +192,72 @@ class Exchange:
             brought=partner.brings,
         )
 
-    async def _call(self, partner: PartnerConfig, community_id: CommunityId, content: bytes | None = None) -> Reply:
-        """Ask a hub for what it tells, or bring it what this one tells. Raises: NotExchanged."""
-        if content is not None and len(content) > LARGEST_EXPORT:
-            told = f"this hub's export has {len(content)} bytes, at most {LARGEST_EXPORT} are brought; use a file"
-            raise NotExchanged(told)
-        introduced = self._federation.key.introduced(partner.fingerprint, community_id, self._clock.now())
+    async def _fetch(self, door: "_Door", partner: PartnerConfig, community_id: CommunityId) -> TakenIn:
+        """Ask a hub for what it tells, and take it in. Raises: NotExchanged, NotTakenIn."""
+        told = _decoded(await door.call(), Export)
+        taken = await self.take_in(community_id, told, partner.fingerprint)
+        for sha256 in taken.wanted:
+            packed = await door.call(sha256)
+            await self.gather(community_id, sha256, packed.content, partner.fingerprint)
+        return await self.take_in(community_id, told, partner.fingerprint) if taken.wanted else taken
+
+    async def _bring(self, door: "_Door", partner: PartnerConfig, community_id: CommunityId) -> None:
+        """Bring a hub what this one tells. Raises: NotExchanged."""
+        told = msgspec.json.encode(await self.told_to(partner.fingerprint, community_id))
+        taken = _decoded(await door.call(content=told), TakenIn)
+        for sha256 in taken.wanted:
+            packed = self.piece(community_id, sha256)
+            if packed is None:
+                raise NotExchanged(f"{partner.url} wants the piece {sha256}, which is not told any more")
+            await door.call(sha256, content=packed)
+        if taken.wanted and _decoded(await door.call(content=told), TakenIn).wanted:
+            raise NotExchanged(f"{partner.url} wants pieces that it was brought; was it started again meanwhile?")
+
+    def _introduced(self, partner: PartnerConfig) -> "_Introduced":
+        return lambda about: self._federation.key.introduced(partner.fingerprint, about, self._clock.now())
+
+
+_Introduced = Callable[[CommunityId], str]
+
+
+class _Door:
+    """Another hub's routes for one community."""
+
+    def __init__(
+        self, transport: GuardedTransport, partner: PartnerConfig, community_id: CommunityId, introduced: _Introduced
+    ) -> None:
+        self._transport = transport
+        self._community_id = community_id
+        self._introduced = introduced
+        self._url = f"{partner.url.rstrip('/')}/federation/{quote(community_id, safe='')}"
+
+    async def call(self, sha256: str = "", content: bytes | None = None) -> Reply:
+        """Ask for the list or a piece, or bring it. Raises: NotExchanged."""
+        most = LARGEST_PIECE if sha256 else LARGEST_MESSAGE
+        if content is not None and len(content) > most:
+            raise NotExchanged(f"expected at most {most} bytes to bring, got {len(content)}; split the community")
         call = Call(
             method="GET" if content is None else "POST",
-            url=f"{partner.url.rstrip('/')}/federation/{quote(community_id, safe='')}",
+            url=f"{self._url}/pieces/{sha256}" if sha256 else self._url,
             writes=content is not None,
-            headers={"Authorization": introduced, **(_JSON if content is not None else {})},
+            headers={"Authorization": self._introduced(self._community_id), **(_JSON if content is not None else {})},
             content=content,
         )
-        policy = AddressPolicy(partner.internal_hosts)
-        async with open_transport(_SETTINGS, resolver=GuardedResolver(policy)) as transport:
-            reply = await GuardedTransport(transport, policy).exchange(call)
+        reply = await self._transport.exchange(call)
         if not isinstance(reply, Reply):
             reason = getattr(reply, "reason", "") or getattr(reply, "message", "") or type(reply).__name__
-            raise NotExchanged(reason)
+            older = "; a hub of an older release tells all in one: update it" if "larger than" in reason else ""
+            raise NotExchanged(f"{reason}{older}")
         if not reply.ok:
             raise NotExchanged(f"{call.url} answered {reply.status}: {_detail(reply)}")
         return reply
 
 
-def _decoded(reply: Reply) -> Export:
+def _decoded(reply: Reply, kind: type[_T]) -> _T:
     try:
-        return msgspec.json.decode(reply.content, type=Export)
+        return msgspec.json.decode(reply.content, type=kind)
     except msgspec.MsgspecError as error:
-        raise NotExchanged(f"expected a signed export, got something else: {error}") from error
+        raise NotExchanged(f"expected {kind.__name__}, got something else: {error}") from error
 
 
 def _detail(reply: Reply) -> str:

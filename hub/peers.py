@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from actors.community.core import card_key
+from actors.community.dealing import dealt
 from actors.community.doubting import Judging, judging
 from actors.community.evidence import Book, Evidence, Standing, Stood
 from actors.model.advice import ExperienceCard
@@ -24,6 +25,8 @@ STANDING: Final = "card_standing"
 _MARK: Final = ("evidence", "has_epochs")
 """A record that journals of before epochs lack: all their cards were told."""
 _AGAIN_S: Final = 5.0
+_MOST_A_TURN: Final = 32
+"""Cards that one turn changes while the loop waits."""
 
 
 class Peers:
@@ -133,17 +136,42 @@ class Peers:
         self._due.set()
         return n_cards
 
-    async def take_in(self, cards: Iterable[ExperienceCard], others: Iterable[RecordRow]) -> int:
-        """Write cards and other records in one transaction, then add the cards; return how many were new."""
-        new = [card for card in cards if not self.evidence.knows(card)]
-        rows = [
-            RecordRow(kind=CARD, key=card_key(card), owner=card.owner_id, body=msgspec.json.encode(card))
-            for card in new
-        ]
-        await store_rows(self._journal, [*rows, *others])
-        for card in new:
-            self.take(card)
+    async def drop(self, community_id: CommunityId, card_ids: Iterable[str]) -> int:
+        """Remove cards of another hub, however many, some a turn; return how many. See ``forget``.
+
+        A hub that ends meanwhile has removed some; doing it again removes the others.
+        """
+        async with self._changing:
+            dropped = 0
+            for cell, ids in self.evidence.holding(community_id, card_ids).items():
+                book = self.evidence.book(cell)
+                hidden = await asyncio.to_thread(self._hidden, book, set(ids))
+                for first in range(0, len(ids), _MOST_A_TURN):
+                    some = ids[first : first + _MOST_A_TURN]
+                    rows = [removal for card_id in some for removal in _removed(card_key(book.cards[card_id]))]
+                    await store_rows(self._journal, [*_rows(book, hidden), *rows])
+                    book.change(hidden)
+                    hidden = {}
+                    for card_id in some:
+                        self.evidence.forget(community_id, card_id)
+                dropped += len(ids)
+        self._due.set()
+        return dropped
+
+    async def take_in(self, cards: Iterable[tuple[ExperienceCard, RecordRow]]) -> int:
+        """Write cards in one transaction, then add them; return how many were new.
+
+        They wait until the next epoch; say ``all_taken`` when no more come.
+        """
+        new = [each for each in cards if not self.evidence.knows(each[0])]
+        await store_rows(self._journal, [row for _, row in new])
+        for card, _ in new:
+            self.evidence.take(card)
         return len(new)
+
+    def all_taken(self) -> None:
+        """Begin epochs with what came."""
+        self._due.set()
 
     def trimmed(self, community_id: CommunityId) -> list[str]:
         """Return the ids of the cards that are not believed."""
@@ -161,11 +189,15 @@ class Peers:
         return book.rest_for(min(told), k_owners=k_owners, chance=self._chance)
 
     async def _begin_epochs(self, thread: Executor) -> None:
+        loop = asyncio.get_running_loop()
         for book in self.evidence.books():
-            if book.changed_owners >= self._k_owners(book.cell.community_id):
+            k_owners = self._k_owners(book.cell.community_id)
+            if book.changed_owners >= k_owners:
                 async with self._changing:
-                    unbelieved = await _judged(judging(book.candidates()), thread)
-                    await self._change(book, book.next_epoch(unbelieved))
+                    work = judging(await loop.run_in_executor(thread, book.candidates))
+                    unbelieved = await _judged(work, thread)
+                    for some in await loop.run_in_executor(thread, _dealt_epoch, book, unbelieved, k_owners):
+                        await self._change(book, some)
                 log.info(
                     "epoch_began", community=book.cell.community_id, subject=book.cell.subject, cards=len(book.told())
                 )
@@ -199,6 +231,10 @@ def _step(work: Judging) -> frozenset[str] | None:
     except StopIteration as end:
         told: frozenset[str] = end.value
         return told
+
+
+def _dealt_epoch(book: Book, unbelieved: frozenset[str], k_owners: int) -> list[dict[str, Stood]]:
+    return dealt(book, book.next_epoch(unbelieved), k_owners=k_owners, most=_MOST_A_TURN)
 
 
 def _rows(book: Book, changes: Mapping[str, Stood]) -> Iterator[RecordRow]:

@@ -41,12 +41,17 @@ _CHANGED = frozenset({Standing.WAITING, Standing.LEAVING})
 _SETTLED = frozenset({Standing.PUBLISHED, Standing.LEFT})
 
 
-class Stood(Struct, frozen=True, kw_only=True):
+class Stood(Struct, frozen=True, kw_only=True, gc=False):
     """The record of the kind ``card_standing``, by the card's key; a card without one is waiting."""
 
     standing: Standing
     vouched: bool = False
     """The operator believes this card whatever its peers say."""
+
+    @property
+    def is_told(self) -> bool:
+        """Say whether the card counts for others."""
+        return self.standing in _TOLD
 
 
 class Cell(NamedTuple):
@@ -124,7 +129,9 @@ class Book:
         """Return what changes when a new epoch begins in which ``trimmed`` cards are not believed."""
         unbelieved = frozenset(trimmed)
         after: dict[str, Stood] = {}
-        for card_id in (*self._unsettled, *sorted(unbelieved)):  # all others stay as they stand, and they are many
+        with self._lock:
+            unsettled = tuple(self._unsettled)
+        for card_id in (*unsettled, *sorted(unbelieved)):  # all others stay as they stand, and they are many
             stood = self.stood.get(card_id)
             if stood is None:
                 continue
@@ -188,7 +195,8 @@ class Book:
         self._untold.get(card.owner_id, {}).pop(card.card_id, None)
         if self.stood[card.card_id].standing in _CHANGED:
             self._changed[card.owner_id] -= 1
-            self._changed += Counter()
+            if not self._changed[card.owner_id]:
+                del self._changed[card.owner_id]
 
     def _show(self, card: ExperienceCard, stood: Stood) -> None:
         if not card.curve or card.censored:

@@ -28,13 +28,16 @@ from actors.model.readings import PrincipalKind
 from actors.model.routes import operation
 from actors.model.things import Purpose
 from actors.runtime.journal import Batch, RecordRow
+from hub.api import federation
+from hub.api.bodies import whole_body
 from hub.api.context import Hub, answer, asker, body_of, check_owner, hub_of
 from hub.api.problems import Problem
-from hub.federation import Export, NotTakenIn
+from hub.exports import Export, Piece
 from hub.leaving import Leaving
 from hub.model_making import TRAINING_LIFE
 from hub.peers import CARD
 from hub.storing import store
+from hub.taking_in import TakenIn
 from hub.training import TrainingLife
 
 _MOST_CYCLES = 5000
@@ -170,22 +173,31 @@ async def judge(request: web.Request) -> web.Response:
     return answer({"cards": n_cards, "lives": n_lives})
 
 
-@operation()
+@operation(reply=Export)
 async def export(request: web.Request) -> web.Response:
-    """Return what this hub tells other hubs of a community: cards under pseudonyms and sketches, signed."""
+    """Return the signed list of what this hub tells other hubs of a community: cards under pseudonyms and sketches."""
     community_id, hub = _community(request), hub_of(request)
-    return answer(hub.federation.export(community_id, hub.compute.k_owners(community_id)))
+    return answer(await hub.federation.export(community_id, hub.compute.k_owners(community_id)))
 
 
-@operation(body=Export)
+@operation(reply=Piece)
+async def export_piece(request: web.Request) -> web.Response:
+    """Return a piece that such a list names."""
+    return federation.piece_of(request, _community(request))
+
+
+@operation(body=Export, reply=TakenIn)
 async def take_in(request: web.Request) -> web.Response:
-    """Take in another hub's export; what is no longer in it is withdrawn."""
-    community_id, hub = _community(request), hub_of(request)
-    body = await body_of(request, Export)
-    try:
-        return answer(await hub.exchange.take_in(community_id, body))
-    except NotTakenIn as error:
-        raise Problem(422, error.code, str(error)) from error
+    """Take in another hub's export, or say which pieces are wanted first; what is no longer in it is withdrawn."""
+    community_id = _community(request)
+    return await federation.take_list(request, await whole_body(request), community_id)
+
+
+@operation(body=Piece, reply=federation.StillWanted)
+async def take_piece(request: web.Request) -> web.Response:
+    """Keep a piece of an export whose list was sent before."""
+    community_id = _community(request)
+    return await federation.keep_piece(request, await whole_body(request), community_id)
 
 
 @operation()
@@ -282,9 +294,11 @@ def _shown(hub: Hub, community_id: CommunityId) -> dict[str, Any]:
         "lives": state.lives,
         "models": state.models,
         "training": state.training,
-        "other_hubs": hub.federation.hubs(community_id),
+        "other_hubs": hub.exchange.other_hubs(community_id),
         "fingerprint": hub.federation.fingerprint,
         "exchanges": hub.exchange.newest(community_id),
+        "imports": hub.exchange.under_way(community_id),
+        "unfinished": hub.exchange.unfinished(community_id),
         "trimmed": [*hub.compute.peers.trimmed(community_id), *hub.compute.models.trimmed(community_id)],
     }
 
@@ -297,6 +311,8 @@ ROUTES = (
     web.post("/api/v1/communities/{community_id}/leave", leave),
     web.post("/api/v1/communities/{community_id}/judgement", judge),
     web.get("/api/v1/communities/{community_id}/export", export),
+    web.get("/api/v1/communities/{community_id}/export/{sha256}", export_piece),
     web.post("/api/v1/communities/{community_id}/import", take_in),
+    web.post("/api/v1/communities/{community_id}/import/{sha256}", take_piece),
     web.post("/api/v1/communities/{community_id}/exchange", exchange),
 )

@@ -8,6 +8,7 @@ communities is measured in the same way, to tell whose the time is.
 """
 
 import asyncio
+import math
 import tempfile
 import time
 from pathlib import Path
@@ -68,10 +69,10 @@ async def _measured(trained: Trained, things: int, seconds: float) -> dict[str, 
         bench, compute = await _opened(journal, trained, things)
         late: list[float] = []
         async with asyncio.TaskGroup() as group:
-            running = [group.create_task(compute.run(bench.engine)), group.create_task(_stream(bench, things))]
-            late.append(await _lateness_ms(seconds))
+            running = [group.create_task(compute.run(bench.engine)), group.create_task(stream(bench, things))]
+            late.append(float(np.quantile(await lateness_ms(seconds=seconds), 0.99)))
             running.append(group.create_task(_keep_busy(bench.engine, trained)))
-            late.append(await _lateness_ms(seconds))
+            late.append(float(np.quantile(await lateness_ms(seconds=seconds), 0.99)))
             for task in running:
                 task.cancel()
         await bench.stop()
@@ -137,7 +138,7 @@ def _card(trained: Trained, card_id: str, owner_id: OwnerId, curve: npt.NDArray[
     )
 
 
-async def _stream(bench: TurnBench, things: int) -> None:
+async def stream(bench: TurnBench, things: int) -> None:
     """Let every thing in turn tell a reading, evenly over time."""
     body, sent = device_bytes(1, 10), 0
     while True:
@@ -176,8 +177,8 @@ async def _keep_busy(engine: TurnEngine, trained: Trained) -> None:
         await asyncio.sleep(1 / _QUESTIONS_PER_S)
 
 
-async def _lateness_ms(seconds: float) -> float:
-    """Return the 99 % quantile of how late a call comes that is due each millisecond."""
+async def lateness_ms(*, seconds: float = math.inf, work: "asyncio.Task[Any] | None" = None) -> npt.NDArray[np.float64]:
+    """Return how late each call came that was due each millisecond, for so long or until the work is done."""
     loop = asyncio.get_running_loop()
     late: list[float] = []
     ended = loop.create_future()
@@ -186,14 +187,14 @@ async def _lateness_ms(seconds: float) -> float:
     def beat(due: float, cpu: float, queued: float) -> None:
         now, spent, waited = loop.time(), time.process_time(), _queued_s()
         late.append(max(0.0, min(now - due - (waited - queued), spent - cpu)))
-        if now > until:
+        if now > until or (work is not None and work.done()):
             ended.set_result(None)
         else:
             loop.call_at(now + _BEAT_S, beat, now + _BEAT_S, spent, waited)
 
     loop.call_soon(beat, loop.time(), time.process_time(), _queued_s())
     await ended
-    return float(np.quantile(late, 0.99)) * 1000
+    return np.asarray(late) * 1000
 
 
 def _queued_s() -> float:

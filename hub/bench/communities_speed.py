@@ -7,11 +7,12 @@ import numpy as np
 from actors.community.cards import CardMatrix
 from actors.community.sharing import finished_card
 from actors.community.training import Trained, TrainingSettings, train
-from hub.bench import communities_loop
+from hub.bench import communities_exchange, communities_loop
 from hub.bench.communities import ask_p95_ms
 from hub.demo.turbofan import fleet, running_life
 
 _PEERS = 10_000
+_STREAMING = 1_000
 _QUESTIONS = 300
 _CARDS = 100
 _FOUNDERS = 24
@@ -28,6 +29,7 @@ def measure(scale: float = 1.0) -> dict[str, float]:
     return {
         "communities.ask_p95_ms_10k_peers": round(ask_p95_ms(trained.model, matrix, askers), 4),
         "communities.add_card_ms": round(_add_card_ms(trained, matrix), 4),
+        **communities_exchange.measure(cards=max(100, int(_PEERS * scale)), things=_STREAMING),
         **communities_loop.measure(trained, things=max(100, int(10_000 * scale)), seconds=max(1.0, 10 * scale)),
     }
 

@@ -78,7 +78,16 @@ def call(
         CallRefused: the hub answered with an error; the text is its own.
         LinkDown: no answer; the text says what to do.
     """
-    return asyncio.run(_call(hub, method, path, dict(query or {}), body))[0]
+    return _decoded(asyncio.run(_call(hub, method, path, dict(query or {}), body))[0])
+
+
+def fetch(hub: HubAddress, path: str) -> bytes:
+    """Return the answer to a GET as it is.
+
+    Raises:
+        CallRefused, LinkDown: as ``call``.
+    """
+    return asyncio.run(_call(hub, "GET", path, {}, None))[0]
 
 
 def call_pages(hub: HubAddress, path: str) -> Iterator[Any]:
@@ -90,13 +99,13 @@ def call_pages(hub: HubAddress, path: str) -> Iterator[Any]:
     following: str | None = path
     while following is not None:
         content, following = asyncio.run(_call(hub, "GET", following, {}, None))
-        yield content
+        yield _decoded(content)
 
 
 async def _call(
     hub: HubAddress, method: str, path: str, query: dict[str, str], body: Body | None
-) -> tuple[Any, str | None]:
-    """Return the decoded answer, and the path of the page behind it."""
+) -> tuple[bytes, str | None]:
+    """Return the answer, and the path of the page behind it."""
     headers = _headers(hub, method, body)
     try:
         async with (
@@ -108,7 +117,7 @@ async def _call(
             content = await answer.read()
             if answer.status >= 400 and path != "/healthz":
                 raise CallRefused(answer.status, _refusal(answer.status, content), _decoded(content))
-            return _decoded(content), _following(answer)
+            return content, _following(answer)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise LinkDown(_no_answer(hub, error)) from error
 

@@ -1,16 +1,14 @@
 """``iot2crm community``."""
 
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import click
-import msgspec
 
+from hub.cli import evidence
 from hub.cli.api import Body, HubAddress, call
 from hub.cli.options import hub_options
 from hub.cli.tables import Columns, show_entry, show_rows
-from hub.files import write_whole
 
 _COLUMNS: Columns = (
     ("community", "community_id"),
@@ -116,12 +114,8 @@ def believe(hub: HubAddress, name: str, ids: tuple[str, ...], *, undone: bool, a
 @click.argument("file", type=_file)
 @hub_options
 def export_evidence(hub: HubAddress, name: str, file: Path, *, as_json: bool) -> None:
-    """Write what this hub tells other hubs of the community NAME into FILE, signed."""
-    export: Any = call(hub, "GET", _path(name, "export"))
-    write_whole(file, msgspec.json.encode(export).decode())
-    content: Any = msgspec.json.decode(export["content"])
-    told = {"file": str(file), "hub": content["hub"], "cards": len(content["cards"]), "cells": len(content["sketches"])}
-    show_entry(told, as_json=as_json)
+    """Write what this hub tells other hubs of the community NAME into FILE: a signed list, and its pieces below it."""
+    show_entry(evidence.export(hub, name, file), as_json=as_json)
 
 
 @community.command("import")
@@ -132,9 +126,10 @@ def import_evidence(hub: HubAddress, name: str, file: Path, *, as_json: bool) ->
     """Take in FILE, another hub's export of the community NAME.
 
     That hub must be one of `trusted_hubs` in [communities.NAME]. Doing it twice does nothing more; a newer export
-    withdraws what is no longer in it.
+    withdraws what is no longer in it. Nothing is taken in before all of the file is there and right; what ended in
+    between is done again.
     """
-    show_entry(call(hub, "POST", _path(name, "import"), body=Body(content=file.read_bytes())), as_json=as_json)
+    show_entry(evidence.bring(hub, name, file), as_json=as_json)
 
 
 @community.command()

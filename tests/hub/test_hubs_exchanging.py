@@ -14,7 +14,7 @@ from pieces import OFFICE, bring, piece, told_by
 from served_hub import Client, served_hub
 
 from hub.config import CommunityConfig, PartnerConfig
-from hub.exchange import LARGEST_EXPORT
+from hub.exchange import LARGEST_MESSAGE
 from hub.hub_key import HubKey
 
 PATH = "/api/v1/communities/office"
@@ -93,7 +93,7 @@ async def test_who_is_no_partner_is_told_nothing_and_brings_nothing(tmp_path: Pa
 
 async def test_what_was_told_to_one_hub_cannot_be_passed_on_to_another(tmp_path: Path) -> None:
     async with two_hubs(tmp_path) as (there, here):
-        export = there.hub.exchange.told_to(STRANGER.fingerprint, OFFICE)
+        export = await there.hub.exchange.told_to(STRANGER.fingerprint, OFFICE)
         status, problem = await here.post(f"{PATH}/import", msgspec.to_builtins(export))
         assert (status, problem["code"]) == (422, "not_for_us")
         mine = here.hub.federation.key
@@ -104,7 +104,7 @@ async def test_what_was_told_to_one_hub_cannot_be_passed_on_to_another(tmp_path:
 
 async def test_an_answer_that_is_too_large_is_not_taken_in_and_the_list_says_so(tmp_path: Path) -> None:
     async def endless(_request: web.Request) -> web.Response:
-        return web.Response(body=b" " * (LARGEST_EXPORT + 1))
+        return web.Response(body=b" " * (LARGEST_MESSAGE + 1))
 
     application = web.Application()
     application.router.add_get(DOOR, endless)
@@ -113,7 +113,8 @@ async def test_an_answer_that_is_too_large_is_not_taken_in_and_the_list_says_so(
         async with hub_with(tmp_path, large=known) as here:
             status, done = await here.post(f"{PATH}/exchange")
             assert status == 200
-            assert f"larger than {LARGEST_EXPORT} bytes" in done[0]["failure"]
+            assert f"larger than {LARGEST_MESSAGE} bytes" in done[0]["failure"]
+        assert "update it" in done[0]["failure"]
 
 
 async def test_the_wrong_hub_behind_an_address_is_not_believed(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ async def test_only_what_holds_no_content_needs_no_token(operator: Client) -> No
         "/crm/{connection}/webhook",
         "/hooks/{hook}",
         "/federation/{community_id}",
+        "/federation/{community_id}/pieces/{sha256}",
     }  # their messages prove who sends them
     assert open_paths == {"/healthz", "/metrics", "/openapi.json", "/.well-known/wot"} | proving
 

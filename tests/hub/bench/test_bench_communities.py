@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from actors.community.lives import Life
 from actors.community.training import train
-from hub.bench import communities, communities_loop
+from hub.bench import communities, communities_exchange, communities_loop
 from hub.cli.root import cli
 from hub.demo.turbofan import fleet, running_life
 
@@ -65,3 +65,9 @@ def test_the_loop_is_watched_with_and_without_work_for_communities() -> None:
     found = communities_loop.measure(trained, things=20, seconds=0.5)
     assert set(found) == {"communities.loop_block_ms_p99", "communities.loop_block_ms_p99_without"}
     assert all(0 <= each < 1000 for each in found.values())
+
+
+def test_the_loop_is_watched_while_another_hubs_evidence_is_told_and_taken_in() -> None:
+    found = communities_exchange.measure(cards=200, things=20)
+    assert found["communities.import_s"] > 0
+    assert 0 <= found["communities.import_loop_block_ms_p99"] <= found["communities.import_loop_block_ms_max"]
