@@ -80,19 +80,32 @@ def actors(*, rounds: int, scale: float) -> None:
 @click.option(
     "--liars", is_flag=True, help="With --cmapss: also 20 and 30 percent of lying peers, three ways of lying."
 )
-def communities(
-    *, cmapss: Path | None, azure: Path | None, carparts: Path | None, subset: str, cold: bool, liars: bool
+@click.option(
+    "--seeds",
+    multiple=True,
+    type=click.IntRange(0),
+    help="With --cmapss: a seed, once or more; the worst is printed. Three seeds when left out.",
+)
+def communities(  # noqa: PLR0913 - one for each option
+    *,
+    cmapss: Path | None,
+    azure: Path | None,
+    carparts: Path | None,
+    subset: str,
+    cold: bool,
+    liars: bool,
+    seeds: tuple[int, ...],
 ) -> None:
     """Measure how well peers advise, on public data sets; prints JSON, progress goes to standard error.
 
     All of these data sets but the car parts are simulated: real failures are harder to foresee.
 
-    On a free machine a C-MAPSS subset takes one to three minutes, --cold one more, --liars five more, --azure two, and
-    --carparts seconds; on a busy one several times that.
+    On a free machine a C-MAPSS subset takes one to three minutes, --cold one more, --liars five more a seed, --azure
+    two, and --carparts seconds; on a busy one several times that.
     """
     figures: dict[str, Any] = {}
     if cmapss is not None:
-        figures |= _cmapss(cmapss, subset, cold=cold, liars=liars)
+        figures |= _cmapss(cmapss, subset, cold=cold, liars=liars, seeds=seeds)
     if azure is not None:
         figures |= _module("communities_azure").measure(azure, _say)
     if carparts is not None:
@@ -130,12 +143,13 @@ def _module(name: str) -> Any:
     return importlib.import_module(f"hub.bench.{name}")  # heavy: not for --help
 
 
-def _cmapss(folder: Path, subset: str, *, cold: bool, liars: bool) -> dict[str, Any]:
-    figures: dict[str, Any] = _module("communities").measure(folder, subset, _say)
+def _cmapss(folder: Path, subset: str, *, cold: bool, liars: bool, seeds: tuple[int, ...]) -> dict[str, Any]:
+    chosen = {"seeds": seeds} if seeds else {}
+    figures: dict[str, Any] = _module("communities").measure(folder, subset, _say, **chosen)
     if cold:
-        figures |= _module("communities_robustness").measure_cold(folder, subset, _say)
+        figures |= _module("communities_robustness").measure_cold(folder, subset, _say, **chosen)
     if liars:
-        figures |= _module("communities_robustness").measure_liars(folder, subset, _say)
+        figures |= _module("communities_robustness").measure_liars(folder, subset, _say, **chosen)
     return figures
 
 

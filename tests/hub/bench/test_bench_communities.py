@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from actors.community.lives import Life
 from actors.community.training import train
-from hub.bench import communities, communities_exchange, communities_loop
+from hub.bench import communities, communities_exchange, communities_loop, communities_robustness
 from hub.cli.root import cli
 from hub.demo.turbofan import fleet, running_life
 
@@ -34,13 +34,18 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     write_engines(folder / "train_FD009.txt", fleet(seed=1, size=12, owners=12))
     write_engines(folder / "test_FD009.txt", [running_life(900 + n, owner="me", left=n) for n in left])
     (folder / "RUL_FD009.txt").write_text("\n".join(map(str, left)))
-    return communities.measure(folder, "FD009", lambda text: None, seeds=(0,))
+    said = CliRunner().invoke(
+        cli, ["bench", "communities", "--cmapss", str(folder), "--subset", "FD009", "--seeds", "1"]
+    )
+    assert said.exit_code == 0, said.output
+    found: dict[str, Any] = json.loads(said.stdout)
+    return found
 
 
 def test_the_figures_are_those_that_were_asked_for(figures: dict[str, Any]) -> None:
     assert set(figures) >= ASKED
     assert json.loads(json.dumps(figures)) == figures
-    assert (figures["subset"], figures["seeds"]) == ("FD009", [0])
+    assert (figures["subset"], figures["seeds"]) == ("FD009", [1])
 
 
 def test_without_cards_there_is_no_answer_and_shuffled_ones_are_worthless(figures: dict[str, Any]) -> None:
@@ -52,6 +57,15 @@ def test_without_cards_there_is_no_answer_and_shuffled_ones_are_worthless(figure
 def test_the_worst_seed_is_told() -> None:
     found = [{"rmse": 1.0, "caught": 0.9, "coverage80": 0.82}, {"rmse": 2.0, "caught": 1.0, "coverage80": 0.7}]
     assert communities.worst_of(found) == {"rmse": 2.0, "caught": 0.9, "coverage80": 0.7}
+
+
+def test_of_liars_the_worst_seed_is_told_too() -> None:
+    found = [
+        {"clean_rmse": 11.0, "liars20_too_late_coverage80": 0.83, "liars20_worst_over_clean": -0.1},
+        {"clean_rmse": 10.0, "liars20_too_late_coverage80": 0.71, "liars20_worst_over_clean": 0.4},
+    ]
+    worst = {"clean_rmse": 11.0, "liars20_too_late_coverage80": 0.71, "liars20_worst_over_clean": 0.4}
+    assert communities_robustness.worst_of(found) == worst
 
 
 def test_a_bench_of_nothing_says_what_to_name() -> None:
