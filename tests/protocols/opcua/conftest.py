@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from free_ports import free_port
 
 from actors.model.ids import ThingId
 from actors.model.profiles import PropertyKind, PropertySpec, ThingProfile
@@ -52,7 +53,15 @@ class PlantProcess:
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         announced = folder / f"plant-{next(_names)}.url"
-        command = [sys.executable, "-m", "hub.demo.plant", "--announce", str(announced), "--port", str(port)]
+        command = [
+            sys.executable,
+            "-m",
+            "hub.demo.plant",
+            "--announce",
+            str(announced),
+            "--port",
+            str(port or free_port()),
+        ]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         while not announced.exists():
             if self.process.poll() is not None:
@@ -260,7 +269,7 @@ def start_sim(tmp_path: Path) -> Iterator[Callable[..., NodeServer]]:
 
     def start(**options: Any) -> NodeServer:
         try:
-            started.append(NodeServer(tmp_path / "pki", **options))
+            started.append(NodeServer(tmp_path / "pki", **{"port": free_port(), **options}))
         except NoNodeOpcua as error:
             pytest.skip(str(error))
         return started[-1]
