@@ -53,4 +53,4 @@ async def over_tls(
         yield base_url.replace("127.0.0.1", "localhost")
         serving = asyncio.all_tasks() - before - {asyncio.current_task()}
         if serving:  # the client hung up in its thread; let the server notice on its loop
-            await asyncio.wait(serving, timeout=5)
+            await asyncio.wait(serving, timeout=30)

@@ -27,10 +27,11 @@ ORDER = {
 
 def start(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder)])
-    announced, deadline = folder / "url", time.monotonic() + 20
+    announced, deadline = folder / "url", time.monotonic() + 100
     while not announced.exists():
         assert process.poll() is None
         assert time.monotonic() < deadline
+        time.sleep(0.01)
     url = announced.read_text().strip()
     announced.unlink()
     return process, url

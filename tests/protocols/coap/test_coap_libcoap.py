@@ -128,7 +128,7 @@ async def test_an_order_is_requested_and_its_outcome_observed(libcoap: Libcoap) 
     wanted = ("-m", "post", "-t", "50", "-e", '{"subject":"content"}')
     assert "2.01" in await libcoap.run(*wanted, path=f"m/{TANK}/requests")
     async with asyncio.TaskGroup() as group:
-        observing = group.create_task(libcoap.run("-s", "2", path=f"m/{TANK}/orders/{ORDER}"))
+        observing = group.create_task(libcoap.run("-s", "5", path=f"m/{TANK}/orders/{ORDER}"))
         async with asyncio.timeout(DEADLINE_S):
             while not libcoap.kit.machine.watchers:  # noqa: ASYNC110 - a fake has no event
                 await asyncio.sleep(0.01)
