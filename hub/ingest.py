@@ -27,6 +27,7 @@ from actors.runtime.cells import Outcome, Taken
 from actors.runtime.contract import Engine
 from actors.runtime.encoding import encode
 from actors.runtime.journal import JournalUnavailable
+from actors.thing.swift import swift_things
 from hub.registry import Registry
 
 _REFUSALS = {
@@ -45,6 +46,7 @@ _TYPES: dict[PropertyKind, type | tuple[type, ...]] = {
 
 _PLAIN = PropertyKind.NUMBER
 _GOOD = Quality.GOOD
+_THING = PrincipalKind.THING
 _STORED = Stored()
 _AGAIN = Stored(duplicate=True)
 
@@ -62,7 +64,10 @@ class DurableSink:
     def __init__(self, engine: Engine, registry: Registry) -> None:
         self._engine = engine
         self._registry = registry
+        self._find = registry.find
         self._settle = self._answer
+        swift = swift_things()
+        self._plain: Callable[..., PlainMessage | None] = plain if swift is None else swift.plain
         self._refusals: Counter[str] = Counter()
         self._accepted = self._duplicates = self._readings = 0
 
@@ -73,9 +78,12 @@ class DurableSink:
 
     def accept(self, principal: Principal, message: DeviceMessage, done: Callable[[Receipt], None]) -> None:
         """Hand in one device message; see ``ReadingSink.accept``."""
+        thing_id = message.thing_id
         try:
-            thing = self._addressee(principal, message)
-            checked = _plain(message, thing.profile.properties) or _fitting(message, thing.profile)
+            thing = self._find(thing_id) if principal.thing_id == thing_id and principal.kind is _THING else None
+            if thing is None:
+                thing = self._addressee(principal, message)
+            checked = self._plain(message, thing.profile.properties) or _fitting(message, thing.profile)
         except _Wrong as wrong:
             self._refuse(done, Refused(code=wrong.code, detail=wrong.detail))
             return
@@ -83,8 +91,7 @@ class DurableSink:
             self._refuse(done, _UNREADABLE)
             return
         packed = encode(checked)  # now, while its parts are in the processor's cache
-        address = thing_address(message.thing_id)
-        if self._engine.deliver(address, checked, message.message_id, self._settle, done, packed):
+        if self._engine.deliver(thing_address(thing_id), checked, message.message_id, self._settle, done, packed):
             self._readings += len(message.readings)
 
     def _answer(self, done: Callable[[Receipt], None], outcome: Outcome) -> None:
@@ -125,7 +132,7 @@ def _fitting(message: DeviceMessage, profile: ThingProfile) -> DeviceMessage:
     return replace(message, readings=tuple(_fitted(reading, profile) for reading in message.readings))
 
 
-def _plain(message: DeviceMessage, properties: Mapping[str, PropertySpec]) -> PlainMessage | None:
+def plain(message: DeviceMessage, properties: Mapping[str, PropertySpec]) -> PlainMessage | None:
     """Return what most messages are, told shortly: numbers in their own units and ranges, and nothing else said."""
     told: dict[str, float] = {}
     value: Any

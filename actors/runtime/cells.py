@@ -102,6 +102,21 @@ class Kind:
     What was written under an older schema is lifted by the upcasters: the core's own ones where none are named.
     """
 
+    __slots__ = (
+        "_event_list",
+        "_events",
+        "_message",
+        "_state",
+        "_state_upcasters",
+        "_upcasters",
+        "core",
+        "quick",
+        "read_present",
+        "records",
+        "schema",
+        "step",
+    )
+
     def __init__(
         self, core: Core[Any], upcasters: Upcasters | None = None, state_upcasters: StateUpcasters | None = None
     ) -> None:
@@ -109,6 +124,7 @@ class Kind:
         self.schema = core.schema
         self.step = core.step
         self.records = core.records
+        self.quick = getattr(core, "quick", None)
         self._upcasters: Upcasters = getattr(core, "upcasters", {}) if upcasters is None else upcasters
         own_lifts: StateUpcasters = getattr(core, "state_upcasters", {})
         self._state_upcasters = own_lifts if state_upcasters is None else state_upcasters

@@ -125,7 +125,12 @@ class TurnEngine(Pump):
         if message_id[:1] == "#":  # the engine's own ids are ``#`` and a number
             message_id = f"#{message_id}"
         kept = None if packed is not None and len(self._ready) > _MANY_WAIT else message
-        self._enqueue(cell, Envelope(kept, message_id, token, settle, packed=packed))
+        if self._swift is None:
+            self._enqueue(cell, Envelope(kept, message_id, token, settle, packed=packed))
+            return True
+        self._swift.post(self._ready, cell, kept, message_id, token, settle, packed)
+        if not self._pump_scheduled:
+            self._schedule_pump()
         return True
 
     def urge(self, address: str, message: Any, done: Done, stalled: Callable[[], None]) -> None:

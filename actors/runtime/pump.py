@@ -91,25 +91,33 @@ class Pump(Turning):
 
     def _gather(self, run: Run) -> None:
         """Take messages until there are none, or the run has its number, or its time is spent."""
-        ready, turn, monotonic = self._ready, self._turn, self._clock.monotonic
+        ready, monotonic = self._ready, self._clock.monotonic
+        take = None if self._swift is None or self._one_by_one else self._swift.take
         left = 1 if self._one_by_one else self._settings.batch_turns
         until = monotonic() + self._settings.batch_s
         look_at = left - _TURNS_BETWEEN_LOOKS
         while ready and left > 0:
-            cell = self._draining = ready.popleft()
-            least = left - _MESSAGES_AN_ACTOR if left > _MESSAGES_AN_ACTOR else 0
-            while left > least and cell.first is not None:
-                envelope = cell.take()
-                left -= 1
-                if envelope.origin is None or not self._is_stale(run, envelope):
-                    turn(run, cell, envelope)
-            cell.queued = cell.first is not None
-            if cell.queued:
-                ready.append(cell)
+            taken: int = 0 if take is None else take(ready, run, min(left, _TURNS_BETWEEN_LOOKS), self._next_position)
+            self._next_position += taken
+            left = left - taken if taken else self._drain(run, left)
             if left <= look_at:
                 look_at = left - _TURNS_BETWEEN_LOOKS
                 if monotonic() >= until:
                     break
+
+    def _drain(self, run: Run, left: int) -> int:
+        """Let the first actor take what waits for it, or its share of that; return how much may still be taken."""
+        cell = self._draining = self._ready.popleft()
+        least = left - _MESSAGES_AN_ACTOR if left > _MESSAGES_AN_ACTOR else 0
+        while left > least and cell.first is not None:
+            envelope = cell.take()
+            left -= 1
+            if envelope.origin is None or not self._is_stale(run, envelope):
+                self._turn(run, cell, envelope)
+        cell.queued = cell.first is not None
+        if cell.queued:
+            self._ready.append(cell)
+        return left
 
     def _is_stale(self, run: Run, envelope: Envelope) -> bool:
         """Say whether this is a reminder that was replaced or dropped after it fired."""

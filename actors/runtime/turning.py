@@ -15,6 +15,7 @@ from actors.runtime.effects import Prepared, prepared_row
 from actors.runtime.encoding import encode, for_people
 from actors.runtime.journal import DeadLetterRow, Journal, JournalUnavailable, OutboxRow, TurnRow
 from actors.runtime.runs import Run
+from actors.runtime.swift import swift_turns
 from actors.runtime.turns import Effect, Emit, Step, Tell
 
 log = structlog.get_logger(__name__)
@@ -35,8 +36,10 @@ class Turning(ABC):
         self._relays: dict[str, Relay] = {}
         self._beginners: dict[str, JobRelay] = {}
         self._cells: dict[str, Cell] = {}
+        self._swift = swift_turns()
         self._one_by_one = 0
-        self._next_position = self._next_tell_id = self._next_outbox_id = 1
+        self._next_position: int = 1
+        self._next_tell_id = self._next_outbox_id = 1
         self._counters = dict.fromkeys(
             ("turns", "batches", "duplicates", "dead_letters", "refused", "crashes", "rolled_back"), 0
         )

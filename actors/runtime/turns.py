@@ -105,6 +105,9 @@ class Core(Protocol[StateT]):
     ``schema`` counts the versions of messages, events, states and ``fold``. What was journalled under an older one is
     lifted by the kind's upcasters first; a snapshot that they cannot lift is not used, and all turns are folded anew.
     A core brings them as ``upcasters`` and ``state_upcasters``, where it has any.
+
+    A core may have a ``quick(state, message)``: the state after a message that it records and on which it surely
+    decides nothing, as ``step`` would give it, told at little cost; None where ``step`` must be asked.
     """
 
     kind: str

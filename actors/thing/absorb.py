@@ -24,7 +24,7 @@ _Timed = tuple[float, bool, Reading]
 _UNKNOWN: Final = Latest(0.0, 0.0)
 _EMPTY: Final = SlotState()
 _NEW: Final = ComponentState()
-_NONE: Final[dict[str, Any]] = {}
+NONE: Final[dict[str, Any]] = {}
 """Shared by the many things that have nothing of a sort; states are never changed."""
 
 
@@ -46,7 +46,7 @@ def absorb(state: ThingState, message: AnyDeviceMessage, plan: Plan) -> ThingSta
     for name, value in told:
         if name in plan.levels and is_number(value.value):
             slots = _filled(slots, plan.levels[name], value.at, float(value.value), numbers)
-    return _after(state, numbers, rest or _NONE, slots, told, plan.profile)
+    return _after(state, numbers, rest or NONE, slots, told, plan.profile)
 
 
 def _with_numbers(state: ThingState, message: PlainMessage, plan: Plan) -> ThingState:
@@ -67,7 +67,7 @@ def _with_numbers(state: ThingState, message: PlainMessage, plan: Plan) -> Thing
     for place, told_slots in shape.levels:
         slots = _filled(slots, told_slots, at, values[place], numbers)
     told = [(name, Latest(values[place], at)) for place, name in shape.watched] if shape.watched else []
-    return _after(state, numbers, state.latest or _NONE, slots, told, plan.profile)
+    return _after(state, numbers, state.latest or NONE, slots, told, plan.profile)
 
 
 def _stamped(value: float, at: float, known: Latest | None) -> Latest:
@@ -90,10 +90,10 @@ def _after(
         numbers=numbers,
         latest=latest,
         slots=slots,
-        components=_components(state, profile, told) if profile.components else state.components or _NONE,
-        faults=_faults(state, profile, dict(told)) if profile.faults else state.faults or _NONE,
+        components=_components(state, profile, told) if profile.components else state.components or NONE,
+        faults=_faults(state, profile, dict(told)) if profile.faults else state.faults or NONE,
         happened=happened_after(state.happened, profile.events, told, numbers) if profile.events else state.happened,
-        needs=state.needs or _NONE,
+        needs=state.needs or NONE,
         messages=state.messages + 1,
     )
 

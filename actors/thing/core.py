@@ -1,7 +1,8 @@
 """The thing actor: follows its readings, asks its community, notices needs and raises them, once an episode."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from actors.dialogue import (
@@ -60,6 +61,7 @@ from actors.thing.state import (
     ThingState,
     UseAsked,
 )
+from actors.thing.swift import swift_things
 from actors.thing.wondering import health_questions, judged_estimate
 
 ThingMessage = (
@@ -106,6 +108,10 @@ class ThingCore:
         self._seen_within_days = seen_within_days
         self._plans: dict[str, Plan] = {}
         self._current = current or {}
+        swift = swift_things()
+        self.quick: Callable[[ThingState, ThingMessage], ThingState | None] | None = None
+        if swift is not None and type(self) is ThingCore:
+            self.quick = partial(swift.quiet, self._plans, self._current)
         self._models = models
         self._installation = installation
 

@@ -15,7 +15,7 @@ from actors.thing.state import NeedState, SlotState, ThingState
 
 _DAY_S = 86400.0
 _FEWEST_SAMPLES = 3
-_SHORTEST_HISTORY_S = 6 * 3600.0
+SHORTEST_HISTORY_S = 6 * 3600.0
 """A rate of use from less would be a guess."""
 _CLOSE_LOOK = 4.0
 """The quantiles are worked out only when the plain rate says empty within this many delivery times."""
@@ -85,7 +85,7 @@ def may_be_low(slot: SlotState, spec: SlotSpec) -> bool:
     history_s = at - began
     if slot.peers is not None and history_s < LONG_HISTORY_S:
         return level <= slot.peers.per_day * _CLOSE_LOOK * spec.lead_days
-    if history_s < _SHORTEST_HISTORY_S or full <= level:
+    if history_s < SHORTEST_HISTORY_S or full <= level:
         return False
     near_days = _CLOSE_LOOK * spec.lead_days
     return level * history_s <= (full - level) * near_days * _DAY_S
@@ -172,7 +172,7 @@ def _days_left(slot: SlotState, spec: SlotSpec, now: datetime) -> DaysLeft | Non
     rate = use_per_day(slot)
     start, _, end, level = ends(slot.levels)
     peers = slot.peers if end - start < LONG_HISTORY_S else None
-    if peers is None and (count(slot.levels) < _FEWEST_SAMPLES or end - start < _SHORTEST_HISTORY_S):
+    if peers is None and (count(slot.levels) < _FEWEST_SAMPLES or end - start < SHORTEST_HISTORY_S):
         return None
     most = max(rate, peers.per_day if peers else 0.0)
     if most <= 0 or level / most > _CLOSE_LOOK * spec.lead_days:
