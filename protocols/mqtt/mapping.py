@@ -1,5 +1,6 @@
 """Between MQTT messages and the vocabulary. Pure."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal
@@ -13,6 +14,7 @@ from actors.model.errors import MalformedPayload
 from actors.model.ids import CommandId, ThingId
 from actors.model.machine import Sentence
 from actors.model.readings import DeviceMessage, Receipt, Refused, Reported
+from actors.model.things import THING_ID_PATTERN
 from actors.ports import ConnectedThing
 from protocols.payloads import Format, content_id, decode_payload, digest
 
@@ -21,6 +23,7 @@ READINGS: Final = "readings"
 RECEIPTS: Final = "receipts"
 COMMANDS: Final = "commands"
 OUTCOMES: Final = "outcomes"
+_THING_ID: Final = re.compile(THING_ID_PATTERN)
 _MEDIA: Final[Mapping[str, Format]] = {form.media_type: form for form in Format}
 
 
@@ -55,11 +58,12 @@ class Told(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def place_of(topic: str, prefix: str) -> tuple[ThingId, str] | None:
-    """Return the thing and the kind that a topic names; None when it is not one of ours."""
+    """Return the thing and the kind that a topic names; None when it is not one of ours, or nobody is called so."""
     if not topic.startswith(f"{prefix}/"):
         return None
     thing_id, _, kind = topic[len(prefix) + 1 :].partition("/")
-    return (ThingId(thing_id), kind) if thing_id and kind and "/" not in kind else None
+    is_ours = kind in {READINGS, OUTCOMES} and _THING_ID.fullmatch(thing_id) is not None
+    return (ThingId(thing_id), kind) if is_ours else None
 
 
 def device_message(arrival: Arrival, thing: ConnectedThing, now: datetime, number: int) -> DeviceMessage:
