@@ -50,6 +50,10 @@ class Gone(Struct, frozen=True, kw_only=True):
     """Rows that stay, because what was ordered on their advice is still under way; say it again when that has ended."""
 
 
+_OF_THINGS: Final = frozenset({Topic.HEALTH, Topic.FAILURE})
+"""Topics whose rows a thing keeps until it knows what came of them; orders keep those of others."""
+
+
 class _Shared(Struct, frozen=True, kw_only=True):
     """Keys of what was shared, and of the links to it."""
 
@@ -132,11 +136,11 @@ class Leaving:
         rows = self._advice(community_id, owner_id, thing_id)
         open_parts: dict[tuple[ThingId, str], list[LedgerRow]] = {}
         for row in rows:
-            if row.outcome is None and row.topic is Topic.HEALTH:
+            if row.outcome is None and row.topic in _OF_THINGS:
                 open_parts.setdefault((row.thing_id, row.subject), []).append(row)
         for (thing, subject), opened in open_parts.items():  # else the thing would close them one day
             await self._engine.ask(thing_address(thing), AdviceOutcome(subject=subject, rows=tuple(opened)))
-        gone = [row for row in rows if row.outcome is not None or row.topic is Topic.HEALTH]
+        gone = [row for row in rows if row.outcome is not None or row.topic in _OF_THINGS]
         await store_rows(self._journal, _removals((LEDGER,), [row.key for row in gone]))
         return len(gone), len(rows) - len(gone)
 

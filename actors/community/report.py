@@ -7,9 +7,12 @@ and so does how many of them had outlived the interval.
 from collections import Counter
 from collections.abc import Iterable
 
+from actors.model.advice import Topic
 from actors.model.base import Value
 from actors.model.ledger import LedgerRow, RowOutcome, is_order
 
+_BANDS = (0.0, 0.05, 0.2, 0.5, 0.8)
+"""Where bands of chances begin."""
 _CAP = 125.0
 """Remaining lives are told up to here: an interval that reaches it has no upper end."""
 
@@ -28,6 +31,22 @@ class Calibration(Value, frozen=True, kw_only=True):
     def share(self) -> float | None:
         """The share inside; nothing while nothing is known."""
         return self.inside / self.known if self.known else None
+
+
+class Foretold(Value, frozen=True, kw_only=True):
+    """How often parts failed within the horizon that were told a chance between ``low`` and ``high``."""
+
+    low: float
+    high: float
+    known: int
+    chance: float
+    """The mean of what was told."""
+    failed: int
+
+    @property
+    def share(self) -> float:
+        """The share that failed."""
+        return self.failed / self.known
 
 
 class ReportRow(Value, frozen=True, kw_only=True):
@@ -52,6 +71,10 @@ class ReportRow(Value, frozen=True, kw_only=True):
     calibration: tuple[Calibration, ...]
     inside_share: dict[str, float | None]
     """Level -> share of the known outcomes inside its intervals."""
+    foretold: tuple[Foretold, ...] = ()
+    """Of failing parts: by what chance was told."""
+    failed_share: dict[str, str] = {}
+    """Chance told, from the lowest band on -> how many of how many failed within the horizon."""
 
 
 def report(rows: Iterable[LedgerRow]) -> list[ReportRow]:
@@ -67,7 +90,7 @@ def _figures(name: tuple[str, str, str, str], rows: list[LedgerRow]) -> ReportRo
     orders = [row for row in closed if is_order(row.action)]
     false = sum(row.outcome is RowOutcome.RETURNED_UNUSED for row in orders)
     failures, misses = _failures(closed), sum(row.missed for row in closed)
-    calibration = _calibrations(closed)
+    calibration, foretold = _calibrations(closed), _foretold(closed)
     community, subject, topic, version = name
     return ReportRow(
         community_id=community,
@@ -85,12 +108,35 @@ def _figures(name: tuple[str, str, str, str], rows: list[LedgerRow]) -> ReportRo
         missed_share=misses / failures if failures else None,
         calibration=calibration,
         inside_share={f"{each.level:.2f}": each.share for each in calibration},
+        foretold=foretold,
+        failed_share={f"{each.chance:.3f}": f"{each.failed} of {each.known}" for each in foretold},
     )
 
 
 def _failures(closed: list[LedgerRow]) -> int:
     failed = (row for row in closed if row.outcome in {RowOutcome.FAILED_BEFORE, RowOutcome.FAILED_AFTER})
     return len({(row.thing_id, row.closed_at) for row in failed})
+
+
+def _foretold(closed: list[LedgerRow]) -> tuple[Foretold, ...]:
+    """Return the bands of chances in which something is known; censored rows say nothing."""
+    known = [(row, row.estimate) for row in closed if row.topic is Topic.FAILURE and not row.censored]
+    bands = zip(_BANDS, (*_BANDS[1:], 1.0), strict=True)
+    return tuple(
+        Foretold(
+            low=low,
+            high=high,
+            known=len(found),
+            chance=round(sum(chance for _, chance in found) / len(found), 4),
+            failed=sum(row.outcome is RowOutcome.FAILED_BEFORE for row, _ in found),
+        )
+        for low, high in bands
+        if (found := [(row, each) for row, each in known if each is not None and _in_band(each, low, high)])
+    )
+
+
+def _in_band(chance: float, low: float, high: float) -> bool:
+    return low <= chance < high or chance == high == 1.0
 
 
 def _calibrations(closed: list[LedgerRow]) -> tuple[Calibration, ...]:

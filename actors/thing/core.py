@@ -20,6 +20,7 @@ from actors.dialogue import (
 )
 from actors.model.advice import Advice, Recommendation, RemedyOutcome, Topic
 from actors.model.ids import InstallationId, order_key
+from actors.model.ledger import LedgerRow
 from actors.model.machine import RequestTaken, Wanted
 from actors.model.needs import Need
 from actors.model.orders import TERMINAL, OrderState
@@ -31,7 +32,7 @@ from actors.thing.absorb import absorb
 from actors.thing.asking import Models, order_news, use_questions
 from actors.thing.ending import closing, ended, evidence_of_end
 from actors.thing.evolving import evolve, evolve_all
-from actors.thing.foretelling import foretold
+from actors.thing.foretelling import failures_for, foretold
 from actors.thing.happenings import due_parts, part_need, settled_warnings
 from actors.thing.ledger import failures, ledger_put, life_ended
 from actors.thing.lifting import LIFTS
@@ -42,6 +43,7 @@ from actors.thing.noticing import (
     need_state,
     replacement_need,
 )
+from actors.thing.part_rows import closed_rows, opened_rows
 from actors.thing.plan import Plan
 from actors.thing.raising import FROM_DEVICES, Decided, Source, open_name, raise_need
 from actors.thing.registering import register, retire
@@ -183,6 +185,9 @@ class ThingCore:
             effects += supply_told(self._installation, state, after, record, subject)
             effects += self._life_ended(state, record, subject, now)
         events += failures(after, profile)
+        for part, rows in closed_rows(state, after, profile, now):
+            events.append(RowsClosed(subject=part, keys=tuple(row.key for row in rows)))
+            effects += map(ledger_put, rows)
         after = evolve_all(after, events)
         closed = len(events)
         opened = [*low_slots(after, profile, record, now), *active_faults(after, profile, record, now)]
@@ -263,8 +268,12 @@ class ThingCore:
         profile = self._profiles[state.profile]
         chances = advice.chances if isinstance(advice, Recommendation) else {}
         due = due_parts(state, profile, chances)
-        events: list[ThingEvent] = [ChancesTaken(chances=chances, warned=tuple(due))]
-        effects: list[Effect] = []
+        found = failures_for(self._models, state)
+        rows: tuple[LedgerRow, ...] = ()
+        if found is not None and isinstance(advice, Recommendation):
+            rows = opened_rows(state.happened, record, profile, found[0], advice, due)
+        events: list[ThingEvent] = [ChancesTaken(chances=chances, warned=tuple(due), rows=rows)]
+        effects: list[Effect] = [ledger_put(row) for row in rows]
         for part in due:
             why = advice.sentence if part == advice.subject else ""
             need = part_need(state, record, (part, profile.parts[part]), chances[part], why, now)

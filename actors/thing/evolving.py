@@ -8,6 +8,7 @@ from actors.model.orders import OrderState
 from actors.thing.happenings import evolved
 from actors.thing.ledger import estimated, without_rows
 from actors.thing.noticing import need_state
+from actors.thing.part_rows import without
 from actors.thing.state import (
     ChancesTaken,
     CommunityAsked,
@@ -80,10 +81,16 @@ def _told_by_peers(state: ThingState, event: _OfPeers) -> ThingState:
         case ComponentFailed(subject=subject):
             return _with_component(state, subject, replace(state.components[subject], failed=True))
         case RowsClosed(subject=subject, keys=keys):
-            known = state.components.get(subject)
-            return state if known is None else _with_component(state, subject, without_rows(known, keys))
+            return _without_rows(state, subject, keys)
         case PeersAsked() | ChancesTaken() | HistoryShared():
             return state if state.happened is None else replace(state, happened=evolved(state.happened, event))
+
+
+def _without_rows(state: ThingState, subject: str, keys: tuple[str, ...]) -> ThingState:
+    if state.happened is not None and subject in state.happened.rows:
+        state = replace(state, happened=without(state.happened, subject, keys))
+    known = state.components.get(subject)
+    return state if known is None else _with_component(state, subject, without_rows(known, keys))
 
 
 def _asked(component: ComponentState, cycle: float) -> ComponentState:

@@ -36,7 +36,7 @@ def happened_after(
     if now_h is None:
         return known
     if known is None or now_h < known.now_h:
-        known = Happened(since_h=now_h, now_h=now_h)
+        known = Happened(since_h=now_h, now_h=now_h, rows=known.rows if known else {})
     events, replaced, failed = known.events, known.replaced, known.failed
     for name, latest in told:
         if name == spec.code and latest.value in spec.codes:
@@ -89,9 +89,10 @@ def evolved(happened: Happened, event: PeersAsked | ChancesTaken | HistoryShared
     match event:
         case PeersAsked(at_h=at_h):
             return replace(happened, asked_h=at_h, questions=happened.questions + 1)
-        case ChancesTaken(chances=chances, warned=warned):
+        case ChancesTaken(chances=chances, warned=warned, rows=rows):
             warned_h = {**happened.warned_h, **dict.fromkeys(warned, happened.now_h)}
-            return replace(happened, chances=chances, warned_h=warned_h, answers=happened.answers + 1)
+            known = {**happened.rows, **{row.subject: (*happened.rows.get(row.subject, ()), row) for row in rows}}
+            return replace(happened, chances=chances, warned_h=warned_h, rows=known, answers=happened.answers + 1)
         case HistoryShared(at_h=at_h):
             return replace(happened, shared_h=at_h)
 

@@ -92,6 +92,8 @@ class Happened(Struct, frozen=True, kw_only=True, gc=False):
     shared_h: float | None = None
     chances: dict[str, float] = {}
     """Part -> chance to fail within 24 h, as the community last said."""
+    rows: dict[str, tuple[LedgerRow, ...]] = {}
+    """Part -> its rows in the ledger of which nobody knows yet what came of them; two at most."""
     questions: int = 0
     answers: int = 0
     """How many answers were taken, abstentions too; all of them when this is ``questions``."""
@@ -243,6 +245,8 @@ class ChancesTaken(Event, frozen=True, kw_only=True):
 
     chances: dict[str, float]
     warned: tuple[str, ...] = ()
+    rows: tuple[LedgerRow, ...] = ()
+    """What this answer opens in the ledger."""
 
 
 class HistoryShared(Event, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ _COLUMNS: Columns = (
     ("given", "given"),
     ("open", "still_open"),
     ("inside", "inside_share"),
+    ("chance: failed", "failed_share"),
     ("orders", "orders"),
     ("false", "false_orders"),
     ("failed", "failures"),
@@ -74,6 +75,7 @@ def report(hub: HubAddress, name: str, *, as_json: bool) -> None:
 
     A row for each subject and model version: how much was advised, how often the truth lay inside the interval (by the
     interval's level, over parts that really failed), how many orders were for nothing, how many failures were missed.
+    Of parts that may fail within a day: how many of how many did, by the chance that was told.
     Parts that were replaced on advice did not fail: they are censored, and count neither way.
     """
     path = f"/api/v1/advice/report?community={name}" if name else "/api/v1/advice/report"

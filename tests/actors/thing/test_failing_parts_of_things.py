@@ -8,13 +8,15 @@ from firm import COMMUNITY, INSTALLATION, NOW, PRINTER, registration, told
 from msgspec.structs import replace
 
 from actors.community.component_failure import MachineEvents
+from actors.community.report import report
 from actors.dialogue import AdviceGiven, AskCommunity, CloseNeed, RaiseNeed, ShareHistory
 from actors.model.advice import Abstention, Evidence, Question, Recommendation, Topic
 from actors.model.ids import CorrelationId
+from actors.model.ledger import LedgerRow, RowOutcome
 from actors.model.needs import NeedKind
 from actors.model.profiles import EventsSpec, PartSpec, PropertyKind, PropertySpec, SkuChoice, ThingProfile
 from actors.model.things import Purpose
-from actors.runtime.turns import Tell
+from actors.runtime.turns import Put, Tell
 from actors.thing.asking import NoModels
 from actors.thing.core import ThingCore
 from actors.thing.state import ThingState
@@ -47,6 +49,7 @@ class Press:
         self.core = ThingCore({"press@1": PROFILE}, Peers(), INSTALLATION)
         self.state = ThingState()
         self.number = 0
+        self.ledger: dict[str, LedgerRow] = {}
         new = registration()
         record = replace(new.record, profile="press", shares=shares)
         self.step(replace(new, record=record, profile="press@1", communities=(COMMUNITY,)))
@@ -55,6 +58,8 @@ class Press:
         step = self.core.step(self.state, message, NOW + timedelta(minutes=self.number))
         assert self.core.fold(self.state, message, step.events, NOW) == step.state
         self.state = step.state
+        kept = [effect.body for effect in step.effects if isinstance(effect, Put) and effect.kind == "ledger"]
+        self.ledger |= {row.key: row for row in kept}
         return [effect.message for effect in step.effects if isinstance(effect, Tell)]
 
     def hears(self, hours: float, **texts: str) -> list[Any]:
@@ -62,7 +67,11 @@ class Press:
         return self.step(told(f"b:{self.number}", at=NOW + timedelta(minutes=self.number), hours=hours, **texts))
 
     def is_advised(self, chance: float | None) -> list[Any]:
-        common: Any = {"correlation_id": CorrelationId("c"), "topic": Topic.FAILURE, "answered_at": NOW}
+        common: Any = {
+            "correlation_id": CorrelationId("c"),
+            "topic": Topic.FAILURE,
+            "answered_at": NOW + timedelta(minutes=self.number),
+        }
         if chance is None:
             silent = Abstention(**common, subject="pump", reason="drifted", sentence="no")
             return self.step(AdviceGiven(advice=silent))
@@ -133,6 +142,59 @@ def test_a_warning_that_was_wrong_is_settled_after_three_days() -> None:
     assert not any(isinstance(tell, CloseNeed) for tell in press.hears(173.0))
     (closed,) = [tell for tell in press.hears(174.0) if isinstance(tell, CloseNeed)]
     assert closed.reason.startswith("not failed within 72 h of the warning")
+
+
+@pytest.mark.parametrize(
+    ("chance", "hours", "texts", "outcome", "censored", "missed"),
+    [
+        (0.01, 120.0, {"failed": "pump"}, RowOutcome.FAILED_BEFORE, False, True),
+        (0.9, 120.0, {"failed": "pump"}, RowOutcome.FAILED_BEFORE, False, False),
+        (0.9, 150.0, {"failed": "pump"}, RowOutcome.FAILED_AFTER, False, False),
+        (0.9, 120.0, {"replaced": "pump"}, RowOutcome.ORDERED, True, False),
+        (0.9, 174.0, {}, RowOutcome.RETURNED_UNUSED, False, False),
+        (0.01, 126.0, {}, RowOutcome.EXPIRED, False, False),
+        (0.9, 3.0, {}, RowOutcome.EXPIRED, True, False),
+        (0.9, 150.0, {}, None, False, False),
+        (0.01, 125.0, {}, None, False, False),
+    ],
+)
+def test_a_row_of_the_ledger_closes_with_what_became_of_the_part(
+    chance: float, hours: float, texts: dict[str, str], outcome: RowOutcome | None, censored: bool, missed: bool
+) -> None:
+    press = Press()
+    press.hears(101.0, error="E1")
+    press.is_advised(chance)
+    press.hears(hours, **texts)
+    (row,) = press.ledger.values()
+    assert (row.subject, row.topic, row.estimate, row.age) == ("pump", Topic.FAILURE, chance, 101.0)
+    assert row.action == ("order_part" if chance > 0.05 else "watch")
+    assert (row.outcome, row.censored, row.missed) == (outcome, censored, missed)
+
+
+def test_a_part_has_one_row_open_and_beside_it_one_that_orders() -> None:
+    press = Press()
+    press.hears(101.0, error="E1")
+    for chance in (0.01, 0.02, 0.9, 0.9):
+        press.number += 1
+        press.is_advised(chance)
+    assert [row.estimate for row in press.ledger.values()] == [0.01, 0.9]
+    press.hears(110.0, failed="pump")
+    assert [(row.outcome, row.missed) for row in press.ledger.values()] == [(RowOutcome.FAILED_BEFORE, False)] * 2
+    assert press.state.happened is not None
+    assert not press.state.happened.rows
+
+
+def test_the_report_compares_chances_with_what_happened_and_counts_false_orders_and_misses() -> None:
+    rows: list[LedgerRow] = []
+    for chance, texts in ((0.9, {"failed": "pump"}), (0.9, {}), (0.01, {}), (0.01, {"failed": "pump"})):
+        press = Press()
+        press.hears(101.0, error="E1")
+        press.is_advised(chance)
+        press.hears(120.0 if texts else 180.0, **texts)
+        rows += press.ledger.values()
+    (told,) = report(rows)
+    assert (told.topic, told.orders, told.false_orders, told.misses) == ("failure", 2, 1, 1)
+    assert told.failed_share == {"0.010": "1 of 2", "0.900": "1 of 2"}
 
 
 def test_a_history_is_shared_only_by_consent_when_a_part_failed_and_once_in_thirty_days() -> None:
