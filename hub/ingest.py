@@ -23,7 +23,7 @@ from actors.model.readings import (
 )
 from actors.model.units import NoConversion, UnknownUnit, convert, known
 from actors.ports import ConnectedThing
-from actors.runtime.cells import Outcome, Taken
+from actors.runtime.cells import NotTaken, Outcome, Taken
 from actors.runtime.contract import Engine
 from actors.runtime.encoding import encode
 from actors.runtime.journal import JournalUnavailable
@@ -95,11 +95,15 @@ class DurableSink:
             self._readings += len(message.readings)
 
     def _answer(self, done: Callable[[Receipt], None], outcome: Outcome) -> None:
-        if isinstance(outcome, Taken):
+        if type(outcome) is Taken:
             self._accepted += 1
-            self._duplicates += outcome.duplicate
-            done(_AGAIN if outcome.duplicate else _STORED)
+            if outcome.duplicate:
+                self._duplicates += 1
+                done(_AGAIN)
+            else:
+                done(_STORED)
             return
+        assert type(outcome) is NotTaken  # noqa: S101 - for the type checkers
         code = _REFUSALS.get(outcome.code, ReadingRefusal.INTERNAL)
         self._refuse(done, Refused(code=code, detail=outcome.detail, retry_after_s=outcome.retry_after_s))
 

@@ -1,4 +1,4 @@
-/* Plain turns in C: what Turning._turn, Cell.advances and Cell.put do with a message on which nothing is decided.
+/* Plain turns in C: what Turning._turn, Cell.advances, Cell.put and Pump._release do with a message on which nothing is decided.
  *
  * The Python code is the specification. Whatever is not as nearly all messages are is left to it, before anything has
  * changed. tests/actors/runtime/test_swift_turns.py holds both against each other. */
@@ -230,10 +230,50 @@ static PyObject *post(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize
     Py_RETURN_NONE;
 }
 
+/* Tell one sender what became of its message; an exception is for ``failed(envelope, error)``. 0, or -1. */
+static int settled(PyObject *envelope, PyObject *taken, PyObject *failed)
+{
+    PyObject *call = Py_NewRef(field(&Envelope, envelope, E_SETTLE)), *outcome = field(&Envelope, envelope, E_OUTCOME);
+    PyObject *args[] = {Py_NewRef(field(&Envelope, envelope, E_TOKEN)), Py_NewRef(outcome == Py_None ? taken : outcome)};
+    PyObject *done = PyObject_Vectorcall(call, args, 2, NULL);
+    if (done == NULL && PyErr_ExceptionMatches(PyExc_Exception)) {
+        PyObject *type, *error, *trace;
+        PyErr_Fetch(&type, &error, &trace);
+        PyErr_NormalizeException(&type, &error, &trace);
+        if (trace != NULL)
+            PyException_SetTraceback(error, trace);
+        done = PyObject_CallFunctionObjArgs(failed, envelope, error, NULL);
+        Py_XDECREF(type), Py_XDECREF(error), Py_XDECREF(trace);
+    }
+    Py_DECREF(call), Py_DECREF(args[0]), Py_DECREF(args[1]);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* settle(processed, taken, failed): tell all senders what became of their messages; see _settle of pump.py. */
+static PyObject *settle(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 3 || !PyList_CheckExact(args[0]))
+        return PyErr_Format(PyExc_TypeError, "expected a list of envelopes, an outcome, and a function");
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(args[0]); i++) {
+        PyObject *envelope = Py_NewRef(PyList_GET_ITEM(args[0], i));
+        int went = is_a(&Envelope, envelope) ? 0 : -1;
+        if (went < 0)
+            PyErr_SetString(PyExc_TypeError, "expected an envelope");
+        else if (field(&Envelope, envelope, E_SETTLE) != Py_None)
+            went = settled(envelope, args[1], args[2]);
+        Py_DECREF(envelope);
+        if (went < 0)
+            return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"bind", bind, METH_VARARGS, "Take the layouts of Envelope, Cell, Kind, Run, Batch and TurnRow; first of all."},
     {"take", (PyCFunction)(void (*)(void))take, METH_FASTCALL, "Let the first actors take their plain messages."},
     {"post", (PyCFunction)(void (*)(void))post, METH_FASTCALL, "Put a message into a mailbox."},
+    {"settle", (PyCFunction)(void (*)(void))settle, METH_FASTCALL, "Tell senders what became of their messages."},
     {NULL, NULL, 0, NULL},
 };
 

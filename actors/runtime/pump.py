@@ -158,13 +158,10 @@ class Pump(Turning):
         if run.batch.records:
             for watcher in self._watchers:
                 _follow(watcher, run.batch.records)
-        for envelope in run.processed:
-            if envelope.settle is None:
-                continue
-            try:
-                envelope.settle(envelope.token, envelope.outcome or TAKEN)
-            except Exception:
-                log.exception("answer_not_taken", actor=envelope.cell.address)
+        if self._swift is None:
+            _settle(run.processed)
+        else:
+            self._swift.settle(run.processed, TAKEN, _not_settled)
         for row, job in zip(run.batch.outbox_added, run.jobs, strict=True):
             self._hand_out(row, job, recovered=False)
         self._rearm()
@@ -236,6 +233,21 @@ class Pump(Turning):
         stalled, self._stalled = self._stalled, []
         for _, tell in stalled:
             tell()
+
+
+def _settle(processed: Sequence[Envelope]) -> None:
+    """Tell all senders what became of their messages."""
+    for envelope in processed:
+        if envelope.settle is None:
+            continue
+        try:
+            envelope.settle(envelope.token, envelope.outcome or TAKEN)
+        except Exception as error:  # noqa: BLE001 - one sender must not keep the others from theirs
+            _not_settled(envelope, error)
+
+
+def _not_settled(envelope: Envelope, error: Exception) -> None:
+    log.error("answer_not_taken", actor=envelope.cell.address, exc_info=error)
 
 
 def _follow(watcher: Callable[[Sequence[RecordRow]], None], records: Sequence[RecordRow]) -> None:

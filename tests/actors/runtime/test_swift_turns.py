@@ -7,17 +7,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from actors.runtime.cells import Envelope
+from actors.runtime.cells import Envelope, NotTaken, Taken
 from actors.runtime.encoding import encode
 from actors.runtime.engine import EngineSettings, TurnEngine
 from actors.runtime.journal import Batch, BatchRefused, Loaded, Recovered, TurnRow
 from actors.runtime.runs import Run
 from actors.runtime.swift import PURE, swift_turns
+from actors.runtime.turning import TAKEN
 from actors.runtime.turns import Step
 
 pytestmark = pytest.mark.skipif(swift_turns() is None, reason="the parts in C are not compiled or not wanted")
@@ -177,9 +179,56 @@ def test_strange_arguments_are_refused() -> None:
             swift.take(*wrong)
     with pytest.raises(TypeError):
         swift.post(ready, Envelope(None), None, "", None, None, None)
+    for wrong in ((), ([None], None, None), ((Envelope(None),), None, None)):
+        with pytest.raises(TypeError):
+            swift.settle(*wrong)
     with pytest.raises((AttributeError, TypeError)):
         swift.bind(Run, Run, Run, Run, Run, Run)
     assert swift.take(["no cell"], run, 8, 1) == 0
+
+
+def test_a_sender_that_fails_keeps_nobody_from_the_answer() -> None:
+    told: list[Any] = []
+
+    def settle(token: Any, outcome: Any) -> None:
+        if token == "bad":
+            raise ZeroDivisionError(token)
+        told.append((token, outcome))
+
+    mails = [Envelope(None, token=token, settle=settle) for token in ("first", "bad", "last")]
+    mails[2].outcome = NotTaken("failed", "why")
+    failed: list[Any] = []
+    swift_turns().settle([Envelope(None), *mails], "taken", lambda *both: failed.append(both))
+    assert told == [("first", "taken"), ("last", NotTaken("failed", "why"))]
+    ((envelope, error),) = failed
+    assert (envelope, str(error), error.__traceback__.tb_frame.f_code.co_name) == (mails[1], "bad", "settle")
+
+
+def test_an_end_of_the_program_goes_through() -> None:
+    def settle(token: Any, outcome: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        swift_turns().settle([Envelope(None, settle=settle)], "taken", print)
+
+
+def test_an_answer_that_nobody_takes_is_logged_alike() -> None:
+    async def answered() -> list[Any]:
+        engine = TurnEngine(Memory(), Still())  # type: ignore[arg-type] # what it uses
+        engine.add_kind(Adding())
+        engine.start()
+        answers: list[Any] = []
+        engine.deliver("sum/p", Add(2), "a:1", lambda *_: {}["nobody"], None)
+        engine.deliver("sum/q", Add(2), "a:1", lambda *told: answers.append(told), "q")
+        with structlog.testing.capture_logs() as lines:
+            await engine.stop()
+        return [answers, [(line["event"], line["actor"], type(line["exc_info"])) for line in lines]]
+
+    with pytest.MonkeyPatch.context() as patch:
+        swiftly = asyncio.run(answered())
+        patch.setenv(PURE, "1")
+        assert swiftly == asyncio.run(answered())
+    assert swiftly == [[("q", Taken())], [("answer_not_taken", "sum/p", KeyError)]]
 
 
 def test_nothing_is_kept_of_a_hundred_thousand_turns() -> None:
@@ -191,9 +240,17 @@ def test_nothing_is_kept_of_a_hundred_thousand_turns() -> None:
             run = Run(number, NOW)
             swift.post(ready, cell, None, f"a:{number}", None, None, body)
             assert swift.take(ready, run, 8, number) == 1
+            run.processed[0].settle = answer if number % 2 else refuse
+            swift.settle(run.processed, TAKEN, answer)
+
+    def answer(*_: Any) -> None:
+        """Take it."""
+
+    def refuse(*_: Any) -> None:
+        raise ZeroDivisionError
 
     turns(1000, 1000)
-    watched = (None, body, cell, cell.kind, cell.address, NOW)
+    watched = (None, body, cell, cell.kind, cell.address, NOW, TAKEN, answer, refuse)
     before = sys.getallocatedblocks(), [sys.getrefcount(each) for each in watched]
     turns(10_000, 100_000)
     after = sys.getallocatedblocks(), [sys.getrefcount(each) for each in watched]
