@@ -257,7 +257,7 @@ def _weigh(
     agree = gap <= _CUT * _MAD_TO_DEVIATION * max(middle_gap, _SMALLEST_SPREAD)
     return Estimate(
         index=index,
-        # No product of vectors: above 10,000 cards BLAS waits for threads of its own, and keeps the loop waiting as well.
+        # No product of vectors: above 10,000 cards BLAS waits for threads of its own, and keeps the loop waiting.
         value=float(np.average(lives[agree], weights=weights[agree])),
         low=p10,
         high=p90,
