@@ -12,6 +12,8 @@ from actors.community.lives import FloatArray
 from actors.community.weekdays import WeekClock
 
 _MOST_BLOCKS = 28
+_MOST = 1e100
+"""Nothing holds more; the squares of what is used a day, however short the time, are numbers then."""
 _REFILL_SHARE = 0.1
 _CUT = 3.5
 _MAD_TO_DEVIATION = 1.4826
@@ -106,7 +108,7 @@ def _lasts(use: _Use, days: float, accepted: float) -> float:
 
 def _intervals(samples: Sequence[tuple[float, float]]) -> tuple[FloatArray, FloatArray]:
     """Return (days, amount used) between neighbouring readings, without refills."""
-    points = np.array(samples, dtype=np.float64).reshape(-1, 2)
+    points = np.clip(np.array(samples, dtype=np.float64).reshape(-1, 2), -_MOST, _MOST)
     days, used = np.diff(points[:, 0]), -np.diff(points[:, 1])
     highest = float(np.abs(points[:, 1]).max(initial=0.0))
     usable = (days > 0) & (used > -_REFILL_SHARE * highest)

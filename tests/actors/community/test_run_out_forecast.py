@@ -82,3 +82,10 @@ def test_quantiles_are_finite_and_in_order(level: float, steps: list[tuple[float
     found = run_out(level, list(zip(days, [height for _, height in steps], strict=True)))
     if found is not None:
         assert 0 <= found.p10_days <= found.p50_days <= found.p90_days < float("inf")
+
+
+@pytest.mark.parametrize("level", [6.7e153, 1.7e308])
+def test_what_nothing_can_hold_stops_no_forecast(level: float) -> None:
+    forecast = run_out(0.0, [(0.0, 16.0), (0.1, level), (0.2, 16.0), (0.2001, -level)])
+    assert forecast is not None
+    assert forecast.rate_per_day > 0
