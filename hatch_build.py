@@ -1,11 +1,13 @@
 """Compiles the parts in C while the package is built; without a compiler it is built all the same, and works slower."""
 
+import hashlib
 import sys
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+HEADER = "actors/runtime/slots.h"
 SOURCES = {"actors.runtime._turns": "actors/runtime/_turns.c", "actors.thing._quiet": "actors/thing/_quiet.c"}
 
 
@@ -34,9 +36,22 @@ class Compiling(BuildHookInterface):
 
         root = Path(self.root)
         flags = [] if sys.platform == "win32" else ["-O3", "-Wall", "-Wextra"]
-        modules = [Extension(name, [str(root / path)], extra_compile_args=flags) for name, path in SOURCES.items()]
+        modules = [
+            Extension(
+                name,
+                [str(root / path)],
+                define_macros=[("SOURCES", f'"{self._digest(path)}"')],
+                extra_compile_args=flags,
+            )
+            for name, path in SOURCES.items()
+        ]
         command = build_ext(Distribution({"name": "iot2crm", "ext_modules": modules, "package_dir": {"": str(root)}}))
         command.build_lib = str(root)
         command.build_temp = str(root / "build" / "c")
+        command.force = True  # what was compiled before may be of another header
         command.ensure_finalized()
         command.run()
+
+    def _digest(self, path: str) -> str:
+        """Return what a module is known by to be made of; see actors/runtime/swift.py."""
+        return hashlib.sha256(b"".join((Path(self.root) / each).read_bytes() for each in (path, HEADER))).hexdigest()

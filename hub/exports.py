@@ -7,7 +7,7 @@ elsewhere is told from its name alone. Pure; what takes long is a generator, one
 import hashlib
 import math
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -172,15 +172,20 @@ def check_piece(packed: bytes, wanted: PieceName, where: str) -> None:
 
 def as_ours(content: Content, card: ForeignCard) -> ExperienceCard:
     """Return a foreign card as this hub keeps it."""
-    fields = {name: getattr(card, name) for name in ForeignCard.__struct_fields__ if name not in {"card_id", "owner"}}
     return ExperienceCard(
         card_id=f"{content.hub}.{card.card_id}",
         owner_id=OwnerId(f"{content.hub}:{card.owner}"),
         community_id=content.community,
         hub=content.hub,
-        **fields,
+        **unchanged(card),
     )
 
 
+def unchanged(card: ExperienceCard | ForeignCard) -> dict[str, Any]:
+    """Return what a card tells at home and abroad alike."""
+    return {name: getattr(card, name) for name in _UNCHANGED}
+
+
+_UNCHANGED: Final = tuple(name for name in ForeignCard.__struct_fields__ if name not in {"card_id", "owner"})
 _BRACKETS: Final = 100
 _AGAIN: Final = "get this piece, or the whole export, again from its hub"

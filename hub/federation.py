@@ -17,7 +17,7 @@ from actors.community.evidence import Book
 from actors.model.advice import ExperienceCard
 from actors.model.ids import CommunityId
 from actors.ports import Clock
-from hub.exports import IN_PIECES, TRAVELS, Content, Export, ForeignCard, PieceName, Sketch, cut
+from hub.exports import IN_PIECES, TRAVELS, Content, Export, ForeignCard, PieceName, Sketch, cut, unchanged
 from hub.hub_key import HubKey
 from hub.peers import Peers
 
@@ -85,13 +85,10 @@ class Federation:
                 yield from map(self._foreign, own)
 
     def _foreign(self, card: ExperienceCard) -> ForeignCard:
-        fields = {
-            name: getattr(card, name) for name in ForeignCard.__struct_fields__ if name not in {"card_id", "owner"}
-        }
         return ForeignCard(
             card_id=self._pseudonym("card", card.community_id, card.card_id),
             owner=self._pseudonym("owner", card.owner_id),
-            **fields,
+            **unchanged(card),
         )
 
     def _pseudonym(self, *what: str) -> str:

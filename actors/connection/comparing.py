@@ -32,7 +32,7 @@ def difference(connection: str, record: CrmRecord, order: OrderView | None) -> F
     """Return what is wrong about a record that the CRM holds under a key of ours; ``order`` is whom it belongs to."""
     if record.status is RecordStatus.CANCELLED or record.key.startswith(PROOF):
         return None
-    name = record.number or record.record_id
+    name = record.name
     if order is None:
         return _finding(connection, record, None, _C.RECORD_UNKNOWN, f"no order of this hub has the key of {name}")
     if order.state in _IN_DOUBT:
@@ -46,7 +46,7 @@ def gone(connection: str, order: OrderView) -> Finding | None:
     """Return what is wrong when the CRM surely holds no record of an order."""
     if order.state not in LOOKED_UP or order.record is None:
         return None
-    told = f"order {order.key} is {order.state}, and its record {order.record.number or order.record.record_id} is gone"
+    told = f"order {order.key} is {order.state}, and its record {order.record.name} is gone"
     return _finding(connection, order.record, order, _C.RECORD_GONE, told)
 
 
@@ -68,7 +68,7 @@ def _record_difference(connection: str, record: CrmRecord, order: OrderView, nam
         told = f"{name} stands, and order {order.key} is {order.state} ({order.code})"
         return _finding(connection, record, order, _C.RECORD_NOT_TAKEN, told)
     if order.record.record_id != record.record_id:
-        told = f"{name} stands beside {order.record.number or order.record.record_id}, both for order {order.key}"
+        told = f"{name} stands beside {order.record.name}, both for order {order.key}"
         return _finding(connection, record, order, _C.RECORD_DOUBLE, told)
     return _total_difference(connection, record, order, name)
 

@@ -35,6 +35,11 @@ class CrmRecord(Value, frozen=True, kw_only=True):
     changed_at: Instant | None = None
     scheduled: TimeSlot | None = None
 
+    @property
+    def name(self) -> str:
+        """What people call it: its number, or the CRM's id where it has none."""
+        return self.number or self.record_id
+
 
 class Created(Value, frozen=True, kw_only=True, tag="created"):
     """This call made the record."""

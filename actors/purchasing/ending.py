@@ -44,7 +44,7 @@ _PERSON: Final = "look at the CRM record and decide: approve to go on under the 
 def confirm(turn: Turn, settings: PurchasingSettings) -> None:
     """The CRM stands by it."""
     visit = f", visit {turn.data.slot.starts_at:%d %b %H:%M} UTC" if turn.data.booking and turn.data.slot else ""
-    name = turn.data.record.number or turn.data.record.record_id if turn.data.record else turn.key
+    name = turn.data.record.name if turn.data.record else turn.key
     turn.move(OrderState.CONFIRMED, "confirmed", f"{name} is confirmed by {turn.data.connection}{visit}")
     turn.forget("expiry")
     expect(turn, settings)
@@ -75,7 +75,7 @@ def overdue(turn: Turn, settings: PurchasingSettings) -> None:
     if slot is not None and slot.ends_at > turn.now:  # moved meanwhile
         expect(turn, settings)
         return
-    name = turn.data.record.number or turn.data.record.record_id if turn.data.record else turn.key
+    name = turn.data.record.name if turn.data.record else turn.key
     told = f"{name} is confirmed by {turn.data.connection} ({promised(turn, settings)}), and nothing says that it came"
     turn.move(OrderState.DEAD_LETTER, OVERDUE, told, _OVERDUE_NEXT)
     _stop(turn)

@@ -101,7 +101,7 @@ def _hear_as_dead_letter(turn: Turn, record: CrmRecord) -> None:
     if record.status is RecordStatus.FULFILLED and is_overdue(turn.data):
         end(turn, _S.FULFILLED, "fulfilled_in_crm", "done, says the CRM, later than it was awaited")
         return
-    turn.note("crm_record", f"the CRM says: {record.number or record.record_id} is {record.status}", record=record)
+    turn.note("crm_record", f"the CRM says: {record.name} is {record.status}", record=record)
 
 
 def _dearer(turn: Turn, before: CrmRecord | None, record: CrmRecord) -> str:

@@ -214,7 +214,7 @@ def _take_proof(turn: Turn, settings: PurchasingSettings, outcome: FindOutcome) 
 def _take_record(turn: Turn, settings: PurchasingSettings, record: CrmRecord, how: str) -> None:
     """Our record is in the CRM, unless the fingerprint says that it is somebody else's."""
     expected = turn.data.request.fingerprint if turn.data.request else None
-    name = record.number or record.record_id
+    name = record.name
     if record.fingerprint != expected:
         hand_to_person(turn, "foreign_record", f"record {name} has our key, but another fingerprint")
         return

@@ -167,7 +167,7 @@ def take_booking_proof(turn: Turn, settings: PurchasingSettings, outcome: FindOu
 
 def _booked(turn: Turn, settings: PurchasingSettings, record: CrmRecord) -> None:
     turn.happen(BookingKnown(record=record))
-    turn.note("visit", f"booked: {record.number or record.record_id}", record=record)
+    turn.note("visit", f"booked: {record.name}", record=record)
     confirm(turn, settings)
 
 
@@ -177,7 +177,7 @@ def _booked_before(turn: Turn, settings: PurchasingSettings, record: CrmRecord) 
     if slot is not None and record.fingerprint in {None, _mark(_key(turn, settings), slot)}:
         _booked(turn, settings, record)
         return
-    told = f"booking {record.number or record.record_id} has our key, but another fingerprint"
+    told = f"booking {record.name} has our key, but another fingerprint"
     hand_to_person(turn, "foreign_booking", told)
 
 

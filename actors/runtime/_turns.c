@@ -288,5 +288,5 @@ PyMODINIT_FUNC PyInit__turns(void)
     word_popleft = PyUnicode_InternFromString("popleft");
     if (!row_fields || !no_bytes || !zero || !word_append || !word_popleft)
         return NULL;
-    return PyModule_Create(&module);
+    return made(&module);
 }

@@ -10,6 +10,10 @@
 #include <Python.h>
 #include <structmember.h>
 
+#ifndef SOURCES
+#define SOURCES "" /* the build gives their SHA-256 */
+#endif
+
 #define MOST_FIELDS 12
 
 typedef struct {
@@ -62,6 +66,15 @@ static inline void set_field(const Layout *layout, PyObject *object, int number,
     PyObject *former = *place;
     *place = value;
     Py_XDECREF(former);
+}
+
+/* Return a module that tells what it was compiled from, so that one that is older than its source is not used. */
+static PyObject *made(struct PyModuleDef *definition)
+{
+    PyObject *module = PyModule_Create(definition);
+    if (module != NULL && PyModule_AddStringConstant(module, "sources", SOURCES))
+        Py_CLEAR(module);
+    return module;
 }
 
 /* Return names as the interned tuple that a call with keywords wants. */

@@ -468,5 +468,5 @@ PyMODINIT_FUNC PyInit__quiet(void)
     PyDateTime_IMPORT;
     if (!plain_fields || !state_fields || !slot_fields || !first_fields || !no_bytes || PyDateTimeAPI == NULL)
         return NULL;
-    return PyModule_Create(&module);
+    return made(&module);
 }

@@ -7,23 +7,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from exports import Told, exported, taken_in, told_in_whole
+from exports import Told, exported, hub_that_trusts, taken_in, told_in_whole
 from pieces import OFFICE, advice, bring, piece, told_by
-from served_hub import Client, served_hub
+from served_hub import Client
 
 from actors.model.advice import Recommendation
-from hub.config import CommunityConfig
 from hub.exports import Export
 from hub.taking_in import Intake
 
 PATH = "/api/v1/communities/office"
-
-
-@asynccontextmanager
-async def hub_that_trusts(path: Path, *trusted: str) -> AsyncIterator[Client]:
-    office = CommunityConfig(members=("printer",), trusted_hubs=trusted)
-    async with served_hub(path, communities={"office": office}) as operator:
-        yield operator
 
 
 @asynccontextmanager

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exports import hub_that_trusts
 from pieces import bring, piece, told_by
-from served_hub import Client, served_hub
+from served_hub import Client
 
 from actors.model.secrets import Secret
 from hub.cli import evidence
 from hub.cli.api import HubAddress
-from hub.config import CommunityConfig
 
 
 def at(hub: Client) -> HubAddress:
@@ -22,13 +22,6 @@ def at(hub: Client) -> HubAddress:
 
 async def brought(hub: Client, file: Path) -> Any:
     return await asyncio.to_thread(evidence.bring, at(hub), "office", file)
-
-
-@asynccontextmanager
-async def hub_that_trusts(path: Path, *trusted: str) -> AsyncIterator[Client]:
-    office = CommunityConfig(members=("printer",), trusted_hubs=trusted)
-    async with served_hub(path, communities={"office": office}) as operator:
-        yield operator
 
 
 @asynccontextmanager

@@ -1,16 +1,27 @@
 """What one served hub tells another of a community: a signed list and its pieces, as a file holds them."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from served_hub import Client
+from served_hub import Client, served_hub
 
+from hub.config import CommunityConfig
 from hub.exports import name_of
 from hub.hub_key import HubKey
 
 PATH = "/api/v1/communities/office"
+
+
+@asynccontextmanager
+async def hub_that_trusts(path: Path, *trusted: str) -> AsyncIterator[Client]:
+    """Serve a hub with an office that takes in what these hubs tell."""
+    office = CommunityConfig(members=("printer",), trusted_hubs=trusted)
+    async with served_hub(path, communities={"office": office}) as operator:
+        yield operator
 
 
 class Told(Struct, frozen=True, kw_only=True):

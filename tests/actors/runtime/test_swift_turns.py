@@ -187,6 +187,14 @@ def test_strange_arguments_are_refused() -> None:
     assert swift.take(["no cell"], run, 8, 1) == 0
 
 
+def test_a_module_of_other_sources_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert swift_turns() is not None
+    monkeypatch.setattr("actors.runtime._turns.sources", "0" * 64)
+    with structlog.testing.capture_logs() as lines:
+        assert swift_turns() is None
+    assert [line["event"] for line in lines] == ["parts_in_c_outdated"]
+
+
 def test_a_sender_that_fails_keeps_nobody_from_the_answer() -> None:
     told: list[Any] = []
 
